@@ -1,0 +1,54 @@
+# Without a ROS installation: every target makes .venv first (scripts/bootstrap.sh), once.
+# On a ROS installation use colcon, as README.md says.
+#
+#   make demo         simulated robot: facts, answers, rewards and a carried-out plan; then demo-real where data is at hand
+#   make demo-real    the same engine on real RGB-D recordings: make demo-real REAL=/path/to/data
+#   make demo-seeds   the demo over many seeds, with statistics
+#   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
+#   make lint         ruff and mypy alone
+#   make venv         only the set-up; PYTHON=python3.12 chooses the interpreter
+#   make clean        remove .venv, caches and results
+
+BIN := .venv/bin
+PYTEST_ARGS ?=
+# Where recordings lie. Empty: `make demo` leaves demo-real out.
+REAL ?= $(wildcard data)
+
+# Images do not fit into the default shared-memory segment; the file says more.
+export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds.xml
+export FASTDDS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds.xml
+# Nothing here is meant for other machines on the network.
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+# Rendering without a display.
+export MUJOCO_GL ?= egl
+# Empty: bootstrap.sh looks for one that fits.
+export PYTHON ?=
+
+.DEFAULT_GOAL := demo
+.PHONY: demo demo-real demo-seeds test lint venv clean
+
+venv:
+	@scripts/bootstrap.sh
+
+demo: venv
+	@$(BIN)/spatialvlm demo
+	@$(if $(strip $(REAL)),$(BIN)/spatialvlm demo-real $(REAL),true)
+
+demo-real: venv
+	@$(BIN)/spatialvlm demo-real $(REAL)
+
+demo-seeds: venv
+	@$(BIN)/spatialvlm demo-seeds
+
+# ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
+test: venv
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: venv
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf .venv out build install log .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf spatialvlm_msgs/build spatialvlm_msgs/*.egg-info ros_wheels/*/build ros_wheels/*/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,118 @@
+"""The pinhole camera: intrinsics, distortion, rays, back-projection.
+
+Optical frame (REP 103): x right, y down, z forward; depth is Z (REP 118), not range. Pixel (u, v) is column, row; the
+centre of the top left pixel is (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+DISTORTION_MODELS = ("", "plumb_bob", "rational_polynomial", "equidistant")
+
+
+class CameraError(ValueError):
+    """Intrinsics that no camera can have. The text names the value and the cure."""
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """Intrinsics in pixels of an image of ``width`` x ``height``.
+
+    ``distortion`` are OpenCV's coefficients of ``distortion_model`` (a name as in sensor_msgs/CameraInfo).
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion: tuple[float, ...] = ()
+    distortion_model: str = ""
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise CameraError(f"camera size is {self.width} x {self.height}; both must be above 0")
+        values = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
+        if not all(np.isfinite(values)):
+            raise CameraError(f"intrinsics are not finite: fx, fy, cx, cy, D = {values}")
+        if self.fx <= 0 or self.fy <= 0:
+            raise CameraError(
+                f"focal lengths fx = {self.fx}, fy = {self.fy} must be above 0; is the camera calibrated (K of camera_info)?"
+            )
+        if not (-self.width <= self.cx <= 2 * self.width and -self.height <= self.cy <= 2 * self.height):
+            raise CameraError(
+                f"principal point ({self.cx}, {self.cy}) is far outside an image of {self.width} x {self.height}; "
+                "does camera_info belong to this image?"
+            )
+        if self.distortion_model not in DISTORTION_MODELS:
+            raise CameraError(f"distortion model '{self.distortion_model}' is not one of {DISTORTION_MODELS[1:]}")
+
+    @property
+    def is_distorted(self) -> bool:
+        return any(abs(d) > 1e-12 for d in self.distortion)
+
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """K (3, 3)."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
+
+    @cached_property
+    def rays(self) -> npt.NDArray[np.float32]:
+        """(H, W, 2) float32: x / z and y / z of each pixel's ray, distortion removed."""
+        u, v = np.meshgrid(np.arange(self.width, dtype=np.float64), np.arange(self.height, dtype=np.float64))
+        if not self.is_distorted:
+            return np.stack([(u - self.cx) / self.fx, (v - self.cy) / self.fy], axis=-1).astype(np.float32)
+        return self._undistort(np.stack([u, v], axis=-1).reshape(-1, 1, 2)).reshape(self.height, self.width, 2)
+
+    def _undistort(self, pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        import cv2
+
+        coefficients = np.array(self.distortion)
+        if self.distortion_model == "equidistant":
+            rays = cv2.fisheye.undistortPoints(pixels, self.matrix(), coefficients[:4])
+        else:
+            rays = cv2.undistortPoints(pixels, self.matrix(), coefficients)
+        return np.asarray(rays, dtype=np.float32)
+
+    def back_project(self, depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """XYZ map (H, W, 3) float32 in the optical frame, metres, NaN where depth is NaN.
+
+        Raises:
+            CameraError: when depth has another size than the camera.
+        """
+        if depth_m.shape != (self.height, self.width):
+            raise CameraError(
+                f"depth is {depth_m.shape[1]} x {depth_m.shape[0]} but the camera is {self.width} x {self.height}"
+            )
+        xyz = np.empty((*depth_m.shape, 3), dtype=np.float32)
+        np.multiply(self.rays, depth_m[..., None], out=xyz[..., :2])
+        xyz[..., 2] = depth_m
+        return xyz
+
+    def project(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Pixels (N, 2) of points (N, 3) in the optical frame; NaN for points not in front of the camera."""
+        p = np.atleast_2d(np.asarray(points, dtype=np.float64))
+        pixels = np.full((len(p), 2), np.nan)
+        front = p[:, 2] > 1e-6
+        if not front.any():
+            return pixels
+        if self.is_distorted:
+            pixels[front] = self._distort(p[front])
+        else:
+            pixels[front] = p[front, :2] / p[front, 2:] * (self.fx, self.fy) + (self.cx, self.cy)
+        return pixels
+
+    def _distort(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        import cv2
+
+        zero, coefficients = np.zeros(3), np.array(self.distortion)
+        if self.distortion_model == "equidistant":
+            pixels, _ = cv2.fisheye.projectPoints(points[:, None], zero, zero, self.matrix(), coefficients[:4])
+        else:
+            pixels, _ = cv2.projectPoints(points[:, None], zero, zero, self.matrix(), coefficients)
+        return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)

@@ -1,0 +1,143 @@
+"""A buffer of frames over time: the tf of the core, the same object for live topics and for bags.
+
+It interpolates as tf2 does (linear and slerp), never extrapolates, and says by name what is missing.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .rigid import RigidTransform, interpolate
+
+
+class TransformError(LookupError):
+    """No transform between two frames at a time. Its text says which frame or time is missing, and what is there."""
+
+
+class UnknownFrameError(TransformError):
+    """A frame was never heard of, or two frames are not connected."""
+
+
+class ExtrapolationError(TransformError):
+    """The time lies outside what was received. ``too_new`` says that waiting may help."""
+
+    def __init__(self, text: str, too_new: bool) -> None:
+        super().__init__(text)
+        self.too_new = too_new
+
+
+@dataclass
+class _Edge:
+    """Transforms parent_from_child over time; a static edge has one and answers for any time."""
+
+    parent: str
+    static: bool
+    stamps_ns: list[int] = field(default_factory=list)
+    transforms: dict[int, RigidTransform] = field(default_factory=dict)
+
+
+class TransformBuffer:
+    """Transforms between named frames over the last ``cache_s`` seconds. Thread-safe."""
+
+    def __init__(self, cache_s: float = 10.0) -> None:
+        self._cache_ns = int(cache_s * 1e9)
+        self._edges: dict[str, _Edge] = {}
+        self._lock = threading.Lock()
+
+    def clear(self) -> None:
+        """Forget everything that moves, as after a backward jump of time. Static transforms stay, as in tf2."""
+        with self._lock:
+            self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+
+    def frames(self) -> list[str]:
+        """All frame names, sorted."""
+        with self._lock:
+            return sorted(set(self._edges) | {edge.parent for edge in self._edges.values()})
+
+    def set_transform(
+        self, parent: str, child: str, stamp_ns: int, parent_from_child: RigidTransform, *, static: bool = False
+    ) -> None:
+        """Store one transform. A child that gets a new parent starts anew. Raises ValueError when parent is child or empty."""
+        parent, child = parent.lstrip("/"), child.lstrip("/")
+        if not parent or not child or parent == child:
+            raise ValueError(f"a transform needs two different frames, got parent '{parent}' and child '{child}'")
+        with self._lock:
+            edge = self._edges.get(child)
+            if edge is None or edge.parent != parent or edge.static != static:
+                edge = self._edges[child] = _Edge(parent, static)
+            if static:
+                edge.stamps_ns, edge.transforms = [0], {0: parent_from_child}
+                return
+            if stamp_ns not in edge.transforms:
+                insort(edge.stamps_ns, stamp_ns)
+            edge.transforms[stamp_ns] = parent_from_child
+            while edge.stamps_ns[-1] - edge.stamps_ns[0] > self._cache_ns:
+                del edge.transforms[edge.stamps_ns.pop(0)]
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
+        """``target_from_source`` at ``stamp_ns``.
+
+        Raises:
+            UnknownFrameError: a frame is unknown or the two are not connected.
+            ExtrapolationError: the stamp is outside the stored range of an edge on the way.
+        """
+        target, source = target.lstrip("/"), source.lstrip("/")
+        if target == source:
+            return RigidTransform.identity()
+        with self._lock:
+            known = set(self._edges) | {edge.parent for edge in self._edges.values()}
+            for name in (target, source):
+                if name not in known:
+                    raise UnknownFrameError(f"tf has no frame '{name}'; it knows {_listed(known)}")
+            target_chain, source_chain = self._chain(target), self._chain(source)
+            common = next((frame for frame in target_chain if frame in source_chain), None)
+            if common is None:
+                raise UnknownFrameError(
+                    f"tf frames '{target}' and '{source}' are not connected: their roots are '{target_chain[-1]}' and "
+                    f"'{source_chain[-1]}'; publish a transform between the two trees"
+                )
+            to_source = self._compose(source_chain[: source_chain.index(common)], stamp_ns)
+            to_target = self._compose(target_chain[: target_chain.index(common)], stamp_ns)
+        return to_target.inverse() @ to_source
+
+    def _chain(self, frame: str) -> list[str]:
+        chain = [frame]
+        while (edge := self._edges.get(chain[-1])) is not None:
+            if edge.parent in chain:
+                raise UnknownFrameError(f"tf has a loop through '{edge.parent}'")
+            chain.append(edge.parent)
+        return chain
+
+    def _compose(self, children: list[str], stamp_ns: int) -> RigidTransform:
+        total = RigidTransform.identity()
+        for child in children:
+            total = self._at(child, self._edges[child], stamp_ns) @ total
+        return total
+
+    @staticmethod
+    def _at(child: str, edge: _Edge, stamp_ns: int) -> RigidTransform:
+        if edge.static:
+            return edge.transforms[0]
+        stamps = edge.stamps_ns
+        index = bisect_left(stamps, stamp_ns)
+        if index < len(stamps) and stamps[index] == stamp_ns:
+            return edge.transforms[stamp_ns]
+        if index == 0 or index == len(stamps):
+            nearest = stamps[0] if index == 0 else stamps[-1]
+            side = "older than the oldest" if index == 0 else "newer than the newest"
+            raise ExtrapolationError(
+                f"tf '{edge.parent}' -> '{child}' at {stamp_ns * 1e-9:.3f} s is {side} received, {nearest * 1e-9:.3f} s",
+                too_new=index > 0,
+            )
+        before, after = stamps[index - 1], stamps[index]
+        share = (stamp_ns - before) / (after - before)
+        return interpolate(edge.transforms[before], edge.transforms[after], share)
+
+
+def _listed(names: Iterable[str], most: int = 12) -> str:
+    ordered = sorted(names)
+    shown = ", ".join(f"'{name}'" for name in ordered[:most]) or "none"
+    return shown + (f" and {len(ordered) - most} more" if len(ordered) > most else "")

@@ -1,0 +1,86 @@
+"""One declaration a parameter: default, meaning, range, choices. The YAML files and the documented table are compared with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+Value = bool | int | float | str | list[str] | list[float]
+
+
+@dataclass(frozen=True)
+class Param:
+    """A node parameter. ``minimum`` and ``maximum`` are inclusive; ``choices`` lists the only values a string may have."""
+
+    name: str
+    default: Value
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    read_only: bool = True
+
+    def descriptor(self) -> ParameterDescriptor:
+        descriptor = ParameterDescriptor(description=self.description, read_only=self.read_only)
+        if self.choices:
+            descriptor.additional_constraints = "one of " + ", ".join(self.choices)
+        if self.minimum is None and self.maximum is None:
+            return descriptor
+        if isinstance(self.default, float):
+            descriptor.floating_point_range = [
+                FloatingPointRange(
+                    from_value=float(-1e300 if self.minimum is None else self.minimum),
+                    to_value=float(1e300 if self.maximum is None else self.maximum),
+                )
+            ]
+        elif isinstance(self.default, int):
+            descriptor.integer_range = [
+                IntegerRange(
+                    from_value=int(-(2**62) if self.minimum is None else self.minimum),
+                    to_value=int(2**62 if self.maximum is None else self.maximum),
+                )
+            ]
+        return descriptor
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with a value, or None."""
+        if self.choices and value not in self.choices:
+            return f"parameter {self.name} is '{value}', which is not one of {', '.join(self.choices)}"
+        return None
+
+
+def parameter_file(node_name: str, params: Sequence[Param]) -> str:
+    """The commented YAML of an executable's defaults, as it lies in config/ (a test compares the two)."""
+    lines = [f"# Parameters of {node_name} with their defaults. Generated from the code; change a copy of it.", f"{node_name}:"]
+    lines.append("  ros__parameters:")
+    for param in params:
+        limits = " One of: " + ", ".join(param.choices) + "." if param.choices else ""
+        if param.minimum is not None or param.maximum is not None:
+            limits = f" Range: {param.minimum} to {param.maximum}."
+        lines += [f"    # {param.description}{limits}", f"    {param.name}: {json.dumps(param.default, ensure_ascii=False)}"]
+    return "\n".join(lines) + "\n"
+
+
+def declare(node: Node, params: Sequence[Param]) -> None:
+    """Declare all parameters on a node and refuse values outside their choices, now (ValueError) and later."""
+    by_name = {param.name: param for param in params}
+    for param in params:
+        default: Any = param.default
+        value = node.declare_parameter(param.name, default, param.descriptor()).value
+        if (problem := param.problem(value)) is not None:
+            raise ValueError(problem)
+
+    def check(changed: list[Parameter[Any]]) -> SetParametersResult:
+        for parameter in changed:
+            known = by_name.get(parameter.name)
+            if known is not None and (problem := known.problem(parameter.value)) is not None:
+                return SetParametersResult(successful=False, reason=problem)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)

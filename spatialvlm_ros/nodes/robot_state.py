@@ -1,0 +1,104 @@
+"""What tf says about the robot at an image's stamp: tool pose, capsules of its links, gravity, fixed frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..engine import RobotState
+from ..geometry.rigid import RigidTransform
+from ..geometry.transform_buffer import TransformError
+from ..perception.self_filter import Capsule
+from ..scene.facts import Status
+from .lifecycle import ManagedNode
+from .parameters import Param
+from .tf_listener import TransformListener
+
+ROBOT_PARAMS = (
+    Param("tool_frame", "", "tf frame of the point between the finger tips; it is what 'gripper' means. Empty: no gripper."),
+    Param("gravity_frame", "", "tf frame whose z axis points up (e.g. base_link). Empty: up is taken from the support plane."),
+    Param("world_frame", "", "tf frame that does not move, for a moving camera. Empty: the camera is fixed."),
+    Param("output_frame", "", "tf frame of the points in facts. Empty: the camera's optical frame."),
+    Param("tf_timeout_s", 0.1, "Longest wait for transforms at an image's stamp.", 0.0, 5.0),
+    Param(
+        "robot_capsules",
+        [""],
+        "Shape of the robot, kept out of the scene: strings 'frame x0 y0 z0 x1 y1 z1 radius', metres in the frame.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LinkCapsule:
+    """A capsule fixed to a tf frame: ends (3,) in that frame, metres."""
+
+    frame_id: str
+    start: tuple[float, float, float]
+    end: tuple[float, float, float]
+    radius_m: float
+
+    @staticmethod
+    def parse(text: str) -> LinkCapsule:
+        """From 'frame x0 y0 z0 x1 y1 z1 radius'. Raises ValueError with the text."""
+        words = text.split()
+        try:
+            numbers = [float(word) for word in words[1:]]
+        except ValueError:
+            numbers = []
+        if len(numbers) != 7 or not all(map(math.isfinite, numbers)) or numbers[6] <= 0:
+            raise ValueError(f"robot_capsules: '{text}' is not 'frame x0 y0 z0 x1 y1 z1 radius' in metres with a radius above 0")
+        return LinkCapsule(words[0], (numbers[0], numbers[1], numbers[2]), (numbers[3], numbers[4], numbers[5]), numbers[6])
+
+
+class RobotStateReader:
+    """Owned by a node that declares ROBOT_PARAMS; make it in setup(). Raises ValueError on a capsule it cannot read."""
+
+    def __init__(self, node: ManagedNode, listener: TransformListener) -> None:
+        self._node, self._listener = node, listener
+        self._tool_frame = node.param("tool_frame")
+        self._gravity_frame = node.param("gravity_frame")
+        self._world_frame = node.param("world_frame")
+        self._timeout_s = node.param("tf_timeout_s")
+        self._capsules = [LinkCapsule.parse(text) for text in node.param("robot_capsules") if text.strip()]
+        self.problem: str | None = None
+
+    def read(self, camera_frame: str, stamp_ns: int) -> RobotState:
+        """The state at a stamp. What tf does not give is left out and said in ``problem``; it never raises."""
+        frames = dict.fromkeys((self._tool_frame, *(c.frame_id for c in self._capsules), self._gravity_frame, self._world_frame))
+        wanted = [(camera_frame, frame) for frame in frames if frame]
+        error = self._listener.wait_for(wanted, stamp_ns, self._timeout_s)
+        self.problem = None if error is None else str(error)
+        tool, tool_error = self._lookup(camera_frame, self._tool_frame, stamp_ns)
+        status, text = Status.NOT_FOUND, "no gripper: set parameter tool_frame to the tf frame of the tool point"
+        if tool_error is not None:
+            status, text = Status.NO_TRANSFORM, f"gripper: {tool_error}"
+        gravity, _ = self._lookup(camera_frame, self._gravity_frame, stamp_ns)
+        world, _ = self._lookup(camera_frame, self._world_frame, stamp_ns)
+        return RobotState(
+            camera_from_tool=tool,
+            tool_status=status,
+            tool_text=text,
+            capsules=self._place_capsules(camera_frame, stamp_ns),
+            up=None if gravity is None else gravity.rotation[:, 2],
+            world_from_camera=RigidTransform.identity() if world is None else world.inverse(),
+        )
+
+    def _lookup(self, camera_frame: str, frame: str, stamp_ns: int) -> tuple[RigidTransform | None, str | None]:
+        if not frame:
+            return None, None
+        try:
+            return self._listener.buffer.lookup(camera_frame, frame, stamp_ns), None
+        except TransformError as error:
+            return None, str(error)
+
+    def _place_capsules(self, camera_frame: str, stamp_ns: int) -> list[Capsule]:
+        placed = []
+        poses = {frame: self._lookup(camera_frame, frame, stamp_ns)[0] for frame in {c.frame_id for c in self._capsules}}
+        for capsule in self._capsules:
+            pose = poses[capsule.frame_id]
+            if pose is not None:
+                start, end = pose.apply(np.array([capsule.start, capsule.end]))
+                placed.append(Capsule(start, end, capsule.radius_m))
+        return placed

@@ -1,0 +1,269 @@
+"""spatial_node: RGB-D topics in; scene, facts, markers, pictures out; answers on request.
+
+One worker thread does all measuring, on the newest frame; callbacks only queue. Every output carries the stamp of its image.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
+
+from spatialvlm_msgs.action import Measure
+from spatialvlm_msgs.msg import Scene as SceneMsg
+from spatialvlm_msgs.msg import SpatialFactArray
+from spatialvlm_msgs.srv import SetQueries
+
+from ..engine import EngineConfig, SpatialEngine, check_query
+from ..geometry.transform_buffer import TransformError
+from ..scene.drawing import draw_scene
+from ..scene.facts import Query, SpatialFact, Status
+from ..scene.frame import RGBDFrame
+from ..scene.noise import PRESETS
+from ..scene.relations import RELATIONS
+from ..scene.scene import Scene
+from .conversions import array_to_image, frame_from_messages
+from .lifecycle import ManagedNode, run_node
+from .markers import clear_markers, scene_markers
+from .parameters import Param
+from .rgbd_input import INPUT_PARAMS, RgbdInput
+from .robot_state import ROBOT_PARAMS, RobotStateReader
+from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
+from .spatial_actions import QueryActions, Request
+from .sync import Triple
+from .tf_listener import TransformListener
+
+_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_PICTURES = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class SpatialNode(ManagedNode):
+    """See the module."""
+
+    PARAMS = (
+        *INPUT_PARAMS,
+        *ROBOT_PARAMS,
+        Param("depth_noise", "stereo", "Noise model of the depth camera.", choices=tuple(PRESETS)),
+        Param(
+            "queries",
+            [""],
+            "Facts to publish from the start: strings 'relation; subject; object', e.g. 'distance; gripper; red block'.",
+        ),
+        Param("request_timeout_s", 5.0, "Longest wait of ~/ask and ~/measure for a usable image.", 0.1, 600.0),
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("spatial_node", **kwargs)
+        self._lock = threading.Lock()
+        self._queries: dict[str, list[Query]] = {}
+        self._requests: list[Request] = []
+        self._worker: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._reset_wanted = threading.Event()
+        self._reset_statistics()
+
+    def _reset_statistics(self) -> None:
+        self._frames = 0
+        self._refused: dict[str, int] = {}
+        self._last_problem = ""
+        self._latencies_s: deque[float] = deque(maxlen=300)
+        self._period_s = 0.1
+
+    # -- lifecycle --------------------------------------------------------------------------------------------------------
+
+    def setup(self) -> None:
+        self._reset_statistics()
+        self._closing.clear()
+        self._queries = {"parameters": _parse_queries(self.param("queries"))}
+        self._engine = SpatialEngine(EngineConfig(noise=PRESETS[self.param("depth_noise")]))
+        self._listener = TransformListener(self)
+        self._robot = RobotStateReader(self, self._listener)
+        self._scene_publisher = self.own_publisher(SceneMsg, "~/scene", _RESULTS)
+        self._facts_publisher = self.own_publisher(SpatialFactArray, "~/facts", _RESULTS)
+        self._marker_publisher = self.own_publisher(MarkerArray, "~/markers", _RESULTS)
+        self._picture_publisher = self.own_publisher(Image, "~/debug_image", _PICTURES)
+        self._labels_publisher = self.own_publisher(Image, "~/segmentation", _PICTURES)
+        self._input = RgbdInput(self, self._on_jump)
+        self.own_service(SetQueries, "~/set_queries", self._set_queries)
+        self.own_service(Trigger, "~/reset", self._reset)
+        QueryActions(self, self, self.param("request_timeout_s"))
+        self._worker = threading.Thread(target=self._work, name="measure", daemon=True)
+        self._worker.start()
+
+    def start(self) -> None:
+        self._input.slot.clear()
+        self._input.sync.clear()
+
+    def teardown(self) -> None:
+        self._closing.set()
+        if self._worker is not None:
+            self._input.slot.close()
+            self._worker.join(timeout=5.0)
+            self._worker = None
+
+    def diagnostics(self) -> tuple[bytes, str, dict[str, str]]:
+        if not self.active:
+            return DiagnosticStatus.OK, "not active", {}
+        latencies_ms = 1e3 * np.array(self._latencies_s or [np.nan])
+        values = {
+            "frames": str(self._frames),
+            "rate_hz": f"{1.0 / self._period_s:.1f}",
+            "dropped": str(self._input.slot.dropped),
+            "unmatched": str(self._input.sync.unmatched),
+            "latency_p50_ms": f"{np.median(latencies_ms):.1f}",
+            "latency_p95_ms": f"{np.percentile(latencies_ms, 95):.1f}",
+            **{f"refused: {cause}": str(count) for cause, count in self._refused.items()},
+        }
+        silent = self._input.silence()
+        if silent is not None:
+            return DiagnosticStatus.WARN, silent, values
+        if self._last_problem:
+            return DiagnosticStatus.WARN, self._last_problem, values
+        return DiagnosticStatus.OK, "measuring", values
+
+    # -- services ---------------------------------------------------------------------------------------------------------
+
+    def _set_queries(self, request: Any, response: Any) -> Any:
+        queries = [query_from_msg(query) for query in request.queries]
+        for query in queries:
+            if (problem := check_query(query)) is not None:
+                known = query.relation in RELATIONS
+                response.error_code = Measure.Result.ERROR_WRONG_ARITY if known else Measure.Result.ERROR_UNKNOWN_RELATION
+                response.error_msg = problem
+                return response
+        with self._lock:
+            self._queries[request.owner.strip() or "default"] = queries
+        response.success = True
+        return response
+
+    def _reset(self, request: Any, response: Any) -> Any:
+        self._reset_wanted.set()
+        response.success, response.message = True, "memory is cleared with the next image"
+        return response
+
+    def submit(self, request: Request) -> None:
+        """Answer a request on the next image."""
+        with self._lock:
+            self._requests.append(request)
+
+    def withdraw(self, request: Request) -> None:
+        """Forget a request, answered or not."""
+        with self._lock:
+            if request in self._requests:
+                self._requests.remove(request)
+
+    def why_no_image(self) -> str:
+        """A sentence on what keeps images from being measured."""
+        return self._input.silence() or self._last_problem or "images arrive but none was finished"
+
+    # -- work -------------------------------------------------------------------------------------------------------------
+
+    def _on_jump(self) -> None:
+        self._listener.clear()
+        self._reset_wanted.set()
+        self._marker_publisher.publish(clear_markers())
+
+    def _work(self) -> None:
+        """Body of the worker thread: the newest frame, one at a time, until cleanup."""
+        last = time.monotonic()
+        while not self._closing.is_set():
+            triple = self._input.slot.take(0.5)
+            if triple is None or not self.active:
+                continue
+            try:
+                self._process(triple)
+                self._last_problem = ""
+            except ValueError as error:
+                self._refuse(error)
+            except Exception as error:
+                self._refuse(error)
+                self.get_logger().error(f"frame failed: {error!r}", throttle_duration_sec=5.0)
+            now = time.monotonic()
+            self._period_s += 0.1 * (min(now - last, 10.0) - self._period_s)
+            last = now
+
+    def _refuse(self, error: Exception) -> None:
+        """A frame that cannot be used is dropped, counted by cause and said once in a while."""
+        cause = type(error).__name__
+        self._refused[cause] = self._refused.get(cause, 0) + 1
+        self._last_problem = str(error)
+        self.get_logger().warning(f"frame refused: {error}", throttle_duration_sec=5.0)
+
+    def _process(self, triple: Triple) -> None:
+        frame = frame_from_messages(triple.color, triple.depth, triple.info)
+        if self._reset_wanted.is_set():
+            self._reset_wanted.clear()
+            self._engine.reset()
+        with self._lock:
+            queries = list(dict.fromkeys(query for owned in self._queries.values() for query in owned))
+            requests = list(self._requests)
+        names = [name for q in (*queries, *(r.query for r in requests)) for name in (q.subject, q.object) if name]
+        robot = self._robot.read(frame.frame_id, frame.stamp_ns)
+        scene = self._engine.observe(frame, names, robot)
+        facts = self._facts_in(scene, queries, self.param("output_frame"))
+        self._publish(frame, scene, facts)
+        for request in requests:
+            wanted = request.frame_id or self.param("output_frame")
+            request.fact = self._facts_in(scene, [request.query], wanted)[0]
+            request.done.set()
+
+    def _facts_in(self, scene: Scene, queries: list[Query], frame_id: str) -> list[SpatialFact]:
+        """Facts with their points in a tf frame; NO_TRANSFORM for all when tf lacks it."""
+        if not frame_id or frame_id == scene.frame_id:
+            return self._engine.facts(scene, queries)
+        try:
+            output = self._listener.lookup(frame_id, scene.frame_id, scene.stamp_ns, self.param("tf_timeout_s"))
+        except TransformError as error:
+            return [_without_frame(fact, str(error)) for fact in self._engine.facts(scene, queries)]
+        return self._engine.facts(scene, queries, (frame_id, output))
+
+    def _publish(self, frame: RGBDFrame, scene: Scene, facts: list[SpatialFact]) -> None:
+        frame_id = facts[0].frame_id if facts else scene.frame_id
+        self._facts_publisher.publish(facts_to_msg(facts, scene.stamp_ns, frame_id))
+        self._scene_publisher.publish(scene_to_msg(scene))
+        self._frames += 1
+        self._latencies_s.append((self.get_clock().now().nanoseconds - scene.stamp_ns) * 1e-9)
+        if self._marker_publisher.get_subscription_count():
+            self._marker_publisher.publish(scene_markers(scene, facts, self._period_s))
+        if self._picture_publisher.get_subscription_count():
+            picture = draw_scene(frame, scene, facts)
+            self._picture_publisher.publish(array_to_image(picture, "rgb8", scene.stamp_ns, scene.frame_id))
+        if self._labels_publisher.get_subscription_count() and scene.labels is not None:
+            labels = np.where(scene.labels < 0, 65535, scene.labels).astype(np.uint16)
+            self._labels_publisher.publish(array_to_image(labels, "16UC1", scene.stamp_ns, scene.frame_id))
+
+
+def _without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
+    return SpatialFact(fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem)
+
+
+def _parse_queries(texts: list[str]) -> list[Query]:
+    """Queries of parameter strings 'relation; subject; object'. Raises ValueError with the string."""
+    queries = []
+    for text in texts:
+        if not text.strip():
+            continue
+        parts = [part.strip() for part in text.split(";")]
+        query = Query(*[*parts, "", ""][:3])
+        problem = "it has more than three parts" if len(parts) > 3 else check_query(query)
+        if problem is not None:
+            raise ValueError(f"parameter queries: '{text}' is not 'relation; subject; object': {problem}")
+        queries.append(query)
+    return queries
+
+
+def main(args: list[str] | None = None) -> None:
+    sys.exit(run_node(SpatialNode, args))
+
+
+if __name__ == "__main__":
+    main()

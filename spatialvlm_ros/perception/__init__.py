@@ -1,0 +1,1 @@
+"""From pixels and words to regions: segmentation of table-top scenes, appearance, names."""

@@ -1,0 +1,96 @@
+"""From labels at working resolution back to masks of the camera's pixels: base found by colour, small holes filled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..geometry.plane import BoolArray
+from ..scene.frame import RGBDFrame
+from .grid import Grid, Surface
+from .mend import IntMap
+
+if TYPE_CHECKING:
+    from .tabletop import TabletopConfig
+
+
+def full_resolution_masks(
+    frame: RGBDFrame, grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig
+) -> tuple[list[BoolArray], BoolArray]:
+    """A mask (H, W) for each label 1..n, and the mask of the support plane."""
+    from scipy.ndimage import find_objects
+
+    based = claim_base(grid, surface, labels, config)
+    step, (height, width) = grid.step, frame.depth_m.shape
+    table = np.zeros((height, width), dtype=bool)
+    plain = surface.on_plane & (based == 0)
+    table[: plain.shape[0] * step, : plain.shape[1] * step] = plain.repeat(step, axis=0).repeat(step, axis=1)
+    table &= frame.valid
+    masks = []
+    for name, box in enumerate(find_objects(based), start=1):
+        mask = np.zeros((height, width), dtype=bool)
+        if box is not None:
+            window = tuple(slice(s.start * step, s.stop * step) for s in box)
+            part = (based[box] == name).repeat(step, axis=0).repeat(step, axis=1)
+            mask[window] = fill_holes(part, frame.valid[window])
+        masks.append(mask)
+    return masks, table
+
+
+def claim_base(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -> IntMap:
+    """Labels (h, w) with the foot of each thing, which is too low for its height to tell: pixels beside the thing that
+    look like it and not like the table.
+    """
+    import cv2
+
+    reach = max(1, round(config.parts.foot_px / grid.step))
+    if not labels.any():
+        return labels
+    free = (labels == 0).astype(np.uint8)
+    distance, nearest = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    rows, columns = np.nonzero((free > 0) & (distance <= reach) & grid.valid & ~surface.above)
+    if not len(rows):
+        return labels
+    thing = np.zeros((int(nearest.max()) + 1, 2), dtype=np.intp)
+    known = np.nonzero(labels)
+    thing[nearest[known]] = np.stack(known, axis=1)
+    origin = thing[nearest[rows, columns]]
+    # What the table looks like nearby: the closest pixel that is safely away from any thing.
+    away = ((distance <= 2 * reach) | ~surface.on_plane).astype(np.uint8)
+    if away.all():
+        return labels
+    _, nearest = cv2.distanceTransformWithLabels(away, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    bare = np.zeros((int(nearest.max()) + 1, 2), dtype=np.intp)
+    known = np.nonzero(away == 0)
+    bare[nearest[known]] = np.stack(known, axis=1)
+    table = bare[nearest[rows, columns]]
+    lab = cv2.cvtColor(cv2.blur(grid.color, (3, 3)), cv2.COLOR_RGB2LAB).astype(np.float32)
+    own = lab[rows, columns]
+    # Lightness counts little: a thing throws a shadow on the table beside it.
+    scale = np.array([0.35, 1.0, 1.0], dtype=np.float32)
+    to_thing = np.linalg.norm((own - lab[origin[:, 0], origin[:, 1]]) * scale, axis=1)
+    to_table = np.linalg.norm((own - lab[table[:, 0], table[:, 1]]) * scale, axis=1)
+    close = np.abs(grid.depth[rows, columns] - grid.depth[origin[:, 0], origin[:, 1]]) < 0.03
+    same = close & (to_table > config.parts.foot_contrast) & (to_thing < 0.5 * to_table)
+    result = labels.copy()
+    result[rows[same], columns[same]] = labels[origin[same, 0], origin[same, 1]]
+    return result
+
+
+def fill_holes(mask: BoolArray, valid: BoolArray, most_pixels: int = 64) -> BoolArray:
+    """Fill holes of a mask (h, w) where depth is missing or that are at most ``most_pixels`` large.
+
+    The hole of a handle shows the table and stays.
+    """
+    import cv2
+
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(mask.shape, dtype=np.uint8)
+    cv2.drawContours(filled, contours, -1, 1, thickness=-1)
+    holes = (filled > 0) & ~mask
+    if not holes.any():
+        return mask
+    count, names, stats, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8), connectivity=4)
+    small = np.append(False, stats[1:count, cv2.CC_STAT_AREA] <= most_pixels)
+    return np.asarray(mask | (holes & (small[names] | ~valid)), dtype=bool)

@@ -1,0 +1,225 @@
+"""From pixels above the table to things: cut where depth jumps and where surfaces meet in a valley, then mend.
+
+Two things that touch meet in a concave crease, one convex thing has none: the test of LCCP, done here on the image grid.
+1 / z is affine on any plane seen by a pinhole camera, so its second difference is zero on planes whatever their slant, and
+its sign tells a valley from a ridge: no normals are needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.plane import BoolArray
+from .grid import FloatMap, Grid, Surface
+from .mend import IntMap, is_sliver, mend, parts_of
+
+if TYPE_CHECKING:
+    from .tabletop import TabletopConfig
+
+
+@dataclass(frozen=True)
+class PartConfig:
+    """How things are cut apart and mended.
+
+    Attributes:
+        crease_m: depth of a valley, measured over ``reach_m`` to each side, that parts two things.
+        crease_sigmas: ... and in standard deviations of one pixel's depth.
+        reach_m: half length of the chord.
+        seed_share: a part smaller than this share of ``min_pixels`` is no thing of its own.
+        same_tint: parts whose colour differs by more (CIE Lab a, b of 8-bit images) are two things.
+        hollow_m: a part that sags this much is the inside of something.
+        foot_px: how far below a thing, in camera pixels, its foot is looked for by colour.
+        foot_contrast: least difference of colour (CIE Lab of 8-bit images) between a thing's foot and the table.
+        handle_gap_m: a small part that floats this near to a larger one is its handle.
+    """
+
+    crease_m: float = 0.0035
+    crease_sigmas: float = 1.2
+    reach_m: float = 0.012
+    seed_share: float = 0.5
+    same_tint: float = 30.0
+    hollow_m: float = 0.006
+    foot_px: float = 10.0
+    foot_contrast: float = 20.0
+    handle_gap_m: float = 0.02
+
+
+def object_labels(grid: Grid, surface: Surface, config: TabletopConfig) -> IntMap:
+    """(h, w) int32: 1..n for things, nearest first, 0 elsewhere."""
+    seeds = surface.above & ~creases(grid, config)
+    least = max(6, int(config.parts.seed_share * config.min_pixels / grid.step**2))
+    labels = connected(grid, seeds, config, least)
+    labels = grow(grid, labels, surface.above, config)
+    labels = mend(grid, surface, labels, config)
+    return select(grid, surface, labels, config)
+
+
+def creases(grid: Grid, config: TabletopConfig) -> BoolArray:
+    """(h, w) pixels that lie in a valley: behind the chord between their neighbours, in one of four directions."""
+    h, w = grid.depth.shape
+    valley = np.zeros((h, w), dtype=bool)
+    if not grid.valid.any():
+        return valley
+    typical = float(np.median(grid.depth[grid.valid]))
+    k = int(np.clip(round(config.parts.reach_m * grid.focal_px / typical), 2, 8))
+    with np.errstate(divide="ignore"):
+        inverse = np.where(grid.valid, 1 / grid.depth, np.nan).astype(np.float32)
+    sigma = config.noise.floor_m + config.noise.quadratic_per_m * grid.depth**2
+    limit = np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma) / np.maximum(grid.depth, 0.1) ** 2
+    jump = grid.jump_m(grid.depth, config.noise, k)
+    for dr, dc in ((0, k), (k, 0), (k * 2 // 3, k * 2 // 3), (k * 2 // 3, -(k * 2 // 3))):
+        centre = (slice(dr, h - dr), slice(abs(dc), w - abs(dc)))
+        before = (slice(0, h - 2 * dr), slice(abs(dc) - dc, w - abs(dc) - dc))
+        after = (slice(2 * dr, h), slice(abs(dc) + dc, w - abs(dc) + dc))
+        with np.errstate(invalid="ignore"):
+            sag = (inverse[before] + inverse[after]) / 2 - inverse[centre]
+            whole = (np.abs(grid.depth[before] - grid.depth[centre]) < jump[centre]) & (
+                np.abs(grid.depth[after] - grid.depth[centre]) < jump[centre]
+            )
+            valley[centre] |= whole & (sag > limit[centre])
+    return valley
+
+
+def connected(grid: Grid, mask: BoolArray, config: TabletopConfig, least: int) -> IntMap:
+    """Label the 4-connected parts (h, w) of a mask that depth does not break; parts of fewer than ``least`` pixels are 0."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    ids = np.full(mask.shape, -1, dtype=np.int32)
+    count = int(mask.sum())
+    labels = np.zeros(mask.shape, dtype=np.int32)
+    if not count:
+        return labels
+    ids[mask] = np.arange(count, dtype=np.int32)
+    jump = grid.jump_m(grid.depth, config.noise)
+    starts, ends = [], []
+    for a, b in (((slice(None), slice(0, -1)), (slice(None), slice(1, None))), ((slice(0, -1),), (slice(1, None),))):
+        joined = mask[a] & mask[b] & (np.abs(grid.depth[a] - grid.depth[b]) < np.minimum(jump[a], jump[b]))
+        starts.append(ids[a][joined])
+        ends.append(ids[b][joined])
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    graph = coo_matrix((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count))
+    _, part = connected_components(graph, directed=False)
+    sizes = np.bincount(part)
+    names = np.zeros(len(sizes), dtype=np.int32)
+    large = sizes >= least
+    names[large] = np.arange(1, int(large.sum()) + 1)
+    labels[mask] = names[part]
+    return labels
+
+
+def grow(grid: Grid, labels: IntMap, above: BoolArray, config: TabletopConfig) -> IntMap:
+    """Give each unlabelled pixel above the plane to its nearest part, unless depth says that it is another surface."""
+    import cv2
+
+    if not labels.any():
+        return labels
+    distance, nearest = cv2.distanceTransformWithLabels(
+        (labels == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    order = np.zeros(int(nearest.max()) + 1, dtype=np.int64)
+    known = np.flatnonzero(labels.ravel())
+    order[nearest.ravel()[known]] = known
+    source = order[nearest]
+    gap = np.abs(grid.depth - grid.depth.ravel()[source])
+    reach = np.ceil(distance).astype(np.float32)
+    near = (distance < 8) & (gap < grid.jump_m(grid.depth, config.noise) * np.maximum(reach, 1))
+    return np.where(above & near, labels.ravel()[source], labels).astype(np.int32)
+
+
+def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -> IntMap:
+    """Keep the parts that can be things on the table, and name them 1..n, nearest first."""
+    names = np.zeros(int(labels.max()) + 1, dtype=np.int32)
+    if not labels.any():
+        return names[labels]
+    hull = Footprint.of(grid, surface)
+    wide, inner = hull.grown(config.hull_margin_m), hull.grown(-config.hull_margin_m)
+    structure = structures(grid, surface, config)
+    kept: list[tuple[float, int]] = []
+    for name, part in parts_of(grid, surface, labels).items():
+        if part.count * grid.step**2 < config.min_pixels or is_sliver(part, grid.blocked):
+            continue
+        points = grid.xyz[part.window][part.mask]
+        low, high = np.percentile(points, [2, 98], axis=0)
+        if not config.min_object_m < float(np.max(high - low)) < config.max_object_m:
+            continue
+        footprint = inner if structure[part.window][part.mask].mean() > 0.5 else wide
+        if footprint.contains(points).mean() >= config.hull_share:
+            kept.append((float(np.median(np.linalg.norm(points, axis=1))), name))
+    for rank, (_, name) in enumerate(sorted(kept), start=1):
+        names[name] = rank
+    return names[labels]
+
+
+def structures(grid: Grid, surface: Surface, config: TabletopConfig) -> BoolArray:
+    """(h, w) pixels of anything longer than a thing, taken whole: walls, shelves, the sides of a bin.
+
+    Pieces of them that a crease cuts off are small enough for things, but stand at the border of the table.
+    """
+    import cv2
+
+    step = grid.jump_m(grid.depth, config.noise)
+    joined = surface.above.copy()
+    joined[:, 1:] &= np.abs(grid.depth[:, 1:] - grid.depth[:, :-1]) < step[:, 1:]
+    joined[1:] &= np.abs(grid.depth[1:] - grid.depth[:-1]) < step[1:]
+    count, whole, stats, _ = cv2.connectedComponentsWithStats(joined.astype(np.uint8), connectivity=4)
+    large = np.zeros(count, dtype=bool)
+    for name in range(1, count):
+        if stats[name, cv2.CC_STAT_AREA] * grid.step**2 < config.min_pixels:
+            continue
+        x, y, w, h = (int(v) for v in stats[name, :4])
+        window = (slice(y, y + h), slice(x, x + w))
+        low, high = np.percentile(grid.xyz[window][whole[window] == name], [2, 98], axis=0)
+        large[name] = float(np.max(high - low)) > config.max_object_m
+    return np.asarray(large[whole], dtype=bool)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The convex hull of the visible table, painted on a 1 cm raster of the plane: one look-up a point."""
+
+    basis: npt.NDArray[np.float64]
+    origin: npt.NDArray[np.float64]
+    cell_m: float
+    raster: npt.NDArray[np.uint8]
+
+    @staticmethod
+    def of(grid: Grid, surface: Surface, cell_m: float = 0.01, pad: int = 12) -> Footprint:
+        """Of the grid's pixels on the plane."""
+        import cv2
+
+        basis = surface.plane.basis()
+        # A camera keeps convex what is convex: the ends of each row of the image have all corners of the hull.
+        rows = np.flatnonzero(surface.on_plane.any(axis=1))
+        first = surface.on_plane[rows].argmax(axis=1)
+        last = surface.on_plane.shape[1] - 1 - surface.on_plane[rows, ::-1].argmax(axis=1)
+        flat = np.concatenate([grid.xyz[rows, first], grid.xyz[rows, last]]) @ basis.T.astype(np.float32)
+        if len(flat) < 3:
+            return Footprint(basis, np.zeros(2), cell_m, np.zeros((1, 1), np.uint8))
+        origin = flat.min(axis=0) - pad * cell_m
+        size = np.ceil((flat.max(axis=0) - origin) / cell_m).astype(int) + pad
+        hull = cv2.convexHull(flat)[:, 0]
+        raster = np.zeros((int(size[1]), int(size[0])), np.uint8)
+        cv2.fillConvexPoly(raster, np.rint((hull - origin) / cell_m).astype(np.int32), 1)
+        return Footprint(basis, np.asarray(origin, dtype=np.float64), cell_m, raster)
+
+    def grown(self, margin_m: float) -> Footprint:
+        """Grown by up to 10 cm, shrunk when negative."""
+        import cv2
+
+        radius = round(abs(margin_m) / self.cell_m)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        change = cv2.dilate if margin_m > 0 else cv2.erode
+        return replace(self, raster=np.asarray(change(self.raster, kernel), dtype=np.uint8))
+
+    def contains(self, points: FloatMap) -> BoolArray:
+        """(N,) bool for points (N, 3) in the optical frame."""
+        cells = np.floor((points @ self.basis.T - self.origin) / self.cell_m).astype(int)
+        inside = np.all((cells >= 0) & (cells < self.raster.shape[::-1]), axis=1)
+        found = np.zeros(len(points), dtype=bool)
+        found[inside] = self.raster[cells[inside, 1], cells[inside, 0]] > 0
+        return found

@@ -1,0 +1,63 @@
+"""Which pixels are the robot itself: capsules along its links, at the poses that tf gives.
+
+Without this the arm is a thing on the table, and a grasped object and the fingers are one cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry.rigid import FloatArray
+from ..scene.frame import BoolArray, RGBDFrame
+
+
+@dataclass(frozen=True)
+class Capsule:
+    """All points within ``radius_m`` of the segment ``start`` to ``end``, both (3,) in the optical frame, metres."""
+
+    start: FloatArray
+    end: FloatArray
+    radius_m: float
+
+
+def robot_mask(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float = 0.005) -> BoolArray:
+    """(H, W) bool: pixels whose point lies inside a capsule grown by ``padding_m``."""
+    mask = np.zeros(frame.depth_m.shape, dtype=np.bool_)
+    for capsule in capsules:
+        rows, columns = _image_window(frame, capsule, padding_m)
+        if rows.stop <= rows.start or columns.stop <= columns.start:
+            continue
+        points = frame.xyz[rows, columns]
+        with np.errstate(invalid="ignore"):
+            mask[rows, columns] |= _squared_distance(points, capsule) <= (capsule.radius_m + padding_m) ** 2
+    return mask
+
+
+def _squared_distance(points: np.ndarray, capsule: Capsule) -> np.ndarray:
+    """Squared distance (...,) of points (..., 3) to the capsule's segment; NaN for NaN points."""
+    start = capsule.start.astype(np.float32)
+    along = (capsule.end - capsule.start).astype(np.float32)
+    relative = points - start
+    length_squared = max(float(along @ along), 1e-12)
+    share = np.clip(relative @ along / length_squared, 0.0, 1.0)
+    difference = relative - share[..., None] * along
+    squared: np.ndarray = np.einsum("...i,...i->...", difference, difference)
+    return squared
+
+
+def _image_window(frame: RGBDFrame, capsule: Capsule, padding_m: float) -> tuple[slice, slice]:
+    """Rows and columns that can show the capsule. The whole image when a part of it is at or behind the camera."""
+    height, width = frame.depth_m.shape
+    radius = capsule.radius_m + padding_m
+    ends = np.stack([capsule.start, capsule.end])
+    nearest = float(ends[:, 2].min()) - radius
+    if nearest < 0.05:
+        return slice(0, height), slice(0, width)
+    pixels = frame.camera.project(ends)
+    reach = radius / nearest * max(frame.camera.fx, frame.camera.fy) + 2
+    u0, v0 = np.floor(pixels.min(axis=0) - reach).astype(int)
+    u1, v1 = np.ceil(pixels.max(axis=0) + reach).astype(int) + 1
+    return slice(max(0, int(v0)), min(height, int(v1))), slice(max(0, int(u0)), min(width, int(u1)))

@@ -1,0 +1,151 @@
+"""Which of the planes in sight is the one that things stand on.
+
+"The largest plane is the floor" makes a wall a floor. Here a plane must be plausible as something horizontal seen from
+above, and of parallel ones (box lid, table, floor) the highest that is large enough to carry things wins.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.plane import Plane, fit_plane, local_triples, ransac_plane
+from ..geometry.rigid import FloatArray
+from ..scene.frame import BoolArray
+from ..scene.noise import DepthNoise
+
+FloatMap = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SupportConfig:
+    """What counts as a support plane. Angles in radians, lengths in metres.
+
+    Attributes:
+        up_tolerance_rad: largest angle between the plane's normal and a given ``up``.
+        min_pitch_from_nadir_rad: without ``up``, a camera that looks this steeply down cannot tell a table from a wall.
+        max_roll_rad: without ``up``, largest roll of the camera.
+        max_upward_rad: without ``up``, how far the camera may look above the horizon.
+        min_share: least share of the valid pixels.
+        min_area_m2: least visible area.
+        higher_share: a higher parallel plane wins with this share of the pixels of the largest one.
+        higher_area_m2: ... and this area: more than the lid of a box that stands on a table.
+        tilt_floor_rad: error of the tilt that more pixels do not cure (calibration, a bent table).
+    """
+
+    up_tolerance_rad: float = math.radians(10)
+    min_pitch_from_nadir_rad: float = math.radians(20)
+    max_roll_rad: float = math.radians(45)
+    max_upward_rad: float = math.radians(15)
+    min_share: float = 0.05
+    min_area_m2: float = 0.02
+    higher_share: float = 0.3
+    higher_area_m2: float = 0.1
+    tilt_floor_rad: float = 0.002
+    max_planes: int = 4
+    iterations: int = 400
+    # RANSAC sees every n-th pixel of each row and column, so that the whole image is about this many points.
+    sample_points: int = 3500
+
+
+@dataclass(frozen=True)
+class PlaneCandidate:
+    """One plane of the image with what speaks for and against it. ``share`` of the valid pixels, ``area_m2`` visible."""
+
+    plane: Plane
+    share: float
+    area_m2: float
+    objection: str = field(default="")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sparse organised cloud: points (N, 3) with grid rows and columns (N,), tolerance (N,) and pixel areas (N,) m^2."""
+
+    points: FloatArray
+    rows: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+    depth_std_m: FloatArray
+    focal_px: float
+
+
+def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: float, count: int) -> Sample:
+    """Every n-th usable point of an organised cloud (H, W, 3); ``focal_px`` is of that cloud's grid."""
+    step = max(1, round(math.sqrt(usable.size / count)))
+    rows, columns = np.nonzero(usable[step // 2 :: step, step // 2 :: step])
+    points = xyz[step // 2 :: step, step // 2 :: step][rows, columns].astype(np.float64)
+    return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step)
+
+
+def find_support(
+    sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig
+) -> tuple[Plane | None, str]:
+    """The support plane with its normal up, or None and the reason."""
+    if len(sample.points) < 50:
+        return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"
+    candidates = _candidates(sample, up, config)
+    good = [c for c in candidates if not c.objection]
+    if not good:
+        return None, "no horizontal surface found: " + _objections(candidates)
+    largest = max(good, key=lambda c: c.share)
+    best = largest
+    for c in good:
+        parallel = c.plane.normal @ largest.plane.normal > math.cos(config.up_tolerance_rad)
+        above = c.plane.offset_m < best.plane.offset_m - 0.05
+        if parallel and above and c.share > config.higher_share * largest.share and c.area_m2 > config.higher_area_m2:
+            best = c
+    plane = best.plane
+    tilt = math.hypot(plane.tilt_std_rad, config.tilt_floor_rad)
+    return Plane(plane.normal, plane.offset_m, tilt), ""
+
+
+def _objections(candidates: list[PlaneCandidate]) -> str:
+    if not candidates:
+        return "no plane of the depth image is level and large enough"
+    return "; ".join(f"a plane with {100 * c.share:.0f} % of the depth {c.objection}" for c in candidates)
+
+
+def _candidates(sample: Sample, up: FloatArray | None, config: SupportConfig) -> list[PlaneCandidate]:
+    left = np.ones(len(sample.points), dtype=bool)
+    found: list[PlaneCandidate] = []
+    for index in range(config.max_planes):
+        ids = np.flatnonzero(left)
+        if len(ids) < max(20, config.min_share * len(left)):
+            break
+        points, std = sample.points[ids], sample.depth_std_m[ids]
+        triples = local_triples(sample.rows[ids], sample.columns[ids], config.iterations, seed=index)
+        # Where up is known a small table must not be lost among large walls: look at nothing but its direction.
+        fit = ransac_plane(points, 3 * std, triples=triples, direction=up, max_angle_rad=config.up_tolerance_rad)
+        if fit is None:
+            break
+        plane, inliers = fit
+        if inliers.sum() < config.min_share * len(left):
+            break
+        refined = fit_plane(points[inliers], std[inliers]) or plane
+        rays = points[inliers] / np.linalg.norm(points[inliers], axis=1, keepdims=True)
+        cosine = np.maximum(np.abs(rays @ refined.normal), 0.05)
+        area = float(np.sum(np.square(points[inliers, 2] / sample.focal_px) / cosine))
+        share = float(inliers.sum()) / len(left)
+        found.append(PlaneCandidate(refined, share, area, _objection(refined, area, up, config)))
+        left[ids[np.abs(plane.height(points)) < 5 * std]] = False
+    return found
+
+
+def _objection(plane: Plane, area_m2: float, up: FloatArray | None, config: SupportConfig) -> str:
+    """Why this plane (normal towards the camera) is no support plane; "" when it may be one."""
+    if area_m2 < config.min_area_m2:
+        return f"has only {area_m2:.3f} m^2"
+    nx, ny, nz = plane.normal.tolist()
+    if up is not None:
+        angle = plane.angle_to(up)
+        return "" if angle <= config.up_tolerance_rad else f"is tilted {math.degrees(angle):.0f} deg from up"
+    if -ny < math.sin(config.min_pitch_from_nadir_rad):
+        return "faces the camera or its side and may be a wall (tell which way is up: tf with gravity)"
+    if abs(nx) > math.tan(config.max_roll_rad) * -ny:
+        return f"would need a camera rolled {math.degrees(math.atan2(abs(nx), -ny)):.0f} deg (tell which way is up)"
+    if nz > math.sin(config.max_upward_rad):
+        return "faces away from a camera that looks level or down"
+    return ""

@@ -1,0 +1,145 @@
+"""The grounder that needs no model: what stands on the table, as regions of the image.
+
+It is the floor under everything else: facts, rewards and labels from depth alone start with it, without weights, in tens
+of milliseconds on one core, and it says why when there is no table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.plane import BoolArray, Plane
+from ..geometry.rigid import FloatArray
+from ..scene.frame import Region, RGBDFrame
+from ..scene.noise import PRESETS, DepthNoise
+from .grid import Grid, make_grid
+from .masks import full_resolution_masks
+from .parts import PartConfig, object_labels
+from .support import SupportConfig, find_support, sample_cloud
+
+SOURCE = "tabletop"
+
+
+@dataclass(frozen=True)
+class TabletopConfig:
+    """What a thing on a table is. Lengths in metres.
+
+    Attributes:
+        noise: of the depth camera; every tolerance grows with it.
+        min_height_m: how far above the plane a point must be, where noise allows.
+        height_sigmas: ... and in standard deviations of one point's height.
+        max_object_m: anything longer is a wall, an arm, furniture.
+        min_object_m: anything shorter in its longest direction is noise.
+        min_pixels: least pixels at the camera's resolution.
+        hull_margin_m: how far beyond the visible table's hull a thing may reach.
+        hull_share: least share of a thing's points over that hull.
+        max_distance_m: depth beyond is ignored.
+        work_width_px: the image is worked on at about this width; masks come back at the camera's resolution.
+    """
+
+    noise: DepthNoise = PRESETS["structured_light"]
+    min_height_m: float = 0.007
+    height_sigmas: float = 2.5
+    max_object_m: float = 0.6
+    min_object_m: float = 0.015
+    min_pixels: int = 150
+    hull_margin_m: float = 0.03
+    hull_share: float = 0.6
+    max_distance_m: float = 3.0
+    work_width_px: int = 320
+    support: SupportConfig = field(default_factory=SupportConfig)
+    parts: PartConfig = field(default_factory=PartConfig)
+
+
+@dataclass(frozen=True)
+class SupportPlane:
+    """The plane things stand on, in the optical frame.
+
+    Attributes:
+        plane: normal up; normal . p + offset_m is the height of p, metres.
+        inliers: (H, W) bool, pixels that lie on it, connected to its main patch.
+    """
+
+    plane: Plane
+    inliers: BoolArray
+
+    @property
+    def normal(self) -> FloatArray:
+        """(3,) unit vector, up."""
+        return self.plane.normal
+
+    @property
+    def d(self) -> float:
+        """Height of the camera above the plane, metres."""
+        return self.plane.offset_m
+
+    @property
+    def coefficients(self) -> FloatArray:
+        """(4,) (nx, ny, nz, d) as in ``Scene.support_plane``."""
+        return self.plane.coefficients
+
+    @property
+    def tilt_std_rad(self) -> float:
+        return self.plane.tilt_std_rad
+
+
+@dataclass(frozen=True)
+class TabletopSegmentation:
+    """``regions`` nearest first; ``plane`` None with a ``reason``."""
+
+    plane: SupportPlane | None
+    reason: str
+    regions: list[Region]
+
+
+class TabletopSegmenter:
+    """Stateless: the same image gives the same bytes."""
+
+    def __init__(self, config: TabletopConfig | None = None) -> None:
+        self.config = config or TabletopConfig()
+
+    def segment(
+        self,
+        frame: RGBDFrame,
+        *,
+        up: npt.ArrayLike | None = None,
+        ignore: BoolArray | None = None,
+        max_distance_m: float | None = None,
+    ) -> TabletopSegmentation:
+        """Find the support plane and the things on or above it.
+
+        Args:
+            up: (3,) direction of up in the optical frame (any length), from tf; None when nobody knows.
+            ignore: (H, W) bool, pixels of the robot itself.
+            max_distance_m: overrides the configuration's.
+        """
+        config = self.config
+        limit = config.max_distance_m if max_distance_m is None else max_distance_m
+        grid = make_grid(frame, ignore, limit, config.work_width_px)
+        direction = _unit(up)
+        sample = sample_cloud(grid.xyz, grid.valid, config.noise, grid.focal_px, config.support.sample_points)
+        plane, reason = find_support(sample, config.noise, direction, config.support)
+        if plane is None:
+            return TabletopSegmentation(None, reason, [])
+        surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
+        labels = object_labels(grid, surface, config)
+        masks, table = full_resolution_masks(frame, grid, surface, labels, config)
+        return TabletopSegmentation(SupportPlane(plane, table), "", [Region(m, "", 1.0, SOURCE) for m in masks])
+
+
+def _unit(up: npt.ArrayLike | None) -> FloatArray | None:
+    """Normalised (3,), or None for None. Raises ValueError for anything that has no direction."""
+    if up is None:
+        return None
+    vector = np.asarray(up, dtype=np.float64)
+    length = float(np.linalg.norm(vector))
+    if vector.shape != (3,) or not np.isfinite(length) or length < 1e-9:
+        raise ValueError(f"up is {vector.tolist()}, expected three finite numbers with a length above 0")
+    unit: FloatArray = vector / length
+    return unit
+
+
+__all__ = ["Grid", "SupportPlane", "TabletopConfig", "TabletopSegmentation", "TabletopSegmenter"]

@@ -1,0 +1,1 @@
+"""From an instruction to steps that are guarded by measured facts."""

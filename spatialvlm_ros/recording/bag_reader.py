@@ -1,0 +1,113 @@
+"""Messages out of a bag: .mcap file, rosbag2 folder (.mcap or .db3), or ROS 1 .bag.
+
+The definitions in the bag are used; only for bags without any (old .db3 folders) those of ROS 2 Jazzy and of this
+environment stand in. Messages have the fields of their ROS type; arrays are numpy arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .bag_writer import require_rosbags
+from .definitions import DefinitionError, definition
+
+OWN_TYPES = ("Reward", "Scene", "SpatialFactArray", "SpatialQuery")
+
+
+class BagError(ValueError):
+    """A bag that cannot be read. The text names the file and what is wrong."""
+
+
+@dataclass(frozen=True)
+class BagMessage:
+    """One message. ``stamp_ns`` is its header's, or the time of recording for a type without header."""
+
+    topic: str
+    type: str
+    stamp_ns: int
+    log_ns: int
+    message: Any
+
+
+class BagReader:
+    """Reads one bag; use it in a ``with`` block. Raises FileNotFoundError, or BagError for a file that is no bag."""
+
+    def __init__(self, path: str | Path) -> None:
+        require_rosbags()
+        from rosbags.highlevel import AnyReader, AnyReaderError
+
+        self.path = Path(path)
+        if not self.path.exists():
+            raise FileNotFoundError(f"bag {self.path} does not exist")
+        try:
+            self._reader: Any = AnyReader([self.path], default_typestore=_fallback_types())
+            self._reader.open()
+        except (AnyReaderError, OSError, ValueError, AssertionError, LookupError) as error:
+            raise BagError(f"{self.path} cannot be read as a bag: {error}") from error
+
+    def topics(self) -> dict[str, str]:
+        """Topic to message type."""
+        return {connection.topic: connection.msgtype for connection in self._reader.connections}
+
+    def counts(self) -> dict[str, int]:
+        """Topic to number of messages."""
+        return {topic: int(info.msgcount) for topic, info in self._reader.topics.items()}
+
+    def topics_of(self, message_type: str) -> list[str]:
+        """Topics of one type, sorted."""
+        return sorted(topic for topic, of_type in self.topics().items() if of_type == message_type)
+
+    def messages(self, topics: Iterable[str] | None = None) -> Iterator[BagMessage]:
+        """Messages in the order in which they were recorded, of all topics or of some.
+
+        Raises BagError for a broken one.
+        """
+        from rosbags.highlevel import AnyReaderError
+
+        wanted = None if topics is None else set(topics)
+        connections = [c for c in self._reader.connections if wanted is None or c.topic in wanted]
+        if not connections:
+            return
+        for connection, log_ns, data in self._reader.messages(connections=connections):
+            try:
+                message = self._reader.deserialize(data, connection.msgtype)
+            except (AnyReaderError, ValueError, LookupError) as error:
+                raise BagError(f"{self.path}: a message of {connection.topic} is broken: {error}") from error
+            yield BagMessage(connection.topic, connection.msgtype, _header_ns(message, log_ns), log_ns, message)
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def __enter__(self) -> BagReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def stamp_ns(stamp: Any) -> int:
+    """Nanoseconds of a builtin_interfaces/Time as read from a bag."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def _header_ns(message: Any, otherwise: int) -> int:
+    header = getattr(message, "header", None)
+    return otherwise if header is None else stamp_ns(header.stamp)
+
+
+def _fallback_types() -> Any:
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for name in OWN_TYPES:
+        message_type = f"spatialvlm_msgs/msg/{name}"
+        try:
+            types = get_types_from_msg(definition(message_type), message_type)
+        except DefinitionError:
+            continue  # read without our messages installed: the bag may do without them too
+        store.register({known: fields for known, fields in types.items() if known not in store.fielddefs})
+    return store

@@ -1,0 +1,1 @@
+"""Task specs, dense potential-based reward, success, and the metrics that judge them. No ROS."""

@@ -1,0 +1,1 @@
+"""Frames, regions, objects, facts, and the one registry of relations."""

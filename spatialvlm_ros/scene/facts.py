@@ -1,0 +1,121 @@
+"""Facts and their numbers: value, standard deviation, unit, source, status.
+
+The enumerations carry the numbers of spatialvlm_msgs/SpatialFact; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Source(IntEnum):
+    """Where a value comes from."""
+
+    UNKNOWN = 0
+    DEPTH = 1
+    VLM = 2
+    FUSED = 3
+    TF = 4
+    GROUND_TRUTH = 5
+
+
+class Status(IntEnum):
+    """What became of a measurement."""
+
+    UNKNOWN = 0
+    OK = 1
+    OCCLUDED = 2
+    NO_DEPTH = 3
+    NOT_FOUND = 4
+    AMBIGUOUS = 5
+    STALE = 6
+    NO_TRANSFORM = 7
+    NOT_CANONICAL = 8
+    BAD_QUERY = 9
+
+    @property
+    def has_value(self) -> bool:
+        return self in (Status.OK, Status.OCCLUDED, Status.STALE)
+
+
+METRE, RADIAN, PROBABILITY = "m", "rad", "probability"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with one standard deviation, in SI ``unit``."""
+
+    value: float
+    std: float
+    unit: str = METRE
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Probability that a predicate holds; a verdict only beyond the stated band."""
+
+    probability: float
+    # 2.3 % and 97.7 % are where a margin of two standard deviations puts a Gaussian.
+    band: tuple[float, float] = (0.0228, 0.9772)
+
+    @property
+    def verdict(self) -> bool | None:
+        """True, False, or None for too close to call."""
+        if self.probability >= self.band[1]:
+            return True
+        return False if self.probability <= self.band[0] else None
+
+
+def truth_from_margin(margin: float, std: float) -> Truth:
+    """Truth of "margin > 0" for a margin with Gaussian error ``std``, both in one unit."""
+    if not (math.isfinite(margin) and math.isfinite(std)):
+        return Truth(0.5)
+    return Truth(0.5 * (1 + math.erf(margin / max(std, 1e-9) / math.sqrt(2))))
+
+
+@dataclass(frozen=True, order=True)
+class Query:
+    """One relation to be measured, by names. ``object`` is "" for relations of one thing."""
+
+    relation: str
+    subject: str
+    object: str = ""
+
+    def __str__(self) -> str:
+        names = ", ".join(name for name in (self.subject, self.object) if name)
+        return f"{self.relation}({names})"
+
+
+def _no_point() -> npt.NDArray[np.float64]:
+    return np.full(3, np.nan)
+
+
+@dataclass(frozen=True)
+class SpatialFact:
+    """One measured relation on one image.
+
+    ``value`` is a number in ``unit``, or the probability of a predicate (``unit`` "probability", ``std`` NaN). Both are NaN
+    unless ``status.has_value``. Points (3,) are in ``frame_id``, metres.
+    """
+
+    query: Query
+    status: Status
+    source: Source
+    stamp_ns: int
+    frame_id: str
+    value: float = math.nan
+    std: float = math.nan
+    unit: str = METRE
+    subject_point: npt.NDArray[np.float64] = field(default_factory=_no_point)
+    object_point: npt.NDArray[np.float64] = field(default_factory=_no_point)
+    text: str = ""
+
+    @property
+    def truth(self) -> Truth:
+        """The predicate's truth; probability 0.5 (nothing known) where there is no value."""
+        return Truth(self.value if self.unit == PROBABILITY and math.isfinite(self.value) else 0.5)

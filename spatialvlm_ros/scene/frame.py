@@ -1,0 +1,107 @@
+"""What the engine eats: one aligned RGB-D image, and regions of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import CameraModel
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class FrameError(ValueError):
+    """An image that cannot be measured. The text names the value and the cure."""
+
+
+@dataclass(frozen=True)
+class RGBDFrame:
+    """One colour image with depth aligned to it.
+
+    Attributes:
+        stamp_ns: time of the exposure, nanoseconds.
+        color: (H, W, 3) uint8, RGB.
+        depth_m: (H, W) float32, metres along the optical axis, NaN where invalid (zero, too near, infinite).
+        camera: intrinsics shared by both.
+        frame_id: name of the optical frame.
+    """
+
+    stamp_ns: int
+    color: npt.NDArray[np.uint8]
+    depth_m: npt.NDArray[np.float32]
+    camera: CameraModel
+    frame_id: str
+
+    def __post_init__(self) -> None:
+        size = (self.camera.height, self.camera.width)
+        if self.color.shape != (*size, 3) or self.color.dtype != np.uint8:
+            raise FrameError(f"colour is {self.color.shape} {self.color.dtype}, expected {(*size, 3)} uint8")
+        if self.depth_m.shape != size or self.depth_m.dtype != np.float32:
+            raise FrameError(
+                f"depth is {self.depth_m.shape} {self.depth_m.dtype}, expected {size} float32: "
+                "use depth aligned to colour (realsense: align_depth.enable:=true)"
+            )
+
+    @cached_property
+    def xyz(self) -> npt.NDArray[np.float32]:
+        """(H, W, 3) float32 points in the optical frame, metres, NaN where depth is invalid."""
+        return self.camera.back_project(self.depth_m)
+
+    @cached_property
+    def valid(self) -> BoolArray:
+        """(H, W) bool: where depth is valid."""
+        return np.isfinite(self.depth_m)
+
+
+def depth_to_metres(depth: npt.NDArray[np.generic], unit_m: float | None = None) -> npt.NDArray[np.float32]:
+    """Raw depth (H, W) to float32 metres with NaN for invalid.
+
+    uint16 counts ``unit_m`` (default 0.001, REP 118), 0 and 65535 invalid; float32 / float64 are metres times ``unit_m``
+    (default 1), not finite or <= 0 invalid. Raises FrameError for any other dtype.
+    """
+    if depth.ndim != 2:
+        raise FrameError(f"depth has shape {depth.shape}, expected (height, width)")
+    if depth.dtype == np.uint16:
+        raw = depth.astype(np.float32)
+        raw[(depth == 0) | (depth == 65535)] = np.nan
+        return raw * np.float32(0.001 if unit_m is None else unit_m)
+    if depth.dtype in (np.float32, np.float64):
+        metres = depth.astype(np.float32) * np.float32(1.0 if unit_m is None else unit_m)
+        metres[~(np.isfinite(metres) & (metres > 0))] = np.nan
+        return metres
+    raise FrameError(f"depth is {depth.dtype}; 16-bit unsigned millimetres or 32-bit float metres are understood")
+
+
+@dataclass(frozen=True)
+class Region:
+    """Pixels that somebody says are one thing.
+
+    Attributes:
+        mask: (H, W) bool.
+        label: words for it, or "".
+        score: in [0, 1].
+        source: who said so ("tabletop", "vlm", "detector", ...).
+    """
+
+    mask: BoolArray
+    label: str = ""
+    score: float = 1.0
+    source: str = ""
+
+    @cached_property
+    def box(self) -> tuple[int, int, int, int]:
+        """(u0, v0, u1, v1), half open, pixels; all 0 for an empty mask."""
+        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
+        if not len(rows):
+            return (0, 0, 0, 0)
+        return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether it touches the edge of the image (so part of it may lie outside)."""
+        u0, v0, u1, v1 = self.box
+        height, width = self.mask.shape
+        return bool(u1 > u0) and (u0 <= 1 or v0 <= 1 or u1 >= width - 1 or v1 >= height - 1)

@@ -1,0 +1,119 @@
+"""Things in space, and the set of them that one image shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.rigid import FloatArray, RigidTransform
+from .facts import Source, Status
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One thing. All coordinates are in the scene's frame, metres.
+
+    Attributes:
+        id: stable while it is tracked; > 0 for things on the image (value of their pixels in the scene's labels).
+        label: what it looks like ("red block"), or the name it was asked for by.
+        score: in [0, 1], how well it answers to its label.
+        centre: (3,) middle of the box around it.
+        covariance: (3, 3) of the centre.
+        axes: (3, 3) rotation, columns are the box's axes; the third is up where up is known.
+        extents: (3,) full edge lengths along ``axes``.
+        extents_std: (3,) one standard deviation of each edge length.
+        surface_point: (3,) mean of the visible surface; NaN when none is visible.
+        points: (N, 3) float32 visible surface points, thinned; (0, 3) for a thing known by tf only.
+        point_std_m: typical standard deviation of one surface point along its ray.
+        visible_share: estimated visible share of its front, in [0, 1]; NaN when unknown.
+        truncated: touches the edge of the image.
+        num_points: valid depth pixels before thinning.
+        last_seen_ns: stamp of the image that it was last measured on.
+    """
+
+    id: int
+    label: str
+    score: float
+    centre: FloatArray
+    covariance: FloatArray
+    axes: FloatArray
+    extents: FloatArray
+    extents_std: FloatArray
+    surface_point: FloatArray
+    points: npt.NDArray[np.float32]
+    point_std_m: float
+    visible_share: float
+    truncated: bool
+    num_points: int
+    last_seen_ns: int
+    source: Source = Source.DEPTH
+    status: Status = Status.OK
+
+    def corners(self) -> FloatArray:
+        """(8, 3) corners of its box."""
+        signs = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5])).T.reshape(-1, 3)
+        corners: FloatArray = (signs * self.extents) @ self.axes.T + self.centre
+        return corners
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What a name stands for on one image: a thing, or the reason why there is none.
+
+    ``text`` is a sentence for people when ``thing`` is None, e.g. which things a name could mean.
+    """
+
+    status: Status
+    thing: SceneObject | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The gravity-aligned frame: x forward, y left, z up, origin on the support plane below the camera.
+
+    ``source`` is "plane" or "tf" (how up was found).
+    """
+
+    scene_from_canonical: RigidTransform
+    tilt_std_rad: float
+    source: str
+
+    @property
+    def up(self) -> FloatArray:
+        """(3,) unit vector in the scene's frame."""
+        return self.scene_from_canonical.rotation[:, 2]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything found on one image, in the camera's optical frame ``frame_id``.
+
+    Attributes:
+        canonical: the gravity-aligned frame, or None with ``canonical_reason``.
+        support_plane: (4,) (nx, ny, nz, d) with n up and n . p + d = height of p above it, metres; NaN when none.
+        labels: (H, W) int32, object id of each pixel, 0 nothing, -1 support plane; None when not kept.
+        bindings: what each asked name stands for.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    objects: tuple[SceneObject, ...]
+    canonical: Canonical | None
+    canonical_reason: str
+    support_plane: FloatArray
+    depth_coverage: float
+    bindings: Mapping[str, Binding] = field(default_factory=dict)
+    labels: npt.NDArray[np.int32] | None = None
+
+    def find(self, name: str) -> Binding:
+        """The thing that a name stands for; NOT_FOUND for a name that was not asked for."""
+        return self.bindings.get(name) or Binding(Status.NOT_FOUND, text=f"'{name}' was not looked for on this image")
+
+    def height_above_support(self, points: npt.ArrayLike) -> FloatArray:
+        """Signed height (...,) of points (..., 3) in metres; NaN without a support plane."""
+        heights: FloatArray = np.asarray(points, dtype=np.float64) @ self.support_plane[:3] + self.support_plane[3]
+        return heights
