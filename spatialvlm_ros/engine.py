@@ -135,11 +135,13 @@ class SpatialEngine:
         tool: SceneObject | None,
         robot: RobotState,
     ) -> Binding:
-        """What a name stands for. A thing that bore the name and is hidden keeps it: a look-alike must not inherit it."""
+        """What a name stands for: the tool, a number ("#3"), or words. A thing that bore the name and is hidden keeps it: a look-alike must not inherit it."""
         if _plain(name) in self.config.tool_names:
             if tool is not None:
                 return Binding(Status.OK, tool)
             return Binding(robot.tool_status, text=robot.tool_text)
+        if name.startswith("#"):
+            return _by_number(name, [*seen, *hidden])
         prior_id = self._ids_by_name.get(name)
         prior_index = next((index for index, thing in enumerate(seen) if thing.id == prior_id), None)
         found = match(name, appearances, prior_index)
@@ -219,6 +221,14 @@ def _measured(
 
 
 _SEVERITY: Mapping[Status, int] = {Status.OK: 0, Status.OCCLUDED: 1, Status.STALE: 2}
+
+
+def _by_number(name: str, things: list[SceneObject]) -> Binding:
+    """The thing of an id, for names like "#3"."""
+    thing = next((thing for thing in things if f"#{thing.id}" == name), None)
+    if thing is None:
+        return Binding(Status.NOT_FOUND, text=f"no thing has number {name}; there are " + ", ".join(f"#{t.id}" for t in things))
+    return Binding(thing.status, replace(thing, label=name))
 
 
 def _plain(name: str) -> str:

@@ -16,9 +16,10 @@ PACKAGE = ROOT / "spatialvlm_ros"
 
 # From the ground up. A module may import its own floor and those above it in this table, never one further down.
 FLOORS = (
-    "simulation",
+    "share",
     "geometry",
     "scene",
+    "simulation",
     "expressions",
     "language",
     "perception",
@@ -30,14 +31,14 @@ FLOORS = (
     "reward",
     "planning",
     "engine",
-    "recording",
     "nodes",
+    "recording",
     "bringup",
     "demo",
     "cli",
 )
 # The floors that know ROS.
-EDGES = frozenset(FLOORS[FLOORS.index("recording") :])
+EDGES = frozenset(FLOORS[FLOORS.index("nodes") :])
 
 ROS_MODULES = frozenset(
     (

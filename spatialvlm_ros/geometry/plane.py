@@ -1,8 +1,8 @@
 """Planes: a robust fit that knows how noisy its points are, and says how well it knows the plane's tilt.
 
-Own RANSAC rather than Open3D's: it takes a tolerance per point (depth noise grows with z^2, so one tolerance is either too
-tight far away or too loose near by), hypotheses drawn from neighbourhoods and bounded by a direction, and the same seed
-gives the same bytes on any number of threads.
+Own RANSAC rather than Open3D's: it takes a tolerance per point (depth noise grows with z^2, so one tolerance is either
+too tight far away or too loose near by), hypotheses drawn from neighbourhoods and bounded by a direction, and the same
+seed gives the same bytes on any number of threads.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def fit_plane(points: npt.ArrayLike, std_m: npt.ArrayLike, towards: npt.ArrayLik
     return Plane(normal, float(-normal @ mean), tilt)
 
 
-def local_triples(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], count: int, seed: int) -> npt.NDArray[np.intp]:
+def local_triples(
+    rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], count: int, seed: int
+) -> npt.NDArray[np.intp]:
     """Triples of neighbouring points of an organised cloud: a small table needs hypotheses from within itself.
 
     Args:
@@ -116,7 +118,7 @@ def local_triples(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], cou
 
 
 def hypotheses(points: FloatArray, triples: npt.NDArray[np.intp]) -> FloatArray:
-    """Planes (K, 4) through triples (K, 3) of points (N, 3), normals towards the origin; degenerate triples are dropped."""
+    """Planes (K, 4) through triples (K, 3) of points (N, 3), normals towards the origin. Degenerate ones go."""
     a, b, c = (points[triples[:, i]] for i in range(3))
     normals = np.cross(b - a, c - a)
     length = np.linalg.norm(normals, axis=1)

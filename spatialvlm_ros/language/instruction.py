@@ -199,7 +199,7 @@ def _name(text: str, last: str, clause: str) -> str:
         if not last:
             raise _not_understood(clause, f"'{name}' does not say which thing; name it")
         return last
-    if not name or name in ("the", "up", "down", "something", "anything", "them"):
+    if not name or name in ("the", "something", "anything", "them") or re.search(r"^(?:up|down)\b|\b(?:up|down)$", name):
         raise _not_understood(clause, "a thing is not named")
     if re.match(r"(?:all|every|everything|both|each|two|three|four|five|some|any|no|not)\b", name):
         raise _not_understood(clause, f"'{name}' is not one thing; name one thing at a time")

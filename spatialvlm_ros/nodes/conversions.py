@@ -39,6 +39,7 @@ class MessageError(ValueError):
 
 
 def stamp_to_ns(stamp: Time) -> int:
+    """Nanoseconds of a stamp of a live message, or of one out of a bag of either ROS."""
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
@@ -81,7 +82,7 @@ def image_to_array(message: Image) -> npt.NDArray[Any]:
             f"image of {message.width} x {message.height} '{message.encoding}' has step {message.step} and "
             f"{len(message.data)} bytes; expected a step of at least {row_bytes} and step x height bytes"
         )
-    bridge = _cv_bridge()
+    bridge = _cv_bridge() if isinstance(message, Image) else None
     if bridge is not None and message.encoding != "mono16":
         return np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding="passthrough"))
     return _view_pixels(message, dtype, channels, row_bytes)
@@ -104,16 +105,21 @@ def color_to_rgb(pixels: npt.NDArray[Any], encoding: str) -> npt.NDArray[np.uint
     return np.ascontiguousarray(rgb, dtype=np.uint8)
 
 
+def _is_compressed(message: Image | CompressedImage) -> bool:
+    # By its field, not its class: messages out of a bag have classes of their own.
+    return hasattr(message, "format")
+
+
 def image_to_rgb(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of a raw or compressed colour image."""
-    if isinstance(message, CompressedImage):
+    if _is_compressed(message):
         return decode_compressed_color(message)
     return color_to_rgb(image_to_array(message), message.encoding)
 
 
 def depth_image_to_metres(message: Image | CompressedImage) -> npt.NDArray[np.float32]:
     """(H, W) float32 metres, NaN invalid: 16UC1 is mm, 32FC1 metres (REP 118); compressedDepth as PNG."""
-    if isinstance(message, CompressedImage):
+    if _is_compressed(message):
         return depth_to_metres(decode_compressed_depth(message))
     if message.encoding not in _DEPTH_ENCODINGS:
         raise MessageError(
@@ -167,10 +173,11 @@ def array_to_image(pixels: npt.NDArray[Any], encoding: str, stamp_ns: int, frame
 
 def camera_from_info(message: CameraInfo) -> CameraModel:
     """Intrinsics of a CameraInfo. Raises CameraError (a ValueError) for K that no camera has."""
-    distortion = tuple(float(d) for d in message.d)
+    # ROS 1 bags spell the fields in capitals.
+    d, k = (message.d, message.k) if hasattr(message, "k") else (message.D, message.K)
+    distortion = tuple(float(value) for value in d)
     return CameraModel(
-        int(message.width), int(message.height),
-        float(message.k[0]), float(message.k[4]), float(message.k[2]), float(message.k[5]),
+        int(message.width), int(message.height), float(k[0]), float(k[4]), float(k[2]), float(k[5]),
         distortion, message.distortion_model if any(distortion) else "",
     )  # fmt: skip
 

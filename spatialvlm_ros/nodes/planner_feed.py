@@ -178,7 +178,7 @@ class PlannerFeed:
 
 
 def _plane_height_m(plane: FloatArray, to_planning: RigidTransform, at: FloatArray) -> float:
-    """Height of a support plane (nx, ny, nz, d) of the scene's frame below a point, both in the planning frame; NaN if it is steep."""
+    """Height below a point of the planning frame of a plane (nx, ny, nz, d) of the scene's frame; NaN for a steep one."""
     normal = to_planning.rotation @ plane[:3]
     offset = float(plane[3] - normal @ to_planning.translation)
     if normal[2] < 0.5:
@@ -250,6 +250,7 @@ class FactsSession:
         if world.facts and newest_s > max_age_s:
             return TaskError(
                 ErrorCode.STALE_FACTS,
-                f"the newest fact is {newest_s:.2f} s old, more than max_fact_age_s = {max_age_s}; check that spatial_node gets images",
+                f"the newest fact is {newest_s:.2f} s old, more than max_fact_age_s = {max_age_s}; "
+                "check that spatial_node gets images",
             )
         return TaskError(ErrorCode.NO_SCENE, self._feed.problem())

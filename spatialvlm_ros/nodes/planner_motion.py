@@ -1,7 +1,7 @@
 """Motions over the MoveGripper action: the executor of a simulated robot or of any robot's Cartesian controller.
 
-Never changes: no call blocks, one goal is under way at a time, and a goal that is cancelled before it was accepted is cancelled as
-soon as it is.
+Never changes: no call blocks, one goal is under way at a time, and a goal that is cancelled before it was accepted is cancelled
+as soon as it is.
 """
 
 from __future__ import annotations

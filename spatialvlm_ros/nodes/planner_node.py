@@ -1,7 +1,7 @@
 """planner_node: instruction in; plan or carried-out task out. Believes only what spatial_node publishes.
 
-Policy: plans run beside each other; one task at a time moves, others end at once with ERROR_BUSY. A cancel or a deactivation stops
-motion within one tick and ends the goal once. Every wait ends by a time limit on the steady clock.
+Policy: plans run beside each other; one task at a time moves, others end at once with ERROR_BUSY. A cancel or a deactivation
+stops motion within one tick and ends the goal once. Every wait ends by a time limit on the steady clock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from ..language.instruction import InstructionError, Predicate, parse_instructio
 from ..planning.config import PlanningConfig
 from ..planning.domain import Plan, make_plan
 from ..planning.errors import ErrorCode, TaskError, instruction_code
-from ..planning.executor import DryRunExecutor
 from ..planning.predicates import Beliefs
 from ..planning.rehearsal import rehearse
 from ..planning.runner import TaskRunner
@@ -65,9 +64,9 @@ class PlannerNode(ManagedNode):
             )  # fmt: skip
             self.own(server, server.destroy)
 
-    def _make_executor(self, kind: str) -> MoveGripperExecutor | DryRunExecutor:
+    def _make_executor(self, kind: str) -> MoveGripperExecutor | None:
         if kind == "dry_run":
-            return DryRunExecutor()
+            return None
         if kind == "moveit":
             raise ValueError(
                 "executor 'moveit' is not available in this installation; serve the MoveGripper action by MoveIt and set "
@@ -119,9 +118,8 @@ class PlannerNode(ManagedNode):
             except Exception as error:  # a defect ends the goal, never the node
                 self.get_logger().error(f"task failed: {error!r}")
                 _set_error(result, ErrorCode.INTERNAL, f"{error!r}; this is a defect, see the log")
-            finally:
-                self._running.discard(ended)
             self._finish(goal, result)
+            self._running.discard(ended)
             ended.set()
             return result
 
@@ -130,6 +128,7 @@ class PlannerNode(ManagedNode):
     def _finish(self, goal: Any, result: Any) -> None:
         code = ErrorCode(result.error_code)
         self._ended[code.name.lower()] = self._ended.get(code.name.lower(), 0) + 1
+        self.get_logger().info(f"goal ended: {code.name.lower()} {result.error_msg}".rstrip())
         try:
             if code is ErrorCode.CANCELED and goal.is_cancel_requested:
                 goal.canceled()
@@ -147,6 +146,13 @@ class PlannerNode(ManagedNode):
         if self._stopping.is_set() or not self.context.ok():
             return "planner_node was deactivated; activate it and send the task again"
         return ""
+
+    def _sleep(self, goal: Any) -> None:
+        """One tick's pause; shorter when the goal is to end, because a cancel has to stop the arm at once."""
+        for _ in range(4):
+            if self._why_stop(goal):
+                return
+            time.sleep(_TICK_S / 4)
 
     def _check_stop(self, goal: Any) -> None:
         if reason := self._why_stop(goal):
@@ -206,7 +212,7 @@ class PlannerNode(ManagedNode):
     def _carry_out(self, goal: Any, result: Any) -> None:
         goals = parse_instruction(goal.request.instruction).goals
         motion = self._motion
-        if isinstance(motion, MoveGripperExecutor):
+        if motion is not None:
             if not self.param("allow_motion"):
                 raise TaskError(
                     ErrorCode.MOTION_DISABLED, "motion is disabled; set parameter allow_motion to true when the robot may move"
@@ -217,9 +223,7 @@ class PlannerNode(ManagedNode):
             plan, motions = self._planned(goals, session)
             for line in motions:
                 self.get_logger().info(line)
-            if isinstance(motion, DryRunExecutor):
-                for _, one in rehearse(plan, session.observe(), self._config):
-                    motion.start(one)
+            if motion is None:
                 result.steps = [str(step) for step in plan.steps]
                 result.success = not plan.steps
                 result.error_msg = "" if not plan.steps else "dry run: nothing was moved; set executor and allow_motion to move"
@@ -245,7 +249,7 @@ class PlannerNode(ManagedNode):
                 if time.monotonic() - told_s >= _FEEDBACK_S:
                     told_s = time.monotonic()
                     goal.publish_feedback(_feedback(runner))
-                time.sleep(_TICK_S)
+                self._sleep(goal)
         finally:
             runner.cancel("an error ended the task; see the log")
             result.steps = list(runner.steps_done)

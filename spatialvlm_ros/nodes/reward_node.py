@@ -18,10 +18,11 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_srvs.srv import Trigger
+
 from spatialvlm_msgs.msg import Reward, SpatialFactArray
 from spatialvlm_msgs.msg import RewardTerm as RewardTermMsg
 from spatialvlm_msgs.srv import SetQueries, SetTask
-from std_srvs.srv import Trigger
 
 from ..language.instruction import InstructionError
 from ..reward.annotator import RewardAnnotator, RewardSample
@@ -71,7 +72,7 @@ def default_task_directory() -> Path:
         installed = Path(get_package_share_directory("spatialvlm_ros")) / "config" / "tasks"
         if installed.is_dir():
             return installed
-    except (ImportError, LookupError):
+    except (ImportError, LookupError, OSError):  # OSError: AMENT_PREFIX_PATH is not set
         pass
     return Path(__file__).resolve().parents[2] / "config" / "tasks"
 
@@ -144,12 +145,15 @@ class RewardNode(ManagedNode):
         if self._refusal:
             return DiagnosticStatus.ERROR, f"spatial_node refused the queries: {self._refusal}", values
         if not self._registered:
-            return DiagnosticStatus.WARN, f"waiting for {self._client.srv_name}", values
+            return DiagnosticStatus.WARN, f"waiting for {self._service_name()}", values
         silent_s = time.monotonic() - self._last_facts
         if silent_s > self.param("silence_s"):
             topic = self.resolve_topic_name("spatial_node/facts")
             return DiagnosticStatus.WARN, f"no facts on {topic} for {silent_s:.1f} s", values
         return DiagnosticStatus.OK, "rewarding", values
+
+    def _service_name(self) -> str:
+        return self.resolve_service_name("spatial_node/set_queries")
 
     # -- tasks --------------------------------------------------------------------------------------------------------------
 
@@ -189,7 +193,7 @@ class RewardNode(ManagedNode):
             task = self._find(text)
         except InstructionError as error:
             return codes.ERROR_NOT_UNDERSTOOD, str(error)
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # OSError: a name that no file system takes
             return codes.ERROR_BAD_TASK, str(error)
         problem = self._ask_spatial_node(task.queries())
         if problem:
@@ -200,7 +204,7 @@ class RewardNode(ManagedNode):
 
     def _ask_spatial_node(self, queries: Sequence[Query]) -> str:
         """Register queries and wait for the answer; what went wrong, or ""."""
-        timeout_s, name = self.param("answer_timeout_s"), self._client.srv_name
+        timeout_s, name = self.param("answer_timeout_s"), self._service_name()
         if not self._client.wait_for_service(timeout_sec=timeout_s):
             return f"{name} is not there after {timeout_s:g} s; is spatial_node active, in this namespace?"
         answered = threading.Event()

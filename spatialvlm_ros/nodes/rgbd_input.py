@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from .conversions import stamp_to_ns
 from .lifecycle import ManagedNode
 from .parameters import Param
-from .sync import FrameSynchronizer, NewestSlot, Triple
+from ..scene.sync import FrameSynchronizer, NewestSlot, Triple
 
 SENSOR_QOS = QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 

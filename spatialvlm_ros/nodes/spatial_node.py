@@ -39,7 +39,7 @@ from .rgbd_input import INPUT_PARAMS, RgbdInput
 from .robot_state import ROBOT_PARAMS, RobotStateReader
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
 from .spatial_actions import QueryActions, Request
-from .sync import Triple
+from ..scene.sync import Triple
 from .tf_listener import TransformListener
 
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)

@@ -1,6 +1,7 @@
 """What a region looks like in words: colour, size, shape. The nouns and adjectives that names are matched against.
 
-Scores, not decisions: half a block behind a gripper is still somewhat of a block, and the matcher (names.py) weighs them.
+Scores, not decisions: half a block behind a gripper is still somewhat of a block, and the matcher (names.py) weighs
+them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .tabletop import SupportPlane
 SIZES = ("small", "large", "tall", "short", "flat", "wide", "thin")
 # Pixels that are looked at per region: enough for shares to a few %, and quick.
 _MOST_PIXELS = 1500
+# From these scores on a word is worth saying.
 NAMED_COLOR, NAMED_SHAPE, NAMED_SIZE = 0.35, 0.45, 0.6
 
 
@@ -73,8 +75,9 @@ class Appearance:
 
     def label(self) -> str:
         """Words for it, e.g. "tall green can". ``match`` finds it by them."""
-        size = "tall" if self.sizes.get("tall", 0.0) >= NAMED_SIZE and self.shape_word() not in ("plate", "ball") else ""
-        return " ".join(word for word in (size, " and ".join(self.color_words()), self.shape_word()) if word)
+        shape = self.shape_word()
+        size = "tall" if self.sizes.get("tall", 0.0) >= NAMED_SIZE and shape not in ("plate", "ball") else ""
+        return " ".join(word for word in (size, " and ".join(self.color_words()), shape) if word)
 
 
 def describe(
@@ -107,9 +110,7 @@ def describe(
     )
 
 
-def describe_scene(
-    frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | Plane | None
-) -> list[Appearance]:
+def describe_scene(frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | Plane | None) -> list[Appearance]:
     """All regions of an image, with size words relative to each other."""
     white = white_point(frame.color)
     return with_sizes([describe(frame, region, plane, white) for region in regions])

@@ -1,7 +1,8 @@
 """Colour words of a thing: the share of its pixels that people would call red, orange, ... white.
 
-A mean colour makes purple of a red and blue box and grey of a shiny black one; shares of pixels do not, and several words
-may be true at once. Brightness and white are taken relative to the image, so that a dim room does not turn white to grey.
+A mean colour makes purple of a red and blue box and grey of a shiny black one; shares of pixels do not, and several
+words may be true at once. Brightness and white are taken relative to the image, so that a dim room does not turn white
+to grey.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ def color_shares(pixels: npt.NDArray[np.uint8], white: FloatArray) -> dict[str, 
     # In deep shadow small chroma still tells (0.05 of 0.15), in bright light a tint of the lamp does not.
     saturation = chroma / np.maximum(value, 1e-3)
     colored = np.maximum(colored, np.clip((saturation - 0.45) / 0.2, 0, 1) * np.clip((value - 0.08) / 0.08, 0, 1))
-    colored *= np.clip((saturation - 0.12) / 0.1, 0, 1)
-    shares = np.concatenate([_hue_shares(rgb, value, chroma) * colored[:, None], _grays(value) * (1 - colored)[:, None]], 1)
+    colored *= np.clip((saturation - 0.15) / 0.1, 0, 1)
+    hues, grays = _hue_shares(rgb, value, chroma), _grays(value)
+    shares = np.concatenate([hues * colored[:, None], grays * (1 - colored)[:, None]], axis=1)
     mean = weight @ shares / weight.sum()
     return {name: float(share) for name, share in zip(COLORS, mean, strict=True)}
 
@@ -83,8 +85,10 @@ def _hue_shares(rgb: FloatArray, value: FloatArray, chroma: FloatArray) -> Float
     c = np.maximum(chroma, 1e-6)
     hue = np.where(value == r, ((g - b) / c) % 6, np.where(value == g, (b - r) / c + 2, (r - g) / c + 4)) * 60
     member = _TABLE[np.floor(hue).astype(np.intp) % 360]
-    warm = member[:, 1] + 0.5 * (member[:, 0] * (hue > 4) * (hue < 60) + member[:, 2])
-    dark = np.clip((0.68 - value) / 0.15, 0, 1)
+    # Dark orange is brown, dull dark red as well; a deep red stays red.
+    dull = np.clip((0.65 - chroma / np.maximum(value, 1e-3)) / 0.15, 0, 1)
+    warm = member[:, 1] + 0.5 * member[:, 2] + member[:, 0] * dull
+    dark = np.clip((0.72 - value) / 0.12, 0, 1)
     brown = np.minimum(warm, 1) * dark
     # Light and pale red is pink.
     pale = np.clip((value - 0.75) / 0.1, 0, 1) * np.clip((0.55 - chroma / np.maximum(value, 1e-3)) / 0.15, 0, 1)

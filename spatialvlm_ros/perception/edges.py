@@ -1,7 +1,7 @@
 """Which pixels of a region carry the depth of the thing, and which a mixture of it and what is behind.
 
-Depth cameras smear silhouettes over a few pixels: the pixels belong to the thing, their depth does not. Left in, they make
-a 5 cm block 12 cm long along the view.
+Depth cameras smear silhouettes over a few pixels: the pixels belong to the thing, their depth does not. Left in, they
+make a 5 cm block 12 cm long along the view.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from ..geometry.plane import BoolArray
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import PRESETS, DepthNoise
+from .grid import nearest_pixel
 
 # Width of the band along a silhouette in which depth is doubted, pixels.
 BAND_PX = 3
@@ -42,12 +43,8 @@ def trusted_pixels(
     seeds = eroded & valid
     if not seeds.any():
         return window, eroded, valid
-    distance, nearest = cv2.distanceTransformWithLabels(
-        (~seeds).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    known = np.zeros(int(nearest.max()) + 1, dtype=np.float32)
-    known[nearest[seeds]] = depth[seeds]
-    inside = known[nearest]
+    distance, source = nearest_pixel(seeds)
+    inside = depth.ravel()[source]
     sigma = noise.floor_m + noise.quadratic_per_m * inside * inside
     # 56 degrees of slope, and half as much again as one pixel's noise.
     limit = 1.5 * inside / frame.camera.fx * distance + 1.5 * sigma

@@ -80,7 +80,7 @@ class Grid:
 
 
 def main_patches(mask: BoolArray, least_share: float = 0.1) -> BoolArray:
-    """The largest connected patch of a mask and those at least ``least_share`` of it: not the line where a wall is cut."""
+    """The largest connected patch and those of at least ``least_share`` of it: not the line where a wall is cut."""
     import cv2
 
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -90,6 +90,19 @@ def main_patches(mask: BoolArray, least_share: float = 0.1) -> BoolArray:
     areas = stats[1:, cv2.CC_STAT_AREA]
     keep = np.append(False, areas >= least_share * areas.max())
     return np.asarray(keep[labels] & mask, dtype=bool)
+
+
+def nearest_pixel(mask: BoolArray) -> tuple[FloatMap, npt.NDArray[np.intp]]:
+    """Distance (h, w) of each pixel to the nearest one of a mask (not empty), pixels, and that one's flat index."""
+    import cv2
+
+    distance, names = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    index = np.zeros(int(names.max()) + 1, dtype=np.intp)
+    known = np.flatnonzero(mask)
+    index[names.ravel()[known]] = known
+    return np.asarray(distance, dtype=np.float32), index[names]
 
 
 def make_grid(frame: RGBDFrame, ignore: BoolArray | None, max_distance_m: float, width_px: int) -> Grid:
@@ -112,7 +125,7 @@ def make_grid(frame: RGBDFrame, ignore: BoolArray | None, max_distance_m: float,
     np.multiply(rays, smooth[..., None], out=xyz[..., :2])
     xyz[..., 2] = smooth
     corner = (slice(step // 2, height * step, step), slice(step // 2, width * step, step))
-    blocked = np.zeros((height, width), dtype=bool) if ignore is None else ignore[corner]
+    blocked = np.zeros((height, width), dtype=bool) if ignore is None else _any(ignore, step, height, width)
     return Grid(step, smooth, rays, xyz, smooth > 0, frame.camera.fx / step, frame.color[corner], blocked)
 
 
@@ -121,6 +134,12 @@ def _reduced_rays(frame: RGBDFrame, step: int, height: int, width: int) -> Float
     first = rays[: height * step : step, : width * step : step]
     last = rays[step - 1 : height * step : step, step - 1 : width * step : step]
     return np.asarray((first + last) / 2, dtype=np.float32)
+
+
+def _any(mask: BoolArray, step: int, height: int, width: int) -> BoolArray:
+    """Whether any pixel of each block is set."""
+    blocks = mask[: height * step, : width * step].reshape(height, step, width, step)
+    return np.asarray(blocks.any(axis=(1, 3)), dtype=bool)
 
 
 def _reduce(depth: FloatMap, step: int, height: int, width: int) -> FloatMap:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..geometry.plane import BoolArray
 from ..scene.frame import RGBDFrame
-from .grid import Grid, Surface
+from .grid import Grid, Surface, nearest_pixel
 from .mend import IntMap
 
 if TYPE_CHECKING:
@@ -39,42 +39,33 @@ def full_resolution_masks(
 
 
 def claim_base(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -> IntMap:
-    """Labels (h, w) with the foot of each thing, which is too low for its height to tell: pixels beside the thing that
-    look like it and not like the table.
+    """Labels (h, w) with the foot of each thing, which is too low for its height to tell.
+
+    It is made of pixels just beside the thing that look like the thing and not like the table.
     """
     import cv2
 
     reach = max(1, round(config.parts.foot_px / grid.step))
     if not labels.any():
         return labels
-    free = (labels == 0).astype(np.uint8)
-    distance, nearest = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    rows, columns = np.nonzero((free > 0) & (distance <= reach) & grid.valid & ~surface.above)
-    if not len(rows):
-        return labels
-    thing = np.zeros((int(nearest.max()) + 1, 2), dtype=np.intp)
-    known = np.nonzero(labels)
-    thing[nearest[known]] = np.stack(known, axis=1)
-    origin = thing[nearest[rows, columns]]
+    distance, thing = nearest_pixel(labels > 0)
+    wanted = (labels == 0) & (distance <= reach) & grid.valid & ~surface.above
     # What the table looks like nearby: the closest pixel that is safely away from any thing.
-    away = ((distance <= 2 * reach) | ~surface.on_plane).astype(np.uint8)
-    if away.all():
+    bare = (distance > 2 * reach) & surface.on_plane
+    if not wanted.any() or not bare.any():
         return labels
-    _, nearest = cv2.distanceTransformWithLabels(away, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    bare = np.zeros((int(nearest.max()) + 1, 2), dtype=np.intp)
-    known = np.nonzero(away == 0)
-    bare[nearest[known]] = np.stack(known, axis=1)
-    table = bare[nearest[rows, columns]]
-    lab = cv2.cvtColor(cv2.blur(grid.color, (3, 3)), cv2.COLOR_RGB2LAB).astype(np.float32)
-    own = lab[rows, columns]
+    _, table = nearest_pixel(bare)
+    lab = cv2.cvtColor(cv2.blur(grid.color, (3, 3)), cv2.COLOR_RGB2LAB).astype(np.float32).reshape(-1, 3)
+    own, source = lab[wanted.ravel()], thing[wanted]
     # Lightness counts little: a thing throws a shadow on the table beside it.
     scale = np.array([0.35, 1.0, 1.0], dtype=np.float32)
-    to_thing = np.linalg.norm((own - lab[origin[:, 0], origin[:, 1]]) * scale, axis=1)
-    to_table = np.linalg.norm((own - lab[table[:, 0], table[:, 1]]) * scale, axis=1)
-    close = np.abs(grid.depth[rows, columns] - grid.depth[origin[:, 0], origin[:, 1]]) < 0.03
+    to_thing = np.linalg.norm((own - lab[source]) * scale, axis=1)
+    to_table = np.linalg.norm((own - lab[table[wanted]]) * scale, axis=1)
+    # At the foot, depth goes on without a step: 3 cm over the reach of a few pixels.
+    close = np.abs(grid.depth[wanted] - grid.depth.ravel()[source]) < 0.03
     same = close & (to_table > config.parts.foot_contrast) & (to_thing < 0.5 * to_table)
     result = labels.copy()
-    result[rows[same], columns[same]] = labels[origin[same, 0], origin[same, 1]]
+    result[wanted] = np.where(same, labels.ravel()[source], 0)
     return result
 
 

@@ -1,7 +1,7 @@
 """Put together again what the cut took apart, and drop what is no thing.
 
-The inside and the outside of a bowl meet at a jump of depth, a mug's handle floats beside the mug: one thing each. A block
-on a plate is over the plate and above it, an apple in a bowl has another colour: two things each.
+The inside and the outside of a bowl meet at a jump of depth, a mug's handle floats beside the mug: one thing each. A
+block on a plate is over the plate and above it, an apple in a bowl has another colour: two things each.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 IntMap = npt.NDArray[np.int32]
 # Grid pixels that may lie between two parts of one thing: the mixed pixels of a rim are dropped by the sensor.
 _REACH_PX = 3
+# Grid pixels that a part needs for its shape to tell what it continues.
+_LEAST_BEHIND = 30
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class Part:
     tint: npt.NDArray[np.float64]
     depth: npt.NDArray[np.float32]
 
+    @property
+    def middle(self) -> npt.NDArray[np.float64]:
+        """(2,) mean row and column on the grid."""
+        inside = np.argwhere(self.mask).mean(axis=0)
+        return np.asarray(inside + (self.window[0].start, self.window[1].start), dtype=np.float64)
+
     def sag_m(self) -> float:
         """How far its middle lies behind its border, from the plane between them: positive for the inside of a bowl."""
         import cv2
@@ -68,9 +76,14 @@ def mend(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -
     """Merge parts (h, w) of one thing; labels keep the number of the larger part."""
     parts = parts_of(grid, surface, labels)
     owner = {name: name for name in parts}
-    for small, large in _pairs(grid, labels, parts):
+    near = _neighbours(labels, parts)
+    for small, large in _pairs(labels, parts, near):
         a, b = _root(owner, large), _root(owner, small)
-        if a != b and _one_thing(parts[large], parts[small], config):
+        if a == b:
+            continue
+        touching = large in near[small] or small in near[large]
+        judge = _one_thing if touching else _one_behind
+        if judge(parts[large], parts[small], config):
             owner[max(a, b, key=lambda n: (-parts[n].count, n))] = min(a, b, key=lambda n: (-parts[n].count, n))
     names = np.arange(int(labels.max()) + 1, dtype=np.int32)
     for name in parts:
@@ -118,18 +131,46 @@ def parts_of(grid: Grid, surface: Surface, labels: IntMap) -> dict[int, Part]:
     return parts
 
 
-def _pairs(grid: Grid, labels: IntMap, parts: dict[int, Part]) -> list[tuple[int, int]]:
-    """(smaller, larger) neighbours in the image, smallest first."""
+def _neighbours(labels: IntMap, parts: dict[int, Part]) -> dict[int, list[int]]:
+    """For each part, which others are within reach of it in the image."""
     import cv2
 
     kernel = np.ones((2 * _REACH_PX + 1, 2 * _REACH_PX + 1), np.uint8)
-    pairs = []
+    near = {}
     for name, part in parts.items():
-        near = labels[part.window][cv2.dilate(part.mask.astype(np.uint8), kernel) > 0]
-        for other in np.unique(near).tolist():
-            if other and other != name and (part.count, -name) < (parts[other].count, -other):
-                pairs.append((name, int(other)))
-    return sorted(pairs, key=lambda pair: (parts[pair[0]].count, pair))
+        around = labels[part.window][cv2.dilate(part.mask.astype(np.uint8), kernel) > 0]
+        near[name] = [int(other) for other in np.unique(around).tolist() if other and other != name]
+    return near
+
+
+def _pairs(labels: IntMap, parts: dict[int, Part], near: dict[int, list[int]]) -> list[tuple[int, int]]:
+    """(smaller, larger) neighbours in the image, and parts with a nearer one between them; smallest first."""
+    pairs = {tuple(sorted((a, b), key=lambda n: (parts[n].count, -n))) for a in parts for b in near[a]}
+    for between, around in near.items():
+        front = float(np.median(parts[between].depth))
+        behind = [n for n in around if float(np.median(parts[n].depth)) > front and parts[n].count > _LEAST_BEHIND]
+        for i, a in enumerate(behind):
+            for b in behind[i + 1 :]:
+                row, column = (parts[a].middle + parts[b].middle) / 2
+                if labels[round(row), round(column)] == between:
+                    pairs.add(tuple(sorted((a, b), key=lambda n: (parts[n].count, -n))))
+    return sorted(((a, b) for a, b in pairs), key=lambda pair: (parts[pair[0]].count, pair))
+
+
+def _one_behind(large: Part, small: Part, config: TabletopConfig) -> bool:
+    """Whether two parts that something nearer divides are one thing: one flat surface, or a bowl's two sides."""
+    if float(np.linalg.norm(large.tint - small.tint)) > config.parts.same_tint / 2:
+        return False
+    if abs(large.top - small.top) > 2 * config.min_height_m:
+        return False
+    if max(large.sag_m(), small.sag_m()) > config.parts.hollow_m:
+        return True
+    rows = np.concatenate([np.argwhere(p.mask) + (p.window[0].start, p.window[1].start) for p in (large, small)])
+    z = np.concatenate([large.depth, small.depth]).astype(np.float64)
+    terms = np.column_stack([rows - rows.mean(axis=0), np.ones(len(rows))])
+    solution = np.linalg.pinv(terms.T @ terms) @ (terms.T @ (1 / z))
+    off = np.abs(terms @ solution - 1 / z) * z * z
+    return float(np.percentile(off, 80)) < config.parts.crease_m
 
 
 def _one_thing(large: Part, small: Part, config: TabletopConfig) -> bool:
@@ -157,15 +198,15 @@ def _gap(a: Part, b: Part) -> float:
     from scipy.spatial import cKDTree
 
     distance, _ = cKDTree(a.flat).query(b.flat[:: max(1, len(b.flat) // 100)])
-    return float(distance.min())
+    return float(np.min(distance))
 
 
-def is_sliver(part: Part, blocked: BoolArray) -> bool:
-    """Whether a part is nothing but a rim around blocked pixels (h, w), as when the robot's own mask is a little tight."""
+def is_remainder(part: Part, blocked: BoolArray) -> bool:
+    """Whether a part is what the robot's own mask left over: most of it lies within two pixels of blocked ones (h, w).
+
+    Depth noise leaves rims and speckles of the robot outside its mask; a thing in the gripper touches it at two sides.
+    """
     import cv2
 
-    kernel = np.ones((3, 3), np.uint8)
-    mask = part.mask.astype(np.uint8)
-    if not (blocked[part.window] & (cv2.dilate(mask, np.ones((7, 7), np.uint8)) > 0)).any():
-        return False
-    return int(cv2.erode(mask, kernel, borderValue=0).sum()) < 0.2 * part.count
+    near = cv2.dilate(blocked[part.window].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return bool(near[part.mask].mean() > 0.5)

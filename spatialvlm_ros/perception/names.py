@@ -1,7 +1,7 @@
 """Which of the things in sight a name means; "not found" or "ambiguous" rather than a guess.
 
-Robots act on the answer, so a name that fits nothing well, or two things alike, is refused with a sentence that says what
-was seen. Colour decides; shape is soft, for a gripper hides half of what it grasps.
+Robots act on the answer, so a name that fits nothing well, or two things alike, is refused with a sentence that says
+what was seen. Colour decides; shape is soft, for a gripper hides half of what it grasps.
 """
 
 from __future__ import annotations
@@ -59,9 +59,17 @@ SIZE_WORDS: dict[str, str] = {
     }.items()
     for word in words.split()
 }
-_IGNORED = frozenset("the a an this that my your its of color colored colour coloured light dark bright and please".split())
-_PREPOSITIONS = frozenset("on in at under below above behind near beside between by with from to next left right".split())
-FOUND, COLOR_CLEAR, RIVAL = 0.35, 0.3, 0.75
+_IGNORED = frozenset(
+    {"the", "a", "an", "this", "that", "my", "your", "its", "and", "please", "light", "dark", "bright"}
+    | {"color", "colored", "colour", "coloured"}
+)
+# What follows these words places the thing, or tells what is in it; nobody here can check that.
+_PREPOSITIONS = frozenset(
+    {"on", "in", "at", "under", "below", "above", "behind", "near", "beside", "between", "by", "from", "to", "next", "of"}
+    | {"with", "without", "which"}
+)
+# Least score of a match; least colour score to keep a tracked name; share of the best score that makes a rival.
+FOUND, COLOR_CLEAR, RIVAL = 0.35, 0.3, 0.65
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class NameMatch:
 
 def parse(phrase: str) -> NamePhrase:
     """Take a name apart: case, articles and plurals do not matter."""
-    words = re.findall(r"[a-z]+", phrase.lower())
+    words = re.findall(r"[^\W_]+", phrase.lower())
     colors, sizes, shapes, unknown = [], [], [], []
     head, strange, after = "", "", False
     for word in words:

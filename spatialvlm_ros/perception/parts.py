@@ -1,8 +1,8 @@
 """From pixels above the table to things: cut where depth jumps and where surfaces meet in a valley, then mend.
 
-Two things that touch meet in a concave crease, one convex thing has none: the test of LCCP, done here on the image grid.
-1 / z is affine on any plane seen by a pinhole camera, so its second difference is zero on planes whatever their slant, and
-its sign tells a valley from a ridge: no normals are needed.
+Two things that touch meet in a concave crease, one convex thing has none: the test of LCCP, done here on the image
+grid. 1 / z is affine on any plane seen by a pinhole camera, so its second difference is zero on planes whatever their
+slant, and its sign tells a valley from a ridge: no normals are needed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import FloatMap, Grid, Surface
-from .mend import IntMap, is_sliver, mend, parts_of
+from .grid import FloatMap, Grid, Surface, nearest_pixel
+from .mend import IntMap, is_remainder, mend, parts_of
+from .tints import split_by_color
 
 if TYPE_CHECKING:
     from .tabletop import TabletopConfig
@@ -31,6 +32,8 @@ class PartConfig:
         reach_m: half length of the chord.
         seed_share: a part smaller than this share of ``min_pixels`` is no thing of its own.
         same_tint: parts whose colour differs by more (CIE Lab a, b of 8-bit images) are two things.
+        two_tints: least difference of two plain colours that make two things of one shape.
+        plain_tint: least distance of each of them from gray.
         hollow_m: a part that sags this much is the inside of something.
         foot_px: how far below a thing, in camera pixels, its foot is looked for by colour.
         foot_contrast: least difference of colour (CIE Lab of 8-bit images) between a thing's foot and the table.
@@ -42,6 +45,8 @@ class PartConfig:
     reach_m: float = 0.012
     seed_share: float = 0.5
     same_tint: float = 30.0
+    two_tints: float = 50.0
+    plain_tint: float = 25.0
     hollow_m: float = 0.006
     foot_px: float = 10.0
     foot_contrast: float = 20.0
@@ -54,6 +59,7 @@ def object_labels(grid: Grid, surface: Surface, config: TabletopConfig) -> IntMa
     least = max(6, int(config.parts.seed_share * config.min_pixels / grid.step**2))
     labels = connected(grid, seeds, config, least)
     labels = grow(grid, labels, surface.above, config)
+    labels = split_by_color(grid, labels, config)
     labels = mend(grid, surface, labels, config)
     return select(grid, surface, labels, config)
 
@@ -85,7 +91,7 @@ def creases(grid: Grid, config: TabletopConfig) -> BoolArray:
 
 
 def connected(grid: Grid, mask: BoolArray, config: TabletopConfig, least: int) -> IntMap:
-    """Label the 4-connected parts (h, w) of a mask that depth does not break; parts of fewer than ``least`` pixels are 0."""
+    """Label the 4-connected parts (h, w) of a mask that depth does not break; parts below ``least`` pixels are 0."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -114,20 +120,12 @@ def connected(grid: Grid, mask: BoolArray, config: TabletopConfig, least: int) -
 
 def grow(grid: Grid, labels: IntMap, above: BoolArray, config: TabletopConfig) -> IntMap:
     """Give each unlabelled pixel above the plane to its nearest part, unless depth says that it is another surface."""
-    import cv2
-
     if not labels.any():
         return labels
-    distance, nearest = cv2.distanceTransformWithLabels(
-        (labels == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    order = np.zeros(int(nearest.max()) + 1, dtype=np.int64)
-    known = np.flatnonzero(labels.ravel())
-    order[nearest.ravel()[known]] = known
-    source = order[nearest]
+    distance, source = nearest_pixel(labels > 0)
     gap = np.abs(grid.depth - grid.depth.ravel()[source])
-    reach = np.ceil(distance).astype(np.float32)
-    near = (distance < 8) & (gap < grid.jump_m(grid.depth, config.noise) * np.maximum(reach, 1))
+    reach = np.maximum(np.ceil(distance), 1)
+    near = (distance < 8) & (gap < grid.jump_m(grid.depth, config.noise) * reach)
     return np.where(above & near, labels.ravel()[source], labels).astype(np.int32)
 
 
@@ -141,7 +139,7 @@ def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig)
     structure = structures(grid, surface, config)
     kept: list[tuple[float, int]] = []
     for name, part in parts_of(grid, surface, labels).items():
-        if part.count * grid.step**2 < config.min_pixels or is_sliver(part, grid.blocked):
+        if part.count * grid.step**2 < config.min_pixels or is_remainder(part, grid.blocked):
             continue
         points = grid.xyz[part.window][part.mask]
         low, high = np.percentile(points, [2, 98], axis=0)

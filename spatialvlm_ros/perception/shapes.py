@@ -1,7 +1,7 @@
 """Shape words from the visible points of a thing: how well a box, an upright cylinder or a sphere explains them.
 
-Each model is fitted to what is seen and they are judged beside each other by their residuals, so that a thing that is half
-hidden, or noisy, still answers to the shape that explains its visible half best.
+Each model is fitted to what is seen and they are judged beside each other by their residuals, so that a thing that is
+half hidden, or noisy, still answers to the shape that explains its visible half best.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _hollow(local: FloatArray, drop: FloatArray, away: FloatArray, height_m: flo
     # Without the far rim in sight the lid may just be hidden by something.
     if np.count_nonzero(high & (away > 0.3)) < 0.01 * len(drop):
         return 0.0
-    lid = np.count_nonzero(high & inside) / max(np.count_nonzero(inside), 0.02 * len(drop))
+    lid = int(np.count_nonzero(high & inside)) / max(float(np.count_nonzero(inside)), 0.02 * len(drop))
     return float(np.clip((0.55 - lid) / 0.3, 0, 1))
 
 

@@ -53,7 +53,7 @@ class SupportConfig:
 
 @dataclass(frozen=True)
 class PlaneCandidate:
-    """One plane of the image with what speaks for and against it. ``share`` of the valid pixels, ``area_m2`` visible."""
+    """One plane of the image with what speaks for and against it. ``share`` is of the valid pixels."""
 
     plane: Plane
     share: float
@@ -63,7 +63,7 @@ class PlaneCandidate:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sparse organised cloud: points (N, 3) with grid rows and columns (N,), tolerance (N,) and pixel areas (N,) m^2."""
+    """A sparse organised cloud: points (N, 3), metres, with grid rows, columns and noise (N,)."""
 
     points: FloatArray
     rows: npt.NDArray[np.intp]

@@ -1,7 +1,7 @@
 """The grounder that needs no model: what stands on the table, as regions of the image.
 
-It is the floor under everything else: facts, rewards and labels from depth alone start with it, without weights, in tens
-of milliseconds on one core, and it says why when there is no table.
+It is the floor under everything else: facts, rewards and labels from depth alone start with it, without weights, in
+tens of milliseconds on one core, and it says why when there is no table.
 """
 
 from __future__ import annotations

@@ -128,6 +128,8 @@ class Move:
             self.stop()
             return context.fail(problem)
         if not self._running:
+            if (waiting := self._wait_for_sight(world)) is not None:
+                return waiting
             motion = self._motion or make_motion(self._kind, self._step, world, context.hand, context.config)
             if motion is None:
                 return Outcome.SUCCESS
@@ -185,6 +187,17 @@ class Move:
                 "check that spatial_node gets images and how long it takes for one",
             )
         return True
+
+    def _wait_for_sight(self, world: World) -> Outcome | None:
+        """A descent begins only onto a thing that is measured now; later the hand itself may hide it for a while."""
+        if self._kind != "descend" or self._motion is not None:
+            return None
+        problem = Beliefs(world, self._context.config).problem(world.fact("distance", GRIPPER, self._step.subject))
+        if not problem:
+            return None
+        if self._context.steady() - self._started_s <= self._context.config.guard_timeout_s:
+            return Outcome.RUNNING
+        return self._context.fail(f"the {self._step.subject} is not measured: {problem}", ErrorCode.OBJECT_NOT_FOUND)
 
     def _watched(self) -> str:
         """The thing whose place matters to this motion; "" for none."""

@@ -15,10 +15,10 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, Image
-from spatialvlm_msgs.msg import Reward, RewardTerm, Scene, SceneObject, SpatialFact, SpatialFactArray
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from spatialvlm_msgs.msg import Reward, RewardTerm, Scene, SceneObject, SpatialFact, SpatialFactArray
 from spatialvlm_ros.recording.bag_reader import BagError, BagReader
 from spatialvlm_ros.recording.bag_writer import BagWriter
 from spatialvlm_ros.recording.definitions import DefinitionError, definition, dependencies, normal_type

@@ -16,10 +16,10 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
-from spatialvlm_msgs.msg import Reward, SpatialFact, SpatialFactArray
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from spatialvlm_msgs.msg import Reward, SpatialFact, SpatialFactArray
 from spatialvlm_ros.recording.bag_reader import BagReader
 from spatialvlm_ros.recording.recorder import Recorder
 

@@ -1,5 +1,6 @@
 """The reward of a task: what it does over an episode, against formulas written anew here."""
 
+import itertools
 import math
 
 import numpy as np
@@ -70,12 +71,10 @@ def test_bands_cover_tail_to_one_by_weight():
     bands = stage_bands(template("pick").bind({"subject": "x"}))
     assert bands[0].low == TAIL and bands[-1].high == 1.0
     assert [band.width for band in bands] == pytest.approx([0.95 * w / 3.5 for w in (2.0, 0.5, 1.0)])
-    assert all(a.high == b.low for a, b in zip(bands, bands[1:], strict=False))
+    assert all(a.high == b.low for a, b in itertools.pairwise(bands))
 
 
-@given(
-    error=st.floats(-1, 10), reference=st.floats(1e-3, 2), width=st.floats(0.01, 0.95), tail=st.floats(0.005, 0.05)
-)
+@given(error=st.floats(-1, 10), reference=st.floats(1e-3, 2), width=st.floats(0.01, 0.95), tail=st.floats(0.005, 0.05))
 def test_curve_is_bounded_and_its_slope_is_its_derivative(error, reference, width, tail):
     height, slope = curve(error, reference, width, tail)
     assert -tail <= height <= width and slope <= 0
@@ -142,7 +141,7 @@ def test_an_expert_run_rises_without_jumps_to_one():
     assert np.all(np.diff(potentials) >= -1e-12) and potentials[-1] == 1.0 and samples[-1].success
     # no frame moves further than its own error's share: stage switches add no step of their own
     assert np.max(np.diff(potentials)) < 0.07
-    assert [s.stage for s in samples if s.stage][0] == "reach" and samples[-1].stage == "lift"
+    assert next(s.stage for s in samples if s.stage) == "reach" and samples[-1].stage == "lift"
 
 
 def test_entering_a_stage_starts_where_the_last_one_ended():
@@ -212,7 +211,7 @@ def test_shaped_reward_telescopes_whatever_is_missing_and_however_long_a_frame_t
         return
     t0 = known[0].stamp_ns
     total = 0.0
-    for before, after in zip(known, known[1:], strict=False):
+    for before, after in itertools.pairwise(known):
         # an independent statement of the discount: gamma a nominal step of 0.1 s
         total += gamma ** ((before.stamp_ns - t0) / 1e8) * after.reward
     expected = gamma ** ((known[-1].stamp_ns - t0) / 1e8) * known[-1].potential - known[0].potential

@@ -1,0 +1,88 @@
+"""``spatialvlm``: the command line. Each command is a thin reader of arguments over a module that does the work."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import __version__
+
+# Exit codes: 0 done, 1 ran but the result is not good, 2 wrong arguments or input, 3 could not run.
+_BAD_RESULT, _BAD_INPUT, _FAILED = 1, 2, 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="spatialvlm", description="Metric spatial sense for robots with an RGB-D camera.")
+    parser.add_argument("--version", action="version", version=f"spatialvlm_ros {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="a simulated robot measured, rewarded and planned for by the real nodes")
+    demo.add_argument("instruction", nargs="?", help="default: pick up the red block and put it on the green plate")
+    demo.add_argument("--seed", type=int, default=0, help="seed of the scene (default: 0)")
+    demo.add_argument("--out", type=Path, default=Path("out/demo"), help="where results go (default: out/demo)")
+    demo.add_argument("--timeout", type=float, default=150.0, metavar="S", help="longest time for the task (default: 150)")
+
+    real = commands.add_parser("demo-real", help="real camera frames through the same spatial_node")
+    real.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="RGB-D folders or bags (default: frames at hand)")
+    real.add_argument("--out", type=Path, default=Path("out/demo"), help="where results go (default: out/demo)")
+    real.add_argument("--depth-unit-m", type=float, help="metres of one count of depth, where the folder does not say")
+
+    seeds = commands.add_parser("demo-seeds", help="the demo over several seeds, with statistics")
+    seeds.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
+    seeds.add_argument("--out", type=Path, default=Path("out/demo-seeds"), help="where results go (default: out/demo-seeds)")
+    seeds.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/demo.json")
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo.run import INSTRUCTION, DemoOptions, run_demo
+
+    instruction = INSTRUCTION if options.instruction is None else options.instruction
+    summary = run_demo(DemoOptions(options.out, options.seed, instruction, options.timeout))
+    latency = summary["latency_ms"]
+    print(
+        f"task {'succeeded' if summary['task_success'] else 'FAILED'} | {summary['frames']} frames, {summary['dropped']} dropped | "
+        f"distance error {1e3 * summary['distance_mae_m']:.1f} mm | tau_1cm {summary['tau_1cm']:.3f} | voc {summary['voc']:.3f} | "
+        f"latency {latency['p50']:.0f} / {latency['p95']:.0f} ms (p50 / p95) | {summary['wall_s']:.0f} s"
+    )
+    print(f"left in {options.out}: episode.mcap, summary.json, reward.png, overlay.mp4")
+    return 0 if summary["task_success"] else _BAD_RESULT
+
+
+def _demo_real(options: argparse.Namespace) -> int:
+    from .demo.real import WHERE_TO_GET, RealOptions, default_paths, run_real
+
+    paths = tuple(options.paths) or default_paths()
+    if not paths:
+        print(WHERE_TO_GET)
+        return 0
+    report = run_real(RealOptions(paths, options.out, options.depth_unit_m))
+    print(f"{len(report['frames'])} frames; left in {options.out}: real.json, real/*.png")
+    return 0
+
+
+def _demo_seeds(options: argparse.Namespace) -> int:
+    from .demo.seeds import run_seeds
+
+    return 0 if run_seeds(options.seeds, options.out, options.benchmark) else _BAD_RESULT
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    command = {"demo": _demo, "demo-real": _demo_real, "demo-seeds": _demo_seeds}[options.command]
+    try:
+        return command(options)
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _BAD_INPUT
+    except (RuntimeError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""``spatialvlm demo``: a simulated robot is measured, rewarded and planned for by the real nodes; then the recording is judged.
+
+The judge (truth on /sim/ground_truth) is read from the recording, after the fact: no node listens to it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..bringup import Supervisor, graph, ros_environment
+from ..evaluation.benchmark_file import versions, write_json
+
+INSTRUCTION = "pick up the red block and put it on the green plate"
+PACKAGES = ("rclpy", "numpy", "scipy", "opencv-python-headless", "mujoco", "py_trees", "rosbags")
+_CAMERA = "/camera/camera"
+TOPICS = (
+    f"{_CAMERA}/color/image_raw", f"{_CAMERA}/aligned_depth_to_color/image_raw",
+    f"{_CAMERA}/aligned_depth_to_color/camera_info", "/tf", "/tf_static", "/joint_states", "/clock", "/sim/ground_truth",
+    "/spatial_node/facts", "/spatial_node/scene", "/reward_node/reward", "/diagnostics",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to run, and where its results go."""
+
+    out: Path = Path("out/demo")
+    seed: int = 0
+    instruction: str = INSTRUCTION
+    timeout_s: float = 150.0
+    pictures: bool = True
+    quiet: bool = False
+    domain_id: int = field(default_factory=lambda: int(os.environ.get("ROS_DOMAIN_ID") or 1 + os.getpid() % 100))
+
+    def tell(self, text: str) -> None:
+        if not self.quiet:
+            print(text, flush=True)
+
+
+def run_demo(options: DemoOptions) -> dict[str, Any]:
+    """Run one episode; leaves episode.mcap, summary.json, reward.png and overlay.mp4 in ``options.out``. Returns the summary.
+
+    Raises:
+        DemoError: when a node dies or does not answer; its text names the log to read.
+    """
+    started = time.monotonic()
+    options.out.mkdir(parents=True, exist_ok=True)
+    bag = options.out / "episode.mcap"
+    outcome, stages = _run_episode(options, bag)
+    options.tell(f"planner: {'success' if outcome.success else 'failed: ' + outcome.error_msg} ({', '.join(outcome.steps)})")
+    from .judge import judge_episode
+
+    options.tell("judging the recording against the simulator's truth ...")
+    summary = judge_episode(bag, options.out if options.pictures else None)
+    summary = {
+        "task_success": bool(outcome.success and summary["goal_holds_in_truth"]),
+        "instruction": options.instruction,
+        "planner_success": outcome.success, "error_code": outcome.error_code, "error_msg": outcome.error_msg,
+        "steps": list(outcome.steps), "stages": stages, "task_duration_s": outcome.duration_s,
+        **summary,
+        "wall_s": time.monotonic() - started, "seed": options.seed, "source": "simulation (synthetic)",
+        "versions": versions(PACKAGES),
+    }  # fmt: skip
+    write_json(options.out / "summary.json", summary)
+    return summary
+
+
+def _run_episode(options: DemoOptions, bag: Path) -> tuple[Any, list[str]]:
+    """Start everything, carry the task out, stop everything. The recorder is stopped first so that its file is whole."""
+    environment = {**ros_environment(), "ROS_DOMAIN_ID": str(options.domain_id), "ROS_PYTHON_CHECK_FIELDS": "1"}
+    environment.setdefault("MUJOCO_GL", "egl")
+    # This process is a participant too, and reads its settings from its own environment.
+    os.environ.update({key: value for key, value in environment.items() if key.startswith(("ROS_", "FAST"))})
+    from .client import DemoClient, DemoError
+
+    logs = options.out / "logs"
+    shutil.rmtree(logs, ignore_errors=True)
+    supervisor = Supervisor(environment, logs)
+
+    def alive() -> None:
+        for name, code in supervisor.ended().items():
+            raise DemoError(f"{name} ended with exit code {code}; see {logs / (name + '.log')}")
+
+    try:
+        recorder = [sys.executable, "-m", "spatialvlm_ros.recording.recorder", "--overwrite", "-o", str(bag), *TOPICS]
+        supervisor.start("recorder", [*recorder, "--ros-args", "-p", "use_sim_time:=true"])
+        for node in graph("sim", None, sim_seed=options.seed, allow_motion=True):
+            supervisor.start(node.executable, node.command())
+        options.tell(f"started {', '.join(supervisor.processes)} (ROS_DOMAIN_ID {options.domain_id}, logs in {logs})")
+        with DemoClient(alive) as client:
+            scene = client.wait_for_scene(40.0)
+            options.tell("spatial_node sees: " + ", ".join(sorted(thing.label for thing in scene.objects)))
+            stages = client.set_task(options.instruction)
+            options.tell(f"task: {options.instruction}  (stages {', '.join(stages)})")
+            outcome = client.execute(options.instruction, options.timeout_s, options.tell)
+            time.sleep(1.0)  # the last frames of the settled scene belong to the episode
+        return outcome, stages
+    finally:
+        if "recorder" in supervisor.processes:
+            supervisor.stop(["recorder"], grace_s=20.0)
+        supervisor.stop()

@@ -1,0 +1,73 @@
+"""RGB-D frames out of a bag, through the same conversions as the live path. Topics are found by type and encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..nodes.conversions import frame_from_messages
+from ..scene.frame import RGBDFrame
+from ..scene.sync import FrameSynchronizer
+from .bag_reader import BagError, BagReader
+
+_DEPTH = ("16UC1", "mono16", "32FC1")
+
+
+@dataclass(frozen=True)
+class RgbdTopics:
+    """Topic names of one camera in a bag."""
+
+    color: str
+    depth: str
+    info: str
+
+
+def find_topics(reader: BagReader) -> RgbdTopics:
+    """The camera's topics. Raises BagError naming what is missing and what there is."""
+    color, depth = _images(reader)
+    infos = [topic for topic, kind in reader.topics().items() if kind.endswith("CameraInfo")]
+    missing = [word for word, found in (("colour", color), ("depth", depth), ("camera_info", infos)) if not found]
+    if missing:
+        listed = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(reader.topics().items()))
+        raise BagError(f"{reader.path} has no {' and no '.join(missing)} topic; it holds {listed}")
+    return RgbdTopics(color[0], depth[0], max(infos, key=lambda topic: _common_prefix(topic, depth[0])))
+
+
+def read_bag_frames(path: Path, slop_s: float = 0.02) -> Iterator[tuple[int, RGBDFrame]]:
+    """(index, frame) of each exposure, in the bag's order. Frames that cannot be used are left out.
+
+    Raises BagError as find_topics does.
+    """
+    with BagReader(path) as reader:
+        topics = find_topics(reader)
+        sync = FrameSynchronizer(slop_s)
+        index = 0
+        for item in reader.messages([topics.color, topics.depth, topics.info]):
+            triple: Any = None
+            if item.topic == topics.info:
+                sync.add_info(item.message)
+            elif item.topic == topics.color:
+                triple = sync.add_color(item.stamp_ns, item.message)
+            else:
+                triple = sync.add_depth(item.stamp_ns, item.message)
+            if triple is not None:
+                yield index, frame_from_messages(triple.color, triple.depth, triple.info)
+                index += 1
+
+
+def _images(reader: BagReader) -> tuple[list[str], list[str]]:
+    """Colour and depth topics: raw ones by the encoding of their first message, compressed ones by name."""
+    color, depth = [], []
+    for topic in reader.topics_of("sensor_msgs/msg/Image"):
+        first = next(iter(reader.messages([topic])), None)
+        if first is not None:
+            (depth if first.message.encoding in _DEPTH else color).append(topic)
+    for topic in reader.topics_of("sensor_msgs/msg/CompressedImage"):
+        (depth if topic.endswith("compressedDepth") else color).append(topic)
+    return color, depth
+
+
+def _common_prefix(a: str, b: str) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

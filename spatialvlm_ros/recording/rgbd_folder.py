@@ -1,0 +1,111 @@
+"""RGB-D images in a folder: colour and aligned depth by name, intrinsics and unit beside them.
+
+Understood: pairs of files whose names are equal but for "color" (or "rgb") and "depth"; intrinsics from ``<name>-intrinsics.json``
+or ``intrinsics.json`` with fx, fy, cx, cy and depth_unit ("mm" or "m"), a label image by "label" where there is one. A unit is never
+guessed: 16 bits of 0.1 mm read as millimetres would be a wrong number that looks right.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import CameraModel
+from ..scene.frame import RGBDFrame, depth_to_metres
+
+_IMAGES = (".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".bmp")
+_UNITS_M = {"mm": 0.001, "m": 1.0, "0.1mm": 0.0001}
+
+
+class FolderError(ValueError):
+    """A folder that cannot be read; the text says which file is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class FolderFrame:
+    """One image pair. ``labels`` (H, W) are the numbers of a label image, None where there is none."""
+
+    name: str
+    frame: RGBDFrame
+    labels: npt.NDArray[np.generic] | None
+
+
+def pairs(folder: Path) -> list[tuple[str, Path, Path]]:
+    """(name, colour file, depth file), sorted by name. Raises FolderError when there is none."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+    depths = {_stem(path, "depth"): path for path in files if "depth" in path.stem.lower()}
+    colors = {_stem(path, "colou?r|rgb"): path for path in files if re.search("colou?r|rgb", path.stem.lower())}
+    found = [(name, colors[name], depths[name]) for name in sorted(colors) if name in depths]
+    if not found:
+        raise FolderError(f"{folder} holds no pair of images named alike but for 'color' and 'depth' ({len(files)} images in it)")
+    return found
+
+
+def read_folder(folder: Path, depth_unit_m: float | None = None) -> Iterator[FolderFrame]:
+    """All pairs of a folder, stamped 1 s apart. ``depth_unit_m`` overrides the unit that the intrinsics name.
+
+    Raises:
+        FolderError: naming the file and the cure.
+    """
+    for index, (name, color, depth) in enumerate(pairs(folder)):
+        yield _read(index, name, color, depth, folder, depth_unit_m)
+
+
+def _stem(path: Path, word: str) -> str:
+    return re.sub(rf"[-_.]?({word})[-_.]?", "-", path.stem.lower()).strip("-")
+
+
+def _read(index: int, name: str, color_path: Path, depth_path: Path, folder: Path, unit_m: float | None) -> FolderFrame:
+    import cv2
+
+    bgr = cv2.imread(str(color_path), cv2.IMREAD_COLOR)
+    raw = cv2.imread(str(depth_path), cv2.IMREAD_UNCHANGED)
+    for path, image in ((color_path, bgr), (depth_path, raw)):
+        if image is None:
+            raise FolderError(f"{path} is not an image that can be read")
+    if raw.shape[:2] != bgr.shape[:2]:
+        raise FolderError(
+            f"{depth_path} is {raw.shape[1]} x {raw.shape[0]}, {color_path.name} {bgr.shape[1]} x {bgr.shape[0]}: align depth to colour"
+        )
+    camera, named_unit_m = _intrinsics(folder, name, (bgr.shape[1], bgr.shape[0]))
+    unit = unit_m if unit_m is not None else named_unit_m
+    if unit is None:
+        raise FolderError(f'the unit of {depth_path} is not known; give depth_unit_m, or "depth_unit": "mm" in its intrinsics')
+    frame = RGBDFrame(
+        (index + 1) * 1_000_000_000,
+        np.ascontiguousarray(bgr[..., ::-1]),
+        depth_to_metres(raw, unit),
+        camera,
+        "camera_optical_frame",
+    )
+    labels = [
+        path
+        for path in (color_path.with_name(re.sub("colou?r|rgb", "label", color_path.name)),)
+        if path.exists() and path != color_path
+    ]
+    return FolderFrame(name, frame, cv2.imread(str(labels[0]), cv2.IMREAD_UNCHANGED) if labels else None)
+
+
+def _intrinsics(folder: Path, name: str, size: tuple[int, int]) -> tuple[CameraModel, float | None]:
+    """Camera and depth unit in metres (None: not said)."""
+    tried = [folder / f"{name}-intrinsics.json", folder / f"{name}.intrinsics.json", folder / "intrinsics.json"]
+    path = next((path for path in tried if path.exists()), None)
+    if path is None:
+        example = '{"fx": 525.0, "fy": 525.0, "cx": 319.5, "cy": 239.5, "depth_unit": "mm"}'
+        raise FolderError(f"no intrinsics for '{name}'; write {tried[-1]} with e.g. {example}")
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+        camera = CameraModel(*size, *(float(values[key]) for key in ("fx", "fy", "cx", "cy")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise FolderError(f"{path}: {error!r}; expected fx, fy, cx, cy in pixels") from None
+    unit = values.get("depth_unit")
+    if unit is not None and unit not in _UNITS_M:
+        raise FolderError(f"{path}: depth_unit is '{unit}'; known are {', '.join(_UNITS_M)}")
+    return camera, None if unit is None else _UNITS_M[unit]
