@@ -4,6 +4,7 @@
 #   make demo         simulated robot: facts, answers, rewards and a carried-out plan; then demo-real where data is at hand
 #   make demo-real    the same engine on real RGB-D recordings: make demo-real REAL=/path/to/data
 #   make demo-seeds   the demo over many seeds, with statistics
+#   make bench-demo   the demo over seeds and real frames against its gates, into benchmarks/demo.json
 #   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
 #   make lint         ruff and mypy alone
 #   make venv         only the set-up; PYTHON=python3.12 chooses the interpreter
@@ -11,8 +12,8 @@
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
-# Where recordings lie. Empty: `make demo` leaves demo-real out.
-REAL ?= $(wildcard data)
+# RGB-D folders or bags for demo-real. Empty: the frames at hand, or a sentence on where to get some.
+REAL ?=
 
 # Images do not fit into the default shared-memory segment; the file says more.
 export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds.xml
@@ -25,20 +26,23 @@ export MUJOCO_GL ?= egl
 export PYTHON ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo demo-real demo-seeds test lint venv clean
+.PHONY: demo demo-real demo-seeds bench-demo test lint venv clean
 
 venv:
 	@scripts/bootstrap.sh
 
 demo: venv
 	@$(BIN)/spatialvlm demo
-	@$(if $(strip $(REAL)),$(BIN)/spatialvlm demo-real $(REAL),true)
+	@$(BIN)/spatialvlm demo-real $(REAL)
 
 demo-real: venv
 	@$(BIN)/spatialvlm demo-real $(REAL)
 
 demo-seeds: venv
 	@$(BIN)/spatialvlm demo-seeds
+
+bench-demo: venv
+	@$(BIN)/spatialvlm demo-seeds --benchmark benchmarks/demo.json
 
 # ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
 test: venv

@@ -15,7 +15,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).resolve().parent
 NAME = "spatialvlm_ros"
 INTERFACES = "spatialvlm_msgs"
-NODES = ("spatial_node", "reward_node", "planner_node", "sim_robot_node", "replay_node")
+NODES = ("spatial_node", "reward_node", "planner_node", "sim_robot_node")
 
 # Lower bounds are what ROS 2 Jazzy has on Ubuntu 24.04, so that pip never replaces a package of apt.
 EXTRAS = {

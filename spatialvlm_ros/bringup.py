@@ -91,6 +91,9 @@ def ros_environment() -> dict[str, str]:
     environment.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)
     environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     environment.setdefault("PYTHONUNBUFFERED", "1")
+    # One thread a library: several nodes share few cores, and BLAS threads that spin while they wait take them away.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        environment.setdefault(name, "1")
     if not environment.get("HOME") and not environment.get("ROS_LOG_DIR"):
         environment["ROS_LOG_DIR"] = str(Path.cwd() / "log")
     return environment

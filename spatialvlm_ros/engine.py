@@ -14,7 +14,8 @@ import numpy as np
 
 from .geometry.rigid import FloatArray, RigidTransform
 from .language.sentences import fact_sentence
-from .perception.appearance import Appearance, describe_scene
+from .perception.appearance import Appearance
+from .perception.appearance_cache import AppearanceCache
 from .perception.names import match
 from .perception.self_filter import Capsule, robot_mask
 from .perception.tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
@@ -68,11 +69,13 @@ class SpatialEngine:
         self.config = config or EngineConfig()
         self._segmenter = TabletopSegmenter(self.config.segment)
         self._memory = ObjectMemory(self.config.memory)
+        self._appearances = AppearanceCache()
         self._ids_by_name: dict[str, int] = {}
 
     def reset(self) -> None:
         """Forget all things, as after a jump of time or a new episode."""
         self._memory.clear()
+        self._appearances.clear()
         self._ids_by_name.clear()
 
     # -- scene ----------------------------------------------------------------------------------------------------------
@@ -110,7 +113,7 @@ class SpatialEngine:
             if (thing := measure_region(frame, region, canonical, plane, self.config.noise, self.config.measure)) is not None
         ]
         regions = [region for _, region in measured]
-        appearances = describe_scene(frame, regions, segmentation.plane)
+        appearances = self._appearances.describe(frame, regions, segmentation.plane)
         things = [replace(thing, label=look.label()) for (thing, _), look in zip(measured, appearances, strict=True)]
         return things, regions, appearances
 

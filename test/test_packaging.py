@@ -111,7 +111,7 @@ def entry_points() -> list[importlib.metadata.EntryPoint]:
 def test_package_is_installed_with_its_executables() -> None:
     """The parametrised test below is empty without them."""
     names = {entry_point.name for entry_point in entry_points()}
-    assert {"spatial_node", "reward_node", "planner_node", "sim_robot_node", "replay_node", "spatialvlm"} <= names
+    assert {"spatial_node", "reward_node", "planner_node", "sim_robot_node", "spatialvlm"} <= names
 
 
 @pytest.mark.parametrize("entry_point", entry_points(), ids=lambda entry_point: entry_point.name)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..bringup import Supervisor, graph, ros_environment
 from ..evaluation.benchmark_file import versions, write_json
+from ..scene.facts import Query
 
 INSTRUCTION = "pick up the red block and put it on the green plate"
 PACKAGES = ("rclpy", "numpy", "scipy", "opencv-python-headless", "mujoco", "py_trees", "rosbags")
@@ -57,9 +58,9 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     from .judge import judge_episode
 
     options.tell("judging the recording against the simulator's truth ...")
-    summary = judge_episode(bag, options.out if options.pictures else None)
+    summary = judge_episode(bag, _goals(options.instruction), options.out if options.pictures else None)
     summary = {
-        "task_success": bool(outcome.success and summary["goal_holds_in_truth"]),
+        "task_success": bool(outcome.success and summary["goal_holds_in_truth"] is not False),
         "instruction": options.instruction,
         "planner_success": outcome.success, "error_code": outcome.error_code, "error_msg": outcome.error_msg,
         "steps": list(outcome.steps), "stages": stages, "task_duration_s": outcome.duration_s,
@@ -69,6 +70,17 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     }  # fmt: skip
     write_json(options.out / "summary.json", summary)
     return summary
+
+
+def _goals(instruction: str) -> list[Query]:
+    """What the instruction wants to hold; empty when it is not understood (the planner says so)."""
+    from ..language.instruction import InstructionError, parse_instruction
+
+    try:
+        goals = parse_instruction(instruction).goals
+    except InstructionError:
+        return []
+    return [Query(goal.name, goal.subject, goal.object) for goal in goals]
 
 
 def _run_episode(options: DemoOptions, bag: Path) -> tuple[Any, list[str]]:

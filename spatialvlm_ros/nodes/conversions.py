@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import array
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -176,10 +176,16 @@ def camera_from_info(message: CameraInfo) -> CameraModel:
     # ROS 1 bags spell the fields in capitals.
     d, k = (message.d, message.k) if hasattr(message, "k") else (message.D, message.K)
     distortion = tuple(float(value) for value in d)
-    return CameraModel(
-        int(message.width), int(message.height), float(k[0]), float(k[4]), float(k[2]), float(k[5]),
-        distortion, message.distortion_model if any(distortion) else "",
-    )  # fmt: skip
+    intrinsics = (float(k[0]), float(k[4]), float(k[2]), float(k[5]))
+    return _camera(int(message.width), int(message.height), intrinsics, distortion, message.distortion_model)
+
+
+@lru_cache(maxsize=8)
+def _camera(
+    width: int, height: int, intrinsics: tuple[float, float, float, float], distortion: tuple[float, ...], model: str
+) -> CameraModel:
+    # One object for equal messages, because it keeps its rays, which cost as much as a tenth of measuring an image.
+    return CameraModel(width, height, *intrinsics, distortion, model if any(distortion) else "")
 
 
 def camera_to_info(camera: CameraModel, stamp_ns: int, frame_id: str) -> CameraInfo:

@@ -8,27 +8,41 @@ A subclass lists its ``PARAMS`` and fills four hooks:
     teardown()  forget everything that setup() made. Must bear a setup() that failed half way.
 
 Whatever is made through ``own(...)`` (publishers, timers, servers ...) is destroyed on cleanup in reverse order. Never changes:
-an exception in a hook is logged with its text and fails the transition; it never kills the process.
+an exception in a hook is logged with its text and fails the transition; it never kills the process. A node stops before its
+context ends, so that no thread publishes into a context that is gone.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
+import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, ClassVar, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.exceptions import ParameterException
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 
 from .parameters import Param, declare
+from .streams import Streams
 
 T = TypeVar("T")
 _AUTOSTART = Param("autostart", True, "Configure and activate at start, without a lifecycle manager.")
+# From a signal to the end of the process at the latest: less than the 8 s after which bringup kills.
+_END_LIMIT_S = 7.0
+# Longest wait for callbacks and goals that are under way when a node stops.
+_GOALS_LIMIT_S = 2.0
 
 
 class ManagedNode(LifecycleNode):
@@ -40,6 +54,7 @@ class ManagedNode(LifecycleNode):
         super().__init__(name, **kwargs)
         declare(self, (*self.PARAMS, _AUTOSTART))
         self._owned: list[Callable[[], object]] = []
+        self._streams: Streams | None = None
         self._active = threading.Event()
         # Diagnostics must go on when ROS time stands still or jumps, so they run on the steady clock.
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -77,12 +92,27 @@ class ManagedNode(LifecycleNode):
         return made
 
     def own_publisher(self, message_type: type, topic: str, qos: Any) -> Any:
-        publisher = self.create_publisher(message_type, topic, qos)
+        # Every event handler is one more entity in each wait set; a subscriber's side warns of QoS that does not fit.
+        quiet = PublisherEventCallbacks(use_default_callbacks=False)
+        publisher = self.create_publisher(message_type, topic, qos, event_callbacks=quiet)
         return self.own(publisher, lambda: self.destroy_publisher(publisher))
 
     def own_subscription(self, message_type: type, topic: str, callback: Callable[[Any], None], qos: Any, **kw: Any) -> Any:
         subscription = self.create_subscription(message_type, topic, callback, qos, **kw)
         return self.own(subscription, lambda: self.destroy_subscription(subscription))
+
+    def own_stream(self, message_type: type, topic: str, callback: Callable[[Any], None], qos: Any) -> str:
+        """Subscribe to a topic that fires often, on a thread of its own (see streams). Returns the resolved topic."""
+        if self._streams is None:
+            self._streams = self.own(Streams(self), self._close_streams)
+        resolved = self.resolve_topic_name(topic)
+        self._streams.subscribe(message_type, resolved, callback, qos)
+        return resolved
+
+    def _close_streams(self) -> None:
+        streams, self._streams = self._streams, None
+        if streams is not None:
+            streams.close()
 
     def own_service(self, service_type: type, name: str, callback: Callable[[Any, Any], Any], **kw: Any) -> Any:
         service = self.create_service(service_type, name, callback, **kw)
@@ -118,7 +148,7 @@ class ManagedNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._halt()
+        self.halt()
         super().on_deactivate(state)
         return TransitionCallbackReturn.SUCCESS
 
@@ -127,12 +157,12 @@ class ManagedNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._halt()
+        self.halt()
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._halt()
+        self.halt()
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -143,16 +173,17 @@ class ManagedNode(LifecycleNode):
                 return False
         return True
 
-    def close(self) -> None:
-        """End work and forget everything, whatever the state; then destroy the node."""
-        self._halt()
-        self._release()
-        self.destroy_node()
-
-    def _halt(self) -> None:
+    def halt(self) -> None:
+        """End running work, whatever the state; the lifecycle state stays as it is."""
         if self._active.is_set():
             self._active.clear()
             self._run_hook("deactivate", self.stop)
+
+    def destroy_node(self) -> None:
+        """End work and forget everything, whatever the state; then destroy the node."""
+        self.halt()
+        self._release()
+        super().destroy_node()
 
     def _release(self) -> None:
         self._run_hook("cleanup", self.teardown)
@@ -182,35 +213,113 @@ class ManagedNode(LifecycleNode):
             self.get_logger().warning(f"diagnostics: {error}", throttle_duration_sec=10.0)
 
 
+class RunningGoals:
+    """Counts goals under way, so that stop() can wait until they have ended and their servers may go."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> RunningGoals:
+        with self._changed:
+            self._count += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait_until_ended(self, timeout_s: float = _GOALS_LIMIT_S) -> bool:
+        """True when none is under way (any more)."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count == 0, timeout_s)
+
+
 def default_ros_environment() -> None:
     """Let ament_index find packages that pip installed; does nothing on a ROS installation."""
-    import sys
-
     if "AMENT_PREFIX_PATH" not in os.environ and os.path.isdir(os.path.join(sys.prefix, "share", "ament_index")):
         os.environ["AMENT_PREFIX_PATH"] = sys.prefix
 
 
+class _EndSignals:
+    """SIGINT and SIGTERM ask for the end; rclpy's own handlers would shut the context down under a node that still works."""
+
+    def __init__(self) -> None:
+        # A plain flag: locks are not safe in a signal handler.
+        self.received = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, stack: FrameType | None) -> None:
+        if not self.received:
+            self.received = True
+            # Whatever hangs, the process ends, and says where it hung.
+            faulthandler.dump_traceback_later(_END_LIMIT_S, exit=True)
+
+
+class _Spinner:
+    """Serves a node's callbacks in a thread, so that the main thread is free for signals."""
+
+    def __init__(self, num_threads: int) -> None:
+        self._executor = MultiThreadedExecutor(num_threads=num_threads)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._spin, name="spin", daemon=True)
+        self._node: ManagedNode | None = None
+
+    def start(self, node: ManagedNode) -> None:
+        self._node = node
+        self._executor.add_node(node)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stopping.is_set() and rclpy.ok():
+            try:
+                self._executor.spin_once()
+            except Exception:  # a defect in one callback ends that callback, not the node
+                if self._node is not None and not self._stopping.is_set():
+                    self._node.get_logger().error(f"callback failed: {traceback.format_exc()}")
+
+    def stop(self) -> None:
+        """Return when no callback runs any more, or after a bounded time."""
+        self._stopping.set()
+        deadline = time.monotonic() + _GOALS_LIMIT_S
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            self._executor.wake()
+            self._thread.join(0.05)
+        self._executor.shutdown(timeout_sec=0.0)
+        # Jazzy's executor leaves its pool running; without this a callback could outlive the node.
+        pool = getattr(self._executor, "_executor", None)
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
 def run_node(make: Callable[[], ManagedNode], args: list[str] | None = None, num_threads: int = 4) -> int:
-    """Body of an executable: init, make the node, autostart, spin, end cleanly on SIGINT / SIGTERM. Returns the exit code."""
+    """Body of an executable: init, make the node, autostart, spin, end cleanly on SIGINT / SIGTERM. Returns the exit code.
+
+    The order of the end: work stops while callbacks are still served, then callbacks, then the node, and the context last.
+    """
     default_ros_environment()
-    rclpy.init(args=args)
+    signals = _EndSignals()
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: ManagedNode | None = None
-    executor = MultiThreadedExecutor(num_threads=num_threads)
+    spinner = _Spinner(num_threads)
     code = 0
     try:
         node = make()
-        executor.add_node(node)
         if node.param("autostart") and not node.autostart():
             node.get_logger().error("autostart failed; the node stays up, unconfigured or inactive")
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except ValueError as error:
-        print(f"error: {error}", flush=True)
+        spinner.start(node)
+        while not signals.received and rclpy.ok():
+            time.sleep(0.1)
+    except (ValueError, ParameterException) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
         code = 2
     finally:
-        executor.shutdown(timeout_sec=2.0)
         if node is not None:
-            node.close()
+            node.halt()
+        spinner.stop()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
     return code

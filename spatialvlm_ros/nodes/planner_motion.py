@@ -13,7 +13,6 @@ from typing import Any
 
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 
 from spatialvlm_msgs.action import MoveGripper
@@ -23,6 +22,7 @@ from ..planning.executor import MotionState, MotionStatus
 from ..planning.skills import Motion
 from .conversions import pose_to_msg
 from .lifecycle import ManagedNode
+from .planner_action_client import SafeActionClient
 
 _RUNNING = MotionStatus(MotionState.RUNNING)
 
@@ -91,10 +91,11 @@ class MoveGripperExecutor:
 
     def __init__(self, node: ManagedNode, action: str, frame_id: str, server_timeout_s: float) -> None:
         self._action, self._frame_id, self._timeout_s = action, frame_id, server_timeout_s
-        client = ActionClient(node, MoveGripper, action, callback_group=ReentrantCallbackGroup())
+        client = SafeActionClient(node, MoveGripper, action, callback_group=ReentrantCallbackGroup())
         self._client = node.own(client, client.destroy)
         self._goal: _Goal | None = None
         self._pending: tuple[Motion, float] | None = None
+        self._gone_since_s = math.inf
 
     def ready(self) -> bool:
         """Whether the motion server is there."""
@@ -112,20 +113,19 @@ class MoveGripperExecutor:
         self._send()
 
     def _send(self) -> None:
-        """Send what waits as soon as the goal before it has ended."""
-        if self._pending is None or (self._goal is not None and not self._goal.done.is_set()):
+        """Send what waits as soon as the goal before it has ended and the server is there."""
+        if self._pending is None or (self._goal is not None and not self._goal.done.is_set()) or not self.ready():
             return
         motion, _ = self._pending
-        if not self.ready():
-            self._pending = None
-            raise self.missing()
-        self._pending, self._goal = None, _Goal()
+        self._pending, self._goal, self._gone_since_s = None, _Goal(), math.inf
         self._client.send_goal_async(motion_goal(motion, self._frame_id)).add_done_callback(self._goal.on_answer)
 
     def poll(self) -> MotionStatus:
         if self._pending is not None:
             if time.monotonic() - self._pending[1] > self._timeout_s:
                 self._pending = None
+                if not self.ready():
+                    raise self.missing()
                 raise TaskError(ErrorCode.EXECUTOR, f"'{self._action}' does not end the motion before; restart the motion server")
             self._send()
             return _RUNNING
@@ -136,10 +136,18 @@ class MoveGripperExecutor:
             if goal.handle is None and time.monotonic() - goal.sent_s > self._timeout_s:
                 self.cancel()
                 raise self.missing()
-            if goal.handle is not None and not self.ready():
+            if goal.handle is not None and self._is_gone():
                 raise TaskError(ErrorCode.EXECUTOR, f"the motion server '{self._action}' went away during a motion; restart it")
             return _RUNNING
         return self._judged(goal)
+
+    def _is_gone(self) -> bool:
+        """Whether the server has been away for longer than a graph that is just changing may make believe."""
+        if self.ready():
+            self._gone_since_s = math.inf
+        else:
+            self._gone_since_s = min(self._gone_since_s, time.monotonic())
+        return time.monotonic() - self._gone_since_s > self._timeout_s
 
     def _judged(self, goal: _Goal) -> MotionStatus:
         if goal.refused or goal.problem:

@@ -130,7 +130,8 @@ class RewardNode(ManagedNode):
 
     def stop(self) -> None:
         self._registered = False
-        if self._client.service_is_ready():
+        # On SIGINT the context is gone before this is called; then spatial_node is going down as well.
+        if self.context.ok() and self._client.service_is_ready():
             self._client.call_async(SetQueries.Request(owner=_OWNER, queries=[]))
 
     def diagnostics(self) -> tuple[bytes, str, dict[str, str]]:

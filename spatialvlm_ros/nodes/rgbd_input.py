@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -49,8 +48,6 @@ class RgbdInput:
         self.slot: NewestSlot[Triple] = NewestSlot()
         self.sync = FrameSynchronizer(node.param("sync_slop_s"))
         self.topics: dict[str, _Topic] = {}
-        # One group: the synchroniser sees messages one at a time, in the order of arrival.
-        group = MutuallyExclusiveCallbackGroup()
         color_type, color = _transported("color/image_raw", node.param("image_transport"))
         depth_type, depth = _transported("depth/image_raw", node.param("depth_image_transport"))
         for kind, message_type, topic in (
@@ -58,10 +55,8 @@ class RgbdInput:
             ("depth", depth_type, depth),
             ("camera_info", CameraInfo, "depth/camera_info"),
         ):
-            subscription = node.own_subscription(
-                message_type, topic, partial(self._receive, kind), SENSOR_QOS, callback_group=group
-            )
-            self.topics[kind] = _Topic(subscription.topic_name)
+            resolved = node.own_stream(message_type, topic, partial(self._receive, kind), SENSOR_QOS)
+            self.topics[kind] = _Topic(resolved)
         node.own_timer(1.0, self._watch, steady=True)
 
     def silence(self) -> str | None:

@@ -35,7 +35,6 @@ from .tf_listener import TF_QOS, TF_STATIC_QOS
 _CAMERA = "/camera/camera"
 # A camera's body frame (x forward, y left, z up) seen from its optical frame, REP 103.
 _OPTICAL_FROM_BODY = RigidTransform(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.zeros(3))
-_TICK_S = 0.02
 # Time 0 means "not started" to every node that uses sim time.
 _EPOCH_NS = 100_000_000_000
 _SENSOR_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -50,6 +49,7 @@ class SimRobotNode(ManagedNode):
         Param("image_width_px", 640, "Width of the images.", 64, 1920),
         Param("image_height_px", 480, "Height of the images.", 48, 1080),
         Param("frame_rate_hz", 10.0, "Images a second of simulated time.", 0.5, 60.0),
+        Param("state_rate_hz", 25.0, "tf, joint_states and /clock a second of simulated time.", 5.0, 500.0),
         Param("real_time_factor", 1.0, "Simulated seconds a second; less when the machine is too slow.", 0.01, 100.0),
         Param("sensor_noise", True, "Noise and holes of a depth camera; false gives the renderer's own depth."),
         Param("drop_at_s", -1.0, "Failure switch: the fingers open once at this simulated time. Negative: never."),
@@ -114,7 +114,7 @@ class SimRobotNode(ManagedNode):
     # -- loop -------------------------------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        factor = self.param("real_time_factor")
+        factor, tick_s = self.param("real_time_factor"), 1.0 / self.param("state_rate_hz")
         frame_period_ns = int(1e9 / self.param("frame_rate_hz"))
         next_frame_ns = self.now_ns()
         due = time.monotonic()
@@ -123,12 +123,12 @@ class SimRobotNode(ManagedNode):
                 self._reset_wanted.clear()
                 self._epoch_ns = self.now_ns()
                 self.sim.reset()
-            self.sim.step(_TICK_S)
+            self.sim.step(tick_s)
             self._publish_state()
             if self.now_ns() >= next_frame_ns:
                 next_frame_ns = max(next_frame_ns + frame_period_ns, self.now_ns() - frame_period_ns)
                 self._publish_frame()
-            due += _TICK_S / factor
+            due += tick_s / factor
             ahead = due - time.monotonic()
             if ahead > 0:
                 self._closing.wait(ahead)

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from tf2_msgs.msg import TFMessage
 
@@ -27,9 +26,8 @@ class TransformListener:
         self.buffer = TransformBuffer(cache_s)
         self._node = node
         self._arrived = threading.Condition()
-        group = ReentrantCallbackGroup()
-        node.own_subscription(TFMessage, "/tf", lambda m: self._receive(m, False), TF_QOS, callback_group=group)
-        node.own_subscription(TFMessage, "/tf_static", lambda m: self._receive(m, True), TF_STATIC_QOS, callback_group=group)
+        node.own_stream(TFMessage, "/tf", lambda m: self._receive(m, False), TF_QOS)
+        node.own_stream(TFMessage, "/tf_static", lambda m: self._receive(m, True), TF_STATIC_QOS)
 
     def clear(self) -> None:
         """Forget moving transforms, after a backward jump of time."""

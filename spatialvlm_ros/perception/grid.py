@@ -86,7 +86,7 @@ def main_patches(mask: BoolArray, least_share: float = 0.1) -> BoolArray:
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     if count <= 1:
-        return mask
+        return np.zeros_like(mask)
     areas = stats[1:, cv2.CC_STAT_AREA]
     keep = np.append(False, areas >= least_share * areas.max())
     return np.asarray(keep[labels] & mask, dtype=bool)

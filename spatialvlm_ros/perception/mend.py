@@ -54,8 +54,12 @@ class Part:
     @property
     def middle(self) -> npt.NDArray[np.float64]:
         """(2,) mean row and column on the grid."""
-        inside = np.argwhere(self.mask).mean(axis=0)
-        return np.asarray(inside + (self.window[0].start, self.window[1].start), dtype=np.float64)
+        return np.asarray(self.pixels().mean(axis=0), dtype=np.float64)
+
+    def pixels(self) -> npt.NDArray[np.intp]:
+        """(N, 2) rows and columns on the grid."""
+        corner = np.array([self.window[0].start, self.window[1].start])
+        return np.asarray(np.argwhere(self.mask) + corner, dtype=np.intp)
 
     def sag_m(self) -> float:
         """How far its middle lies behind its border, from the plane between them: positive for the inside of a bowl."""
@@ -144,13 +148,12 @@ def _neighbours(labels: IntMap, parts: dict[int, Part]) -> dict[int, list[int]]:
 
 
 def _pairs(labels: IntMap, parts: dict[int, Part], near: dict[int, list[int]]) -> list[tuple[int, int]]:
-    """(smaller, larger) neighbours in the image, and parts with a nearer one between them; smallest first."""
+    """(smaller, larger) neighbours in the image, and parts with another one between them; smallest first."""
     pairs = {tuple(sorted((a, b), key=lambda n: (parts[n].count, -n))) for a in parts for b in near[a]}
     for between, around in near.items():
-        front = float(np.median(parts[between].depth))
-        behind = [n for n in around if float(np.median(parts[n].depth)) > front and parts[n].count > _LEAST_BEHIND]
-        for i, a in enumerate(behind):
-            for b in behind[i + 1 :]:
+        large = [n for n in around if parts[n].count > _LEAST_BEHIND]
+        for i, a in enumerate(large):
+            for b in large[i + 1 :]:
                 row, column = (parts[a].middle + parts[b].middle) / 2
                 if labels[round(row), round(column)] == between:
                     pairs.add(tuple(sorted((a, b), key=lambda n: (parts[n].count, -n))))
@@ -158,14 +161,14 @@ def _pairs(labels: IntMap, parts: dict[int, Part], near: dict[int, list[int]]) -
 
 
 def _one_behind(large: Part, small: Part, config: TabletopConfig) -> bool:
-    """Whether two parts that something nearer divides are one thing: one flat surface, or a bowl's two sides."""
+    """Whether two parts that something divides are one thing: one flat surface, or two sides of a bowl."""
     if float(np.linalg.norm(large.tint - small.tint)) > config.parts.same_tint / 2:
         return False
     if abs(large.top - small.top) > 2 * config.min_height_m:
         return False
     if max(large.sag_m(), small.sag_m()) > config.parts.hollow_m:
         return True
-    rows = np.concatenate([np.argwhere(p.mask) + (p.window[0].start, p.window[1].start) for p in (large, small)])
+    rows = np.concatenate([large.pixels(), small.pixels()])
     z = np.concatenate([large.depth, small.depth]).astype(np.float64)
     terms = np.column_stack([rows - rows.mean(axis=0), np.ones(len(rows))])
     solution = np.linalg.pinv(terms.T @ terms) @ (terms.T @ (1 / z))

@@ -45,7 +45,7 @@ SHAPE_WORDS: dict[str, tuple[str, ...]] = {
     for word in words.split()
 }
 # A bowl may be called a cup and the reverse; a can without its lid looks like a cup.
-_AKIN = {"cup": ("bowl", 0.6), "bowl": ("cup", 0.6), "can": ("cup", 0.5)}
+_AKIN = {"cup": ("bowl", 0.45), "bowl": ("cup", 0.45), "can": ("cup", 0.35)}
 SIZE_WORDS: dict[str, str] = {
     word: name
     for name, words in {
@@ -65,8 +65,8 @@ _IGNORED = frozenset(
 )
 # What follows these words places the thing, or tells what is in it; nobody here can check that.
 _PREPOSITIONS = frozenset(
-    {"on", "in", "at", "under", "below", "above", "behind", "near", "beside", "between", "by", "from", "to", "next", "of"}
-    | {"with", "without", "which"}
+    {"on", "in", "at", "under", "below", "above", "behind", "near", "beside", "between", "by", "from", "to", "next"}
+    | {"of", "with", "without", "which"}
 )
 # Least score of a match; least colour score to keep a tracked name; share of the best score that makes a rival.
 FOUND, COLOR_CLEAR, RIVAL = 0.35, 0.3, 0.65

@@ -47,7 +47,7 @@ class PartConfig:
     same_tint: float = 30.0
     two_tints: float = 50.0
     plain_tint: float = 25.0
-    hollow_m: float = 0.006
+    hollow_m: float = 0.003
     foot_px: float = 10.0
     foot_contrast: float = 20.0
     handle_gap_m: float = 0.02

@@ -59,21 +59,16 @@ def measure_shape(points: npt.NDArray[np.float32], plane: Plane) -> ShapeMeasure
     # Without the outermost points along each axis: flying pixels stretch any box.
     inner = np.percentile(flat, [0.7, 99.3], axis=0)
     core = flat[np.all((flat >= inner[0]) & (flat <= inner[1]), axis=1)].astype(np.float32)
-    middle, (a, b), degrees = cv2.minAreaRect(core)
+    middle, (a, b), _ = cv2.minAreaRect(core)
     fill = float(cv2.contourArea(cv2.convexHull(core))) / max(a * b, 1e-9)
     # A disc fills pi / 4 of its square, a rectangle all of its own but for noise at its corners.
     slender = min(a, b) / max(a, b, 1e-9)
     roundness = float(np.clip((0.95 - fill) / (0.95 - 0.82), 0, 1) * np.clip((slender - 0.5) / 0.3, 0, 1))
     sphere, diameter = _sphere(np.column_stack([flat, height]))
     above = np.abs(height - top)
-    angle = math.radians(degrees)
-    axes = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-    local = (flat - middle) @ axes.T / (max(a, 1e-3) / 2, max(b, 1e-3) / 2)
-    view = np.asarray(middle) / max(float(np.linalg.norm(middle)), 1e-9)
-    away = (flat - middle) @ view / (max(a, b, 1e-3) / 2)
     # The origin is the camera: its elevation above the thing decides whether a lid could be seen at all.
     elevation = math.atan2(plane.offset_m - top, float(np.linalg.norm(middle)))
-    hollow = _hollow(local, top - height, away, top - base) if elevation > _LID_ELEVATION_RAD else 0.0
+    hollow = _hollow(flat, top - height, top - base) if elevation > _LID_ELEVATION_RAD else 0.0
     return ShapeMeasure(
         height_m=top - base,
         base_m=base,
@@ -94,19 +89,27 @@ def _mean(residual: FloatArray) -> float:
     return float(np.partition(residual, keep - 1)[:keep].mean())
 
 
-def _hollow(local: FloatArray, drop: FloatArray, away: FloatArray, height_m: float) -> float:
+def _hollow(flat: FloatArray, drop: FloatArray, height_m: float) -> float:
     """How much a thing lacks a lid: 0 with one, 1 for an open cup seen from above.
 
     Args:
-        local: (N, 2) footprint about its middle, in half lengths of its rectangle.
+        flat: (N, 2) points in the plane, about the point below the camera.
         drop: (N,) how far each point lies below the top, metres.
-        away: (N,) position along the view in the same units, positive behind the middle.
     """
-    high = drop < max(0.012, 0.2 * height_m)
-    inside = np.abs(local).max(axis=1) < 0.5
-    # Without the far rim in sight the lid may just be hidden by something.
-    if np.count_nonzero(high & (away > 0.3)) < 0.01 * len(drop):
+    import cv2
+
+    high = drop < max(0.012, 0.15 * height_m)
+    rim = flat[high]
+    if len(rim) < 8:
         return 0.0
+    # The rim alone has no handle. A rim that is not round is not seen whole: the lid may be hidden by something.
+    middle, (a, b), degrees = cv2.minAreaRect(rim.astype(np.float32))
+    if min(a, b) < 0.6 * max(a, b):
+        return 0.0
+    angle = math.radians(degrees)
+    axes = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    local = np.abs((flat - middle) @ axes.T / (max(a, 1e-3) / 2, max(b, 1e-3) / 2))
+    inside = local.max(axis=1) < 0.5
     lid = int(np.count_nonzero(high & inside)) / max(float(np.count_nonzero(inside)), 0.02 * len(drop))
     return float(np.clip((0.55 - lid) / 0.3, 0, 1))
 
@@ -174,7 +177,9 @@ def shape_scores(s: ShapeMeasure) -> dict[str, float]:
     likelihood *= [1.0 - 0.6 * s.roundness, 0.4 + 0.6 * s.roundness, ball_size if s.length_m < 2 * s.height_m else 0.0]
     box, cylinder, ball = (likelihood / max(likelihood.sum(), 1e-12)).tolist()
     flat = float(np.clip((0.40 - tall) / 0.16, 0, 1) * np.clip((0.06 - s.height_m) / 0.02, 0, 1))
-    hollow = s.hollow * (1 - flat)
+    # Two faces of a block that carries another one show no lid either, but are no round thing seen whole.
+    slender = s.width_m / max(s.length_m, 1e-3)
+    hollow = s.hollow * (1 - flat) * float(np.clip((slender - 0.56) / 0.08, 0, 1))
     stocky = float(np.clip((tall - 0.65) / 0.2, 0, 1))
     solid = 1 - hollow
     return {

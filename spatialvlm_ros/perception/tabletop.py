@@ -125,6 +125,8 @@ class TabletopSegmenter:
         if plane is None:
             return TabletopSegmentation(None, reason, [])
         surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
+        if surface.on_plane.sum() < 0.5 * config.support.min_share * grid.valid.sum():
+            return TabletopSegmentation(None, "no horizontal surface found: points on the best plane are scattered", [])
         labels = object_labels(grid, surface, config)
         masks, table = full_resolution_masks(frame, grid, surface, labels, config)
         return TabletopSegmentation(SupportPlane(plane, table), "", [Region(m, "", 1.0, SOURCE) for m in masks])

@@ -42,7 +42,10 @@ def second_color(color: npt.NDArray[np.uint8], mask: BoolArray, config: Tabletop
     import cv2
 
     least = max(config.min_pixels / 16, 0.1 * float(mask.sum()))
-    lab = cv2.cvtColor(cv2.blur(color, (3, 3)), cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32) - 128
+    lab = (
+        cv2.cvtColor(cv2.medianBlur(np.ascontiguousarray(color), 3), cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32)
+        - 128
+    )
     tints = lab[mask]
     spread = np.linalg.eigh(np.cov(tints.T)) if len(tints) > 2 * least else None
     # Two equal halves that lie a distance apart spread by half of it; unequal ones by less.

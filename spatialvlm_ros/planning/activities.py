@@ -173,7 +173,8 @@ class Move:
         """Motion stops while facts are old, and the task ends when they stay old."""
         context, config = self._context, self._context.config
         age_s = world.fact_age_s()
-        if age_s <= config.max_fact_age_s:
+        # Letting go needs no eyes, and half-open fingers are no safer than open ones.
+        if age_s <= config.max_fact_age_s or self._kind in ("release", "open"):
             if self._stale_since_s is not None:
                 self._stale_since_s, self._started_s = None, context.steady()
             return False

@@ -231,7 +231,9 @@ def make_plan(
     trace = [*table.trace, f"search: {result.expanded} states expanded, cost {result.cost}"]
     if result.labels is None:
         raise TaskError(ErrorCode.IMPOSSIBLE_GOAL, _why_not(table, problem.unreachable_goals()))
-    return Plan(result.labels, goals, tuple(trace))
+    # Looks need nothing and may change everything after them: before anything is touched is the time for them.
+    steps = sorted(result.labels, key=lambda step: step.kind != "look")
+    return Plan(tuple(steps), goals, tuple(trace))
 
 
 def _why_not(table: Tabletop, unreachable: list[Predicate]) -> str:

@@ -127,10 +127,11 @@ def _runs(stages: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 def _draw_stages(panels: Sequence[Any], rewards: RewardSeries, start_ns: int) -> None:
     time = _seconds(rewards.stamp_ns, start_ns)
-    total = max(float(time[-1] - time[0]), 1e-9)
-    for first, last in _runs(rewards.stage):
+    runs = list(_runs(rewards.stage))
+    total = max(float(time[-1] - time[runs[0][0]]), 1e-9) if runs else 1.0
+    for index, (first, last) in enumerate(runs):
         end = time[min(last + 1, len(time) - 1)]
-        shade = _STAGE_SHADES[int(rewards.stage_index[first]) % 2]
+        shade = _STAGE_SHADES[index % 2]
         for axis in panels:
             axis.axvspan(time[first], end, color=shade, zorder=-10, linewidth=0)
             axis.axvline(time[first], color="0.8", linewidth=0.6, zorder=-9)
@@ -140,7 +141,9 @@ def _draw_stages(panels: Sequence[Any], rewards: RewardSeries, start_ns: int) ->
                 rewards.stage[first], ((time[first] + end) / 2, 1.0), xycoords=("data", "axes fraction"),
                 xytext=(0, -4), textcoords="offset points", ha="center", va="top", fontsize=9, color="0.35",
             )  # fmt: skip
-    panels[0].set_xlim(time[0], time[-1] if len(time) > 1 else time[0] + 1.0)
+    # Frames before the task was set tell nothing about it.
+    begin = time[runs[0][0]] if runs else time[0]
+    panels[0].set_xlim(begin, max(float(time[-1]), float(begin) + 0.1))
 
 
 def _finish(axis: Any) -> None:

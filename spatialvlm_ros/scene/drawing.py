@@ -81,8 +81,10 @@ def put_text(
     u = int(np.clip(u, 2, max(2, picture.shape[1] - width - 2)))
     v = int(np.clip(place[1], height + 2, picture.shape[0] - 4))
     light = tuple(int(0.5 * c + 127) for c in color)
-    for shade, thickness in (((20, 20, 20), 3), (light, 1)):
-        cv2.putText(picture, text, (u, v), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thickness, cv2.LINE_AA)
+    # The same thin glyphs around: OpenCV 5 draws thick ones wider, which would leave a shadow beside the text.
+    for du, dv in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+        cv2.putText(picture, text, (u + du, v + dv), cv2.FONT_HERSHEY_SIMPLEX, scale, (20, 20, 20), 1, cv2.LINE_AA)
+    cv2.putText(picture, text, (u, v), cv2.FONT_HERSHEY_SIMPLEX, scale, light, 1, cv2.LINE_AA)
 
 
 def draw_box(picture: npt.NDArray[np.uint8], frame: RGBDFrame, thing: SceneObject) -> None:

@@ -27,6 +27,7 @@ class MeasureConfig:
 
     Attributes:
         min_points: fewer valid depth pixels than this are no measurement.
+        max_box_points: the box is read from about this many points, evenly thinned.
         max_kept_points: surface points kept for nearest-surface distances.
         trim_share: share of points cut at either end of an axis before its extent is read (flying pixels).
         ground_snap_m: a thing whose lowest visible point is this near the support plane stands on it.
@@ -34,6 +35,7 @@ class MeasureConfig:
     """
 
     min_points: int = 30
+    max_box_points: int = 2000
     max_kept_points: int = 400
     trim_share: float = 0.004
     ground_snap_m: float = 0.010
@@ -153,15 +155,16 @@ def measure_region(
     points = region_points(frame, region, noise)
     if len(points) < config.min_points:
         return None
-    axes = _axes(points, canonical)
-    along = points.astype(np.float64) @ axes
+    thinned = points[:: max(1, len(points) // config.max_box_points)]
+    axes = _axes(thinned, canonical)
+    along = thinned.astype(np.float64) @ axes
     low, high = np.quantile(along, (config.trim_share, 1 - config.trim_share), axis=0)
     if canonical is not None and np.isfinite(support_plane).all():
-        heights = points @ support_plane[:3] + support_plane[3]
+        heights = thinned @ support_plane[:3] + support_plane[3]
         bottom = float(np.quantile(heights, config.trim_share))
         if abs(bottom) < config.ground_snap_m:
             low[2] -= bottom
-    ball = _ball(points, high - low)
+    ball = _ball(thinned, high - low)
     if ball is None:
         centre, extents = axes @ ((low + high) / 2), np.maximum(high - low, 1e-3)
     else:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,6 +73,8 @@ class SensorModel:
 
     def color(self, color: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
         """Noisy copy of an RGB image (H, W, 3) uint8."""
+        import cv2
+
         rng = np.random.default_rng([self._seed, frame, 3])
         top, left = (int(value) for value in rng.integers(0, _BANK_MARGIN_PX, 2))
         noise = self._color_bank[top : top + self._shape[0], left : left + self._shape[1]]
@@ -82,6 +83,8 @@ class SensorModel:
 
     def depth_mm(self, depth_m: NDArray[np.float32], frame: int) -> NDArray[np.uint16]:
         """Noisy depth (H, W) in whole millimetres, 0 where there is none, from true depth (H, W) in metres."""
+        import cv2
+
         p = self.parameters
         rng = np.random.default_rng([self._seed, frame, 4])
         native = np.float32(p.stereo_focal_px * p.baseline_m)
@@ -128,6 +131,8 @@ class SensorModel:
 
 def _blur_gain(sigma_px: float) -> float:
     """Factor that restores unit variance after cv2.GaussianBlur with automatic kernel size on float images."""
+    import cv2
+
     size = int(round(sigma_px * 8 + 1)) | 1
     kernel = cv2.getGaussianKernel(size, sigma_px)
     return float(1.0 / np.sum(kernel**2))

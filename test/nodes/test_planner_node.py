@@ -14,9 +14,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("py_trees")
 
-import yaml
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
@@ -25,6 +23,8 @@ from tiny_robot import TinyRobot
 from tiny_world import Block, TinyWorld, block, plate
 
 from spatialvlm_msgs.action import ExecuteTask, MoveGripper, PlanTask
+from spatialvlm_ros.nodes.parameters import parameter_file
+from spatialvlm_ros.nodes.planner_action_client import SafeActionClient
 from spatialvlm_ros.nodes.planner_motion import motion_goal
 from spatialvlm_ros.nodes.planner_node import PlannerNode
 from spatialvlm_ros.nodes.planner_params import PLANNER_PARAMS, planning_config
@@ -84,8 +84,8 @@ class Setup:
         self.ros, self.node = ros, ros.node(PlannerNode, parameter_overrides=overrides)
         assert self.node.autostart()
         self.client_node = ros.node(Node, "client")
-        self.execute = ActionClient(self.client_node, ExecuteTask, "planner_node/execute_task")
-        self.plan = ActionClient(self.client_node, PlanTask, "planner_node/plan_task")
+        self.execute = SafeActionClient(self.client_node, ExecuteTask, "planner_node/execute_task")
+        self.plan = SafeActionClient(self.client_node, PlanTask, "planner_node/plan_task")
         self.feedback: list[tuple[float, Any]] = []
         ros.wait_for(lambda: self.execute.server_is_ready() and self.plan.server_is_ready(), what="the planner's actions")
 
@@ -350,8 +350,7 @@ def test_parameters_default_to_the_planning_configuration(ros: Any) -> None:
 
 
 def test_the_yaml_file_repeats_the_defaults() -> None:
-    told = yaml.safe_load((ROOT / "config" / "planner_node.yaml").read_text())["planner_node"]["ros__parameters"]
-    assert told == {param.name: param.default for param in PLANNER_PARAMS}
+    assert (ROOT / "config" / "planner_node.yaml").read_text() == parameter_file("planner_node", PLANNER_PARAMS)
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,7 @@ class Can:
         return np.where((root > 0) & (t > 0) & (z >= 0) & (z <= self.height), t, np.inf)
 
 
-def look(
-    height: float = 0.7, distance: float = 0.75, roll_deg: float = 0.0, target_z: float = 0.0
-) -> RigidTransform:
+def look(height: float = 0.7, distance: float = 0.75, roll_deg: float = 0.0, target_z: float = 0.0) -> RigidTransform:
     """world_from_camera of a camera behind the origin (at x = -distance) looking at (0, 0, target_z)."""
     position = np.array([-distance, 0.0, height])
     forward = np.array([0, 0, target_z]) - position

@@ -1,16 +1,12 @@
 """Episodes as arrays, figures, plots and videos, on one whose numbers are known."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rosbags")
 pytest.importorskip("rclpy")
-sys.path.insert(0, str(Path(__file__).parent))
-
 from sample_episode import DROPPED, DT_NS, HELD, LIFT, MISSING, NUM_FRAMES, REACH, START_NS, STD_M, truth, write_episode
 
 from spatialvlm_ros.recording.bag_reader import BagError

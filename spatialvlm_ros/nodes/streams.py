@@ -1,0 +1,48 @@
+"""Subscriptions that fire often (images, tf), on an internal node with a thread of its own.
+
+An rclpy executor builds its wait set anew for every message, from every entity of its nodes: with the services, actions and
+publishers of a lifecycle node that costs more than measuring the image does, and it holds the interpreter's lock meanwhile. Beside
+two handful of subscriptions it costs little. tf2's listeners have a node of their own for the same reason.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+
+class Streams:
+    """Callbacks run one at a time, in the order of arrival. Made by ManagedNode.own_stream; closed on cleanup."""
+
+    def __init__(self, owner: Node) -> None:
+        # Topics come resolved from the owner, so remaps of the command line must not apply a second time.
+        self._node = Node(
+            f"{owner.get_name()}_streams", context=owner.context, namespace=owner.get_namespace(),
+            use_global_arguments=False, enable_rosout=False, start_parameter_services=False,
+        )  # fmt: skip
+        self._group = MutuallyExclusiveCallbackGroup()
+        self._executor = SingleThreadedExecutor(context=owner.context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="streams", daemon=True)
+        self._thread.start()
+
+    def subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None], qos: Any) -> Any:
+        """Subscribe to a fully qualified topic."""
+        return self._node.create_subscription(message_type, topic, callback, qos, callback_group=self._group)
+
+    def close(self) -> None:
+        """End the thread and destroy the node."""
+        self._executor.shutdown(timeout_sec=2.0)
+        self._thread.join(timeout=2.0)
+        self._node.destroy_node()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass

@@ -1,0 +1,69 @@
+"""Appearances of regions that did not change since they were last looked at closely.
+
+Looking costs more than finding, and most things on a table stand still from image to image: a region with the box and the size that
+it had is the thing it was. It is looked at again every ``MAX_AGE`` images all the same, since light changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..scene.frame import Region, RGBDFrame
+from .appearance import Appearance, describe, with_sizes
+from .colors import white_point
+from .tabletop import SupportPlane
+
+MAX_AGE = 15
+# Noise moves a mask's rim by about a pixel, and so much of its size.
+_BOX_PX, _SIZE_SHARE, _DEPTH_M = 2, 0.04, 0.006
+
+
+@dataclass(frozen=True)
+class _Known:
+    box: tuple[int, int, int, int]
+    size: int
+    depth_m: float
+    appearance: Appearance
+    age: int
+
+    def fits(self, box: tuple[int, int, int, int], size: int, depth_m: float) -> bool:
+        return (
+            self.age < MAX_AGE
+            and max(abs(a - b) for a, b in zip(self.box, box, strict=True)) <= _BOX_PX
+            and abs(self.size - size) <= _SIZE_SHARE * self.size
+            and abs(self.depth_m - depth_m) <= _DEPTH_M
+        )
+
+
+class AppearanceCache:
+    """Of one stream of images; not thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: list[_Known] = []
+
+    def clear(self) -> None:
+        """Forget all, as after a jump of time."""
+        self._known = []
+
+    def describe(self, frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | None) -> list[Appearance]:
+        """Appearances of all regions, with size words relative to each other; see appearance.describe_scene."""
+        white = None
+        known = []
+        for region in regions:
+            u0, v0, u1, v1 = region.box
+            mask = region.mask[v0:v1, u0:u1]
+            size = int(np.count_nonzero(mask))
+            depth_m = float(np.nanmedian(frame.depth_m[v0:v1, u0:u1][mask])) if size else float("nan")
+            before = next((item for item in self._known if item.fits(region.box, size, depth_m)), None)
+            if before is not None:
+                known.append(_Known(before.box, before.size, before.depth_m, before.appearance, before.age + 1))
+                continue
+            white = white_point(frame.color) if white is None else white
+            # Ages start apart, so that not all things are looked at anew on one image.
+            age = (len(known) * 4) % MAX_AGE if not self._known else 0
+            known.append(_Known(region.box, size, depth_m, describe(frame, region, plane, white), age))
+        self._known = known
+        return with_sizes([item.appearance for item in known])
