@@ -61,7 +61,13 @@ def camera_preset(name: str) -> dict[str, str]:
 def spatial_node(camera: str, robot: Path | None, **parameters: Value) -> NodeProcess:
     """spatial_node behind a camera preset, with the robot's parameter file."""
     preset = camera_preset(camera)
-    remaps = {"color/image_raw": preset["color"], "depth/image_raw": preset["depth"], "depth/camera_info": preset["info"]}
+    remaps = {
+        "color/image_raw": preset["color"],
+        "depth/image_raw": preset["depth"],
+        "depth/camera_info": preset["info"],
+        "color/image_raw/compressed": preset["color"] + "/compressed",
+        "depth/image_raw/compressedDepth": preset["depth"] + "/compressedDepth",
+    }
     files = () if robot is None else (robot,)
     return NodeProcess("spatial_node", files, {"depth_noise": preset["depth_noise"], **parameters}, remaps)
 

@@ -36,16 +36,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from .demo.run import INSTRUCTION, DemoOptions, run_demo
+    from .demo.run import INSTRUCTION, DemoOptions, episode_line, run_demo
 
     instruction = INSTRUCTION if options.instruction is None else options.instruction
     summary = run_demo(DemoOptions(options.out, options.seed, instruction, options.timeout))
-    latency = summary["latency_ms"]
-    print(
-        f"task {'succeeded' if summary['task_success'] else 'FAILED'} | {summary['frames']} frames, {summary['dropped']} dropped | "
-        f"distance error {1e3 * summary['distance_mae_m']:.1f} mm | tau_1cm {summary['tau_1cm']:.3f} | voc {summary['voc']:.3f} | "
-        f"latency {latency['p50']:.0f} / {latency['p95']:.0f} ms (p50 / p95) | {summary['wall_s']:.0f} s"
-    )
+    print(f"task {'succeeded' if summary['task_success'] else 'FAILED'} | {episode_line(summary)}")
     print(f"left in {options.out}: episode.mcap, summary.json, reward.png, overlay.mp4")
     return 0 if summary["task_success"] else _BAD_RESULT
 

@@ -1,7 +1,7 @@
 """The one object that both edges drive: frame and names in, scene out; scene and queries in, facts out.
 
-The live node and the bag tools feed it the same arrays and get the same numbers. It holds the only state there is between images (the
-memory of things), and knows nothing of ROS.
+The live node and the bag tools feed it the same arrays and get the same numbers. It holds the only state there is between
+images (the memory of things), and knows nothing of ROS.
 """
 
 from __future__ import annotations
@@ -138,7 +138,10 @@ class SpatialEngine:
         tool: SceneObject | None,
         robot: RobotState,
     ) -> Binding:
-        """What a name stands for: the tool, a number ("#3"), or words. A thing that bore the name and is hidden keeps it: a look-alike must not inherit it."""
+        """What a name stands for: the tool, a number ("#3"), or words.
+
+        A thing that bore the name and is hidden keeps it: a look-alike must not inherit it.
+        """
         if _plain(name) in self.config.tool_names:
             if tool is not None:
                 return Binding(Status.OK, tool)

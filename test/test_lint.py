@@ -26,7 +26,11 @@ def test_linter_finds_nothing(arguments: tuple[str, ...]) -> None:
         pytest.fail(result.stdout + result.stderr, pytrace=False)
 
 
-def test_package_manifests_follow_the_schema() -> None:
-    """The ament linter of a ROS installation, where there is one. It fetches the schema from the network."""
-    xmllint = pytest.importorskip("ament_xmllint.main")
-    assert xmllint.main(argv=[str(ROOT / "package.xml"), str(ROOT / "spatialvlm_msgs" / "package.xml")]) == 0
+def test_package_manifests_are_valid() -> None:
+    """By the parser that colcon and rosdep use."""
+    from catkin_pkg.package import parse_package
+
+    for folder in (ROOT, ROOT / "spatialvlm_msgs", ROOT / "ros_wheels" / "tf2_msgs"):
+        warnings: list[str] = []
+        parse_package(str(folder), warnings=warnings)
+        assert not warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -105,7 +106,8 @@ class DemoClient:
             if head != last[0]:
                 last[0] = head
                 place = f"{feedback.step_index + 1}/{feedback.num_steps}" if feedback.num_steps else "-"
-                far = "" if feedback.distance != feedback.distance else f"  {feedback.distance:.3f} m ± {feedback.distance_std:.3f} m"
+                measured = math.isfinite(feedback.distance)
+                far = f"  {feedback.distance:.3f} m ± {feedback.distance_std:.3f} m" if measured else ""
                 tell(f"step {place:>3}  {head:<44}{far}  done {feedback.potential:4.0%}")
 
         try:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..recording.bag_reader import BagReader
 from ..recording.episode import Episode, load_episode
-from ..recording.summary import summarize
-from ..scene.facts import METRE, Query
+from ..recording.summary import DISTANCES, summarize
+from ..scene.facts import Query
 
 _TRUTH_TOPIC = "/sim/ground_truth"
 # A thing rests on another when its bottom is within this of the other's top.
@@ -65,6 +65,6 @@ def _holds(goal: Query, truth: dict[Query, float]) -> bool | None:
 
 def _best_constant_mae(episode: Episode) -> float:
     """Baseline: the error of answering every distance with the median of the truth, which no blind guess beats."""
-    truths = [s.truth[np.isfinite(s.truth)] for s in episode.facts.values() if s.unit == METRE]
+    truths = [s.truth[np.isfinite(s.truth)] for s in episode.facts.values() if s.query.relation in DISTANCES]
     pooled = np.concatenate(truths) if truths else np.zeros(0)
     return float(np.mean(np.abs(pooled - np.median(pooled)))) if len(pooled) else float("nan")

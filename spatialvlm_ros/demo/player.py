@@ -47,7 +47,7 @@ class FramePlayer:
         client.wait_until(lambda: self._color.get_subscription_count() > 0, 30.0, "spatial_node did not come up")
 
     def play(self, frame: RGBDFrame, queries: list[tuple[str, str, str]]) -> Measured:
-        """Measure one frame with some queries (relation, subject, object). Frames are unrelated: memory is reset when none are given.
+        """Measure one frame with some queries (relation, subject, object). Without any the memory is reset: frames are unrelated.
 
         Raises DemoError when spatial_node does not publish a scene for it.
         """
@@ -63,7 +63,8 @@ class FramePlayer:
         time.sleep(0.02)  # an image that overtakes its camera_info would wait for the next one
         self._color.publish(array_to_image(frame.color, "rgb8", stamp_ns, frame.frame_id))
         self._depth.publish(array_to_image(frame.depth_m, "32FC1", stamp_ns, frame.frame_id))
-        self._client.wait_until(lambda: all(stamp_ns in kept for kept in self._arrived.values()), 10.0, "a frame was not answered")
+        complete = lambda: all(stamp_ns in kept for kept in self._arrived.values())  # noqa: E731
+        self._client.wait_until(complete, 10.0, "spatial_node did not publish all it knows of a frame")
         got = {topic: kept.pop(stamp_ns) for topic, kept in self._arrived.items()}
         for kept in self._arrived.values():
             kept.clear()

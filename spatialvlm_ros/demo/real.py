@@ -89,6 +89,9 @@ def run_real(options: RealOptions) -> dict[str, Any]:
         for name, code in supervisor.ended().items():
             raise DemoError(f"{name} ended with exit code {code}; see {options.out / 'logs' / (name + '.log')}")
 
+    missing = next((path for path in options.paths if not path.exists()), None)
+    if missing is not None:
+        raise FileNotFoundError(f"{missing} does not exist; give an RGB-D folder or a bag")
     report: dict[str, Any] = {"frames": [], "inputs": {}, "source": "real camera pixels", "versions": versions(PACKAGES)}
     started = time.monotonic()
     node = NodeProcess("spatial_node", parameters={"depth_noise": "structured_light"})
@@ -173,7 +176,10 @@ def compare_with_labels(segmentation: npt.NDArray[np.generic], labels: npt.NDArr
 
 
 def _line(entry: dict[str, Any]) -> str:
-    objects = ", ".join(f"{thing['label']} {'x'.join(f'{100 * e:.0f}' for e in thing['extents_m'])} cm" for thing in entry["objects"])
+    found = [f"{thing['label']} {'x'.join(f'{100 * e:.0f}' for e in thing['extents_m'])} cm" for thing in entry["objects"]]
+    line = f"{entry['name']}: {', '.join(found) or 'nothing found: ' + entry['canonical']}"
     truth = entry.get("truth")
-    checked = "" if truth is None else f"  [table {truth['table_label_share']:.1%}, IoU {', '.join(f'{v:.2f}' for v in truth['object_iou'].values())}]"
-    return f"{entry['name']}: {objects or 'nothing found: ' + entry['canonical']}{checked}"
+    if truth is None:
+        return line
+    ious = ", ".join(f"{iou:.2f}" for iou in truth["object_iou"].values())
+    return f"{line}  [table {truth['table_label_share']:.1%}, IoU {ious}]"

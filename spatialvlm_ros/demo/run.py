@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,20 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     }  # fmt: skip
     write_json(options.out / "summary.json", summary)
     return summary
+
+
+def episode_line(summary: Mapping[str, Any]) -> str:
+    """The figures of a summary in a line; "-" for what was not measured."""
+
+    def figure(value: float | None, digits: int, factor: float = 1.0) -> str:
+        return "-" if value is None else f"{factor * value:.{digits}f}"
+
+    latency = summary["latency_ms"]
+    return (
+        f"{summary['frames']} frames, {summary['dropped']} dropped | distance error {figure(summary['distance_mae_m'], 1, 1e3)} mm | "
+        f"tau_1cm {figure(summary['tau_1cm'], 3)} | voc {figure(summary['voc'], 3)} | "
+        f"latency {figure(latency['p50'], 0)} / {figure(latency['p95'], 0)} ms (p50 / p95) | {figure(summary['wall_s'], 0)} s"
+    )
 
 
 def _goals(instruction: str) -> list[Query]:

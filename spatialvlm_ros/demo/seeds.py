@@ -11,7 +11,7 @@ import numpy as np
 from ..evaluation.benchmark_file import Gate, write_benchmark, write_json
 from .client import DemoError
 from .real import RealOptions, default_paths, run_real
-from .run import PACKAGES, DemoOptions, run_demo
+from .run import PACKAGES, DemoOptions, episode_line, run_demo
 
 _FIGURES = ("distance_mae_m", "tau_1cm", "voc", "coverage_1sigma", "coverage_2sigma", "wall_s")
 
@@ -89,9 +89,10 @@ def _real_results(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _real_gates(real: dict[str, Any]) -> list[Gate]:
+    shares = real["table_label_share"].values()
     ious = [iou for frame in real["object_iou"].values() for iou in frame.values()]
     return [
-        Gate("mOSD: table inliers that are table-labelled, worst frame", min(real["table_label_share"].values(), default=None), ">=", 0.95),
+        Gate("mOSD: table inliers that are table-labelled, worst frame", min(shares, default=None), ">=", 0.95),
         Gate("mOSD: IoU of the worst labelled object over 200 px", min(ious, default=None), ">=", 0.6),
     ]
 
@@ -100,7 +101,4 @@ def _row(row: dict[str, Any]) -> str:
     verdict = "success" if row["task_success"] else "FAILED "
     if "distance_mae_m" not in row:
         return f"seed {row['seed']}: {verdict} {row.get('error_msg', '')}"
-    return (
-        f"seed {row['seed']}: {verdict}  distance error {1e3 * row['distance_mae_m']:.1f} mm  tau_1cm {row['tau_1cm']:.3f}  "
-        f"voc {row['voc']:.3f}  {row['frames']} frames, {row['dropped']} dropped  {row['wall_s']:.0f} s  {row.get('error_msg', '')}"
-    )
+    return f"seed {row['seed']}: {verdict} {episode_line(row)} {row.get('error_msg', '')}"

@@ -7,12 +7,15 @@ centre of the top left pixel is (0, 0).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 DISTORTION_MODELS = ("", "plumb_bob", "rational_polynomial", "equidistant")
+# How many coefficients OpenCV takes, by model.
+_COUNTS = {"equidistant": (4,)}
+_COUNTS_PINHOLE = (4, 5, 8, 12, 14)
 
 
 class CameraError(ValueError):
@@ -52,6 +55,12 @@ class CameraModel:
             )
         if self.distortion_model not in DISTORTION_MODELS:
             raise CameraError(f"distortion model '{self.distortion_model}' is not one of {DISTORTION_MODELS[1:]}")
+        counts = _COUNTS.get(self.distortion_model, _COUNTS_PINHOLE)
+        if self.is_distorted and len(self.distortion) not in counts:
+            raise CameraError(
+                f"distortion model '{self.distortion_model}' has {len(self.distortion)} coefficients, expected "
+                f"{' or '.join(map(str, counts))}"
+            )
 
     @property
     def is_distorted(self) -> bool:
@@ -61,23 +70,10 @@ class CameraModel:
         """K (3, 3)."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
 
-    @cached_property
+    @property
     def rays(self) -> npt.NDArray[np.float32]:
-        """(H, W, 2) float32: x / z and y / z of each pixel's ray, distortion removed."""
-        u, v = np.meshgrid(np.arange(self.width, dtype=np.float64), np.arange(self.height, dtype=np.float64))
-        if not self.is_distorted:
-            return np.stack([(u - self.cx) / self.fx, (v - self.cy) / self.fy], axis=-1).astype(np.float32)
-        return self._undistort(np.stack([u, v], axis=-1).reshape(-1, 1, 2)).reshape(self.height, self.width, 2)
-
-    def _undistort(self, pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        import cv2
-
-        coefficients = np.array(self.distortion)
-        if self.distortion_model == "equidistant":
-            rays = cv2.fisheye.undistortPoints(pixels, self.matrix(), coefficients[:4])
-        else:
-            rays = cv2.undistortPoints(pixels, self.matrix(), coefficients)
-        return np.asarray(rays, dtype=np.float32)
+        """(H, W, 2) float32, read-only: x / z and y / z of each pixel's ray, distortion removed."""
+        return _rays(self)
 
     def back_project(self, depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """XYZ map (H, W, 3) float32 in the optical frame, metres, NaN where depth is NaN.
@@ -112,7 +108,35 @@ class CameraModel:
 
         zero, coefficients = np.zeros(3), np.array(self.distortion)
         if self.distortion_model == "equidistant":
-            pixels, _ = cv2.fisheye.projectPoints(points[:, None], zero, zero, self.matrix(), coefficients[:4])
+            pixels, _ = cv2.fisheye.projectPoints(points[:, None], zero, zero, self.matrix(), coefficients)
         else:
             pixels, _ = cv2.projectPoints(points[:, None], zero, zero, self.matrix(), coefficients)
         return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+
+
+# Live images come each with a camera of its own, but equal ones: the undistortion of an image takes longer than all else.
+@lru_cache(maxsize=4)
+def _rays(camera: CameraModel) -> npt.NDArray[np.float32]:
+    u, v = np.meshgrid(np.arange(camera.width, dtype=np.float64), np.arange(camera.height, dtype=np.float64))
+    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy], axis=-1)
+    if camera.is_distorted:
+        rays = _undistorted(camera, np.stack([u, v], axis=-1).reshape(-1, 2)).reshape(rays.shape)
+    result = rays.astype(np.float32)
+    result.flags.writeable = False
+    return result
+
+
+def _undistorted(camera: CameraModel, pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rays (N, 2) of pixels (N, 2)."""
+    import cv2
+
+    undistort = cv2.fisheye.undistortPoints if camera.distortion_model == "equidistant" else cv2.undistortPoints
+    found = undistort(pixels[:, None], camera.matrix(), np.array(camera.distortion))
+    rays = np.asarray(found, dtype=np.float64).reshape(-1, 2)
+    # OpenCV stops after five rounds, at a few hundredths of a pixel; how to ask for more differs between its versions.
+    for _ in range(8):
+        missed = (camera.project(np.column_stack([rays, np.ones(len(rays))])) - pixels) / (camera.fx, camera.fy)
+        if np.abs(missed).max() < 1e-7:
+            break
+        rays = rays - missed
+    return rays

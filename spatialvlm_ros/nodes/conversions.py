@@ -129,12 +129,38 @@ def depth_image_to_metres(message: Image | CompressedImage) -> npt.NDArray[np.fl
     return depth_to_metres(image_to_array(message))
 
 
+def _claimed_size(data: bytes) -> tuple[int, int]:
+    """Width and height that the header of a PNG or JPEG claims; (0, 0) for anything else."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    place = 2 if data[:2] == b"\xff\xd8" else len(data)
+    while place + 9 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame's header
+            return int.from_bytes(data[place + 7 : place + 9], "big"), int.from_bytes(data[place + 5 : place + 7], "big")
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return 0, 0
+
+
+def _decode(data: bytes, flags: int) -> npt.NDArray[Any] | None:
+    """Pixels of a PNG or JPEG, or None. Its size is looked at first: a few bytes can claim gigabytes."""
+    import cv2
+
+    width, height = _claimed_size(data)
+    if not 0 < width * height <= _MAX_PIXELS:
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+
+
 def decode_compressed_color(message: CompressedImage) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of a JPEG or PNG."""
     import cv2
 
-    data = np.frombuffer(message.data, np.uint8)
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    data = bytes(message.data)
+    bgr = _decode(data, cv2.IMREAD_COLOR)
     if bgr is None:
         raise MessageError(f"compressed colour image of format '{message.format}', {len(data)} bytes, cannot be decoded")
     return np.ascontiguousarray(bgr[..., ::-1])
@@ -144,10 +170,10 @@ def decode_compressed_depth(message: CompressedImage) -> npt.NDArray[np.uint16]:
     """(H, W) uint16 of a compressedDepth message: 12 bytes of header, then PNG. Other codecs are refused by name."""
     import cv2
 
-    data = np.frombuffer(message.data, np.uint8)
+    data = bytes(message.data)
     if "compressedDepth" not in message.format or not message.format.startswith(("16UC1", "mono16")) or "rvl" in message.format:
         raise MessageError(f"compressed depth has format '{message.format}'; expected '16UC1; compressedDepth' with PNG")
-    depth = cv2.imdecode(data[12:], cv2.IMREAD_UNCHANGED) if len(data) > 12 else None
+    depth = _decode(data[12:], cv2.IMREAD_UNCHANGED)
     if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
         raise MessageError(f"compressedDepth message of {len(data)} bytes holds no 16-bit PNG")
     return np.asarray(depth, dtype=np.uint16)
@@ -155,6 +181,8 @@ def decode_compressed_depth(message: CompressedImage) -> npt.NDArray[np.uint16]:
 
 def array_to_image(pixels: npt.NDArray[Any], encoding: str, stamp_ns: int, frame_id: str) -> Image:
     """Image message of (H, W) or (H, W, C) pixels of the encoding's dtype."""
+    if encoding not in _ENCODINGS:
+        raise MessageError(f"image encoding '{encoding}' is not understood; known are {', '.join(_ENCODINGS)}")
     dtype, channels = _ENCODINGS[encoding]
     if pixels.dtype != dtype or pixels.ndim != (2 if channels == 1 else 3):
         raise MessageError(f"pixels are {pixels.shape} {pixels.dtype}, which is not '{encoding}'")
@@ -185,7 +213,9 @@ def _camera(
     width: int, height: int, intrinsics: tuple[float, float, float, float], distortion: tuple[float, ...], model: str
 ) -> CameraModel:
     # One object for equal messages, because it keeps its rays, which cost as much as a tenth of measuring an image.
-    return CameraModel(width, height, *intrinsics, distortion, model if any(distortion) else "")
+    if not any(distortion):
+        distortion, model = (), ""  # drivers send zeros and a model for an image without distortion
+    return CameraModel(width, height, *intrinsics, distortion, model)
 
 
 def camera_to_info(camera: CameraModel, stamp_ns: int, frame_id: str) -> CameraInfo:
@@ -206,8 +236,9 @@ def frame_from_messages(color: Image | CompressedImage, depth: Image | Compresse
     rgb, metres = image_to_rgb(color), depth_image_to_metres(depth)
     if rgb.shape[:2] != metres.shape:
         raise FrameError(
-            f"colour is {rgb.shape[1]} x {rgb.shape[0]} but depth is {metres.shape[1]} x {metres.shape[0]}: depth must be "
-            "aligned to colour (realsense: align_depth.enable:=true and the aligned_depth_to_color topic; launch argument camera:=)"
+            f"colour is {rgb.shape[1]} x {rgb.shape[0]} but depth is {metres.shape[1]} x {metres.shape[0]}: depth must "
+            "be aligned to colour (realsense: align_depth.enable:=true and the aligned_depth_to_color topic; launch argument "
+            "camera:=)"
         )
     if (info.height, info.width) != metres.shape:
         raise FrameError(

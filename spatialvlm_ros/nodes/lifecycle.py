@@ -43,6 +43,10 @@ _AUTOSTART = Param("autostart", True, "Configure and activate at start, without 
 _END_LIMIT_S = 7.0
 # Longest wait for callbacks and goals that are under way when a node stops.
 _GOALS_LIMIT_S = 2.0
+# The executor sends a goal's result after its callback has returned; so long it goes on for those that have just ended.
+_ANSWERS_S = 0.2
+# Longest wait of the executor before it looks whether it is to end; waking it does not end its wait.
+_SPIN_S = 0.2
 
 
 class ManagedNode(LifecycleNode):
@@ -168,10 +172,7 @@ class ManagedNode(LifecycleNode):
 
     def autostart(self) -> bool:
         """Configure and activate. False, with the reason logged, when a transition fails."""
-        for trigger in (self.trigger_configure, self.trigger_activate):
-            if trigger() != TransitionCallbackReturn.SUCCESS:
-                return False
-        return True
+        return all(trigger() == TransitionCallbackReturn.SUCCESS for trigger in (self.trigger_configure, self.trigger_activate))
 
     def halt(self) -> None:
         """End running work, whatever the state; the lifecycle state stays as it is."""
@@ -275,18 +276,19 @@ class _Spinner:
     def _spin(self) -> None:
         while not self._stopping.is_set() and rclpy.ok():
             try:
-                self._executor.spin_once()
+                self._executor.spin_once(timeout_sec=_SPIN_S)
             except Exception:  # a defect in one callback ends that callback, not the node
                 if self._node is not None and not self._stopping.is_set():
                     self._node.get_logger().error(f"callback failed: {traceback.format_exc()}")
 
     def stop(self) -> None:
         """Return when no callback runs any more, or after a bounded time."""
+        if self._thread.is_alive():
+            time.sleep(_ANSWERS_S)
         self._stopping.set()
         deadline = time.monotonic() + _GOALS_LIMIT_S
-        while self._thread.is_alive() and time.monotonic() < deadline:
-            self._executor.wake()
-            self._thread.join(0.05)
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, deadline - time.monotonic()))
         self._executor.shutdown(timeout_sec=0.0)
         # Jazzy's executor leaves its pool running; without this a callback could outlive the node.
         pool = getattr(self._executor, "_executor", None)

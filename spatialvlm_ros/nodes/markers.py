@@ -54,7 +54,9 @@ def _up(scene: Scene) -> npt.NDArray[np.float64]:
     return np.array([0.0, -1.0, 0.0]) if scene.canonical is None else scene.canonical.up
 
 
-def _marker(stamp_ns: int, frame_id: str, namespace: str, marker_id: int, kind: int, color: tuple[float, ...], alpha: float) -> Marker:
+def _marker(
+    stamp_ns: int, frame_id: str, namespace: str, marker_id: int, kind: int, color: tuple[float, ...], alpha: float
+) -> Marker:
     marker = Marker(header=header(stamp_ns, frame_id), ns=namespace, id=int(marker_id), type=kind, action=Marker.ADD)
     marker.pose.orientation.w = 1.0
     marker.color = ColorRGBA(r=color[0], g=color[1], b=color[2], a=alpha)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,8 @@ class Param:
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"parameter {self.name} is {value}, which is not a finite number"
         if self.choices and value not in self.choices:
             return f"parameter {self.name} is '{value}', which is not one of {', '.join(self.choices)}"
         return None

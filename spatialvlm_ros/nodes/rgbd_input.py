@@ -1,4 +1,4 @@
-"""The subscriptions of an RGB-D camera: raw or compressed, matched by stamp, newest first, with a watchdog that names silent topics."""
+"""The subscriptions of an RGB-D camera: raw or compressed, matched by stamp, newest first; a watchdog names silent topics."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import Any
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ..scene.sync import FrameSynchronizer, NewestSlot, Triple
 from .conversions import stamp_to_ns
 from .lifecycle import ManagedNode
 from .parameters import Param
-from ..scene.sync import FrameSynchronizer, NewestSlot, Triple
 
 SENSOR_QOS = QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+# So many images of both kinds without a match are no accident.
+_UNMATCHED_PAIRS = 4
 
 INPUT_PARAMS = (
     Param("image_transport", "raw", "Transport of color/image_raw.", choices=("raw", "compressed")),
@@ -32,10 +35,12 @@ class _Topic:
 
     name: str
     count: int = 0
+    since_match: int = 0
     heard: float = field(default_factory=time.monotonic)
 
     def beat(self) -> None:
         self.count += 1
+        self.since_match += 1
         self.heard = time.monotonic()
 
 
@@ -63,9 +68,16 @@ class RgbdInput:
         """A sentence on what keeps frames from coming, or None when all topics are heard."""
         limit = self._node.param("no_data_warn_s")
         now = time.monotonic()
-        silent = [f"{topic.name} ({kind})" for kind, topic in self.topics.items() if now - topic.heard > limit or not topic.count]
+        missing = {kind: topic for kind, topic in self.topics.items() if now - topic.heard > limit or not topic.count}
+        silent = [f"{topic.name} ({kind})" for kind, topic in missing.items()]
         if silent:
             return f"no messages on {', '.join(silent)}; is the camera running, are topics and QoS right (ros2 topic info -v)?"
+        if min(self.topics["colour"].since_match, self.topics["depth"].since_match) >= _UNMATCHED_PAIRS:
+            slop_s = self._node.param("sync_slop_s")
+            return (
+                f"colour and depth arrive, but no two of their stamps lie within sync_slop_s ({slop_s} s): is one of them late "
+                "or stamped by another clock? A larger sync_slop_s matches them"
+            )
         return None
 
     def _receive(self, kind: str, message: Any) -> None:
@@ -83,6 +95,8 @@ class RgbdInput:
             self.slot.clear()
             self._on_jump()
         if triple is not None:
+            for topic in self.topics.values():
+                topic.since_match = 0
             self.slot.put(triple)
 
     def _watch(self) -> None:

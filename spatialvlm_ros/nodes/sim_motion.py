@@ -18,7 +18,7 @@ from spatialvlm_msgs.action import MoveGripper
 from ..geometry.rigid import RigidTransform
 from ..simulation import BASE_FRAME, CAMERA_FRAME, MAX_OPENING_M, TabletopSim, UnreachableError
 from .conversions import transform_from_pose
-from .lifecycle import ManagedNode
+from .lifecycle import ManagedNode, RunningGoals
 
 _POLL_S = 0.02
 _FEEDBACK_S = 0.1
@@ -41,6 +41,7 @@ class MotionServer:
     def __init__(self, node: ManagedNode, sim: TabletopSim, now_ns: Callable[[], int]) -> None:
         self._node, self._sim, self._now_ns = node, sim, now_ns
         self._gate = threading.Lock()
+        self._running = RunningGoals()
         server = ActionServer(
             node, MoveGripper, "~/move_gripper", self._execute, callback_group=ReentrantCallbackGroup(),
             goal_callback=self._accept, cancel_callback=lambda goal: CancelResponse.ACCEPT, result_timeout=60,
@@ -52,13 +53,18 @@ class MotionServer:
         return self._gate.locked()
 
     def stop(self) -> None:
-        """Stop the arm where it is. A goal under way sees the node inactive and ends."""
+        """Stop the arm where it is. A goal under way sees the node inactive and ends; this waits a bounded time for it."""
         self._sim.stop()
+        self._running.wait_until_ended()
 
     def _accept(self, request: Any) -> GoalResponse:
         return GoalResponse.ACCEPT if self._node.active else GoalResponse.REJECT
 
     def _execute(self, goal: ServerGoalHandle) -> Any:
+        with self._running:
+            return self._execute_one(goal)
+
+    def _execute_one(self, goal: ServerGoalHandle) -> Any:
         if not self._gate.acquire(blocking=False):
             return self._end(goal, _Failure("ERROR_BUSY", "another motion is under way; cancel it or wait for its result"))
         try:
@@ -74,10 +80,9 @@ class MotionServer:
         asked = goal.request
         target = self._target(asked) if asked.move else None
         opening = asked.finger_opening_m
-        if not math.isnan(opening):
-            if not 0.0 <= opening <= 1.0:
-                raise _Failure("ERROR_BAD_TARGET", f"finger_opening_m is {opening}; expected 0 to {MAX_OPENING_M} or NaN")
-            self._sim.set_finger_opening(min(opening, MAX_OPENING_M))
+        if not (math.isnan(opening) or 0.0 <= opening <= 1.0):
+            raise _Failure("ERROR_BAD_TARGET", f"finger_opening_m is {opening}; expected 0 to {MAX_OPENING_M} or NaN")
+        # The target first: a goal that is refused moves nothing, not even the fingers.
         if target is not None:
             speed = asked.max_speed_m_s or 0.25
             if not 0.0 < speed <= 2.0:
@@ -86,6 +91,9 @@ class MotionServer:
                 self._sim.set_tool_target(target.translation, target.rotation, speed)
             except UnreachableError as error:
                 raise _Failure("ERROR_UNREACHABLE", str(error)) from None
+        if not math.isnan(opening):
+            self._sim.set_finger_opening(min(opening, MAX_OPENING_M))
+        if target is not None:
             self._await(goal, self._arrived, _MOTION_LIMIT_S, "the target was not reached")
         if not math.isnan(opening):
             self._await(goal, _Stillness(self._sim.finger_opening_m, self._now_ns), _FINGER_LIMIT_S, "the fingers did not rest")
@@ -104,6 +112,8 @@ class MotionServer:
     def _arrived(self) -> bool:
         state = self._sim.motion_state()
         if not state.active and not state.done:
+            if not self._node.active:
+                raise _Failure("ERROR_CANCELED", "the node was deactivated; the arm stopped where it was")
             raise _Failure("ERROR_TIMEOUT", f"the motion ended early: {state.error}")
         return bool(state.done)
 

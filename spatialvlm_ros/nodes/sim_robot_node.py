@@ -9,9 +9,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
@@ -62,6 +64,7 @@ class SimRobotNode(ManagedNode):
         self._reset_wanted = threading.Event()
         self._frames = 0
         self._behind_s = 0.0
+        self._problem = ""
 
     def setup(self) -> None:
         drop_at_s = self.param("drop_at_s")
@@ -89,7 +92,8 @@ class SimRobotNode(ManagedNode):
     def start(self) -> None:
         self._publish_static()
         self._closing.clear()
-        self._thread = threading.Thread(target=self._loop, name="simulate", daemon=True)
+        self._problem = ""
+        self._thread = threading.Thread(target=self._run, name="simulate", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -105,6 +109,8 @@ class SimRobotNode(ManagedNode):
 
     def diagnostics(self) -> tuple[bytes, str, dict[str, str]]:
         level, text, _ = super().diagnostics()
+        if self._problem:
+            level, text = DiagnosticStatus.ERROR, self._problem
         return level, text, {"frames": str(self._frames), "behind_real_time_s": f"{self._behind_s:.2f}"}
 
     def now_ns(self) -> int:
@@ -112,6 +118,13 @@ class SimRobotNode(ManagedNode):
         return self._epoch_ns + int(self.sim.time_ns)
 
     # -- loop -------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:  # a robot that stands still must say so
+            self._problem = f"the simulation ended: {error!r}; deactivate and activate to start it again"
+            self.get_logger().error(f"{self._problem}\n{traceback.format_exc()}")
 
     def _loop(self) -> None:
         factor, tick_s = self.param("real_time_factor"), 1.0 / self.param("state_rate_hz")

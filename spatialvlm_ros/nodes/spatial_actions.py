@@ -19,10 +19,13 @@ from ..engine import check_query
 from ..language.questions import QuestionError, parse_question
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.relations import RELATIONS
-from .lifecycle import ManagedNode
+from .lifecycle import ManagedNode, RunningGoals
 from .scene_messages import fact_to_msg
 
 _POLL_S = 0.02
+# Each goal that waits holds a thread of the executor; cancels and services must find one free.
+MAX_GOALS = 8
+NUM_THREADS = MAX_GOALS + 4
 
 
 @dataclass
@@ -59,6 +62,9 @@ class QueryActions:
 
     def __init__(self, node: ManagedNode, requests: Requests, timeout_s: float) -> None:
         self._node, self._requests, self._timeout_s = node, requests, timeout_s
+        self.running = RunningGoals()
+        self._lock = threading.Lock()
+        self._accepted = 0
         group = ReentrantCallbackGroup()
         for action_type, name, execute in ((Measure, "~/measure", self._measure), (AskSpatial, "~/ask", self._ask)):
             server = ActionServer(
@@ -68,20 +74,28 @@ class QueryActions:
             node.own(server, server.destroy)
 
     def _accept(self, request: Any) -> GoalResponse:
-        if self._node.active:
-            return GoalResponse.ACCEPT
-        self._node.get_logger().warning("goal rejected: the node is not active")
-        return GoalResponse.REJECT
+        problem = "" if self._node.active else "the node is not active; activate it first"
+        with self._lock:
+            if not problem and self._accepted >= MAX_GOALS:
+                problem = f"{MAX_GOALS} goals wait for an image already; wait for a result or cancel one"
+            self._accepted += not problem
+        if problem:
+            self._node.get_logger().warning(f"goal rejected: {problem}", throttle_duration_sec=1.0)
+        return GoalResponse.REJECT if problem else GoalResponse.ACCEPT
 
     def _guarded(self, action_type: Any, execute: Callable[[ServerGoalHandle], Any]) -> Callable[[ServerGoalHandle], Any]:
         """A defect ends the goal with ERROR_INTERNAL; the node lives."""
 
         def run(goal: ServerGoalHandle) -> Any:
-            try:
-                return execute(goal)
-            except Exception as error:
-                self._node.get_logger().error(f"goal failed: {error!r}")
-                return self._fail(goal, action_type.Result(), "ERROR_INTERNAL", f"{error!r}; see the node's log")
+            with self.running:
+                try:
+                    return execute(goal)
+                except Exception as error:
+                    self._node.get_logger().error(f"goal failed: {error!r}")
+                    return self._fail(goal, action_type.Result(), "ERROR_INTERNAL", f"{error!r}; see the node's log")
+                finally:
+                    with self._lock:
+                        self._accepted -= 1
 
         return run
 
@@ -106,7 +120,7 @@ class QueryActions:
         try:
             query = parse_question(goal.request.question)
         except QuestionError as error:
-            empty = not goal.request.question.strip()
+            empty = not goal.request.question.strip(" .?!\t\r\n")
             return self._fail(goal, result, "ERROR_EMPTY_QUESTION" if empty else "ERROR_NOT_UNDERSTOOD", str(error))
         trace = [f"question: {goal.request.question.strip()}", f"query: {query}"]
         goal.publish_feedback(AskSpatial.Feedback(state=AskSpatial.Feedback.STATE_WAITING_FOR_IMAGE, text=trace[-1]))
@@ -133,7 +147,8 @@ class QueryActions:
                 if not self._node.active:
                     return None, "ERROR_CANCELED", "the node was deactivated; activate it and ask again"
                 if time.monotonic() > deadline:
-                    return None, "ERROR_NO_IMAGE", f"no usable image within {self._timeout_s:.1f} s: {self._requests.why_no_image()}"
+                    why = self._requests.why_no_image()
+                    return None, "ERROR_NO_IMAGE", f"no usable image within {self._timeout_s:.1f} s: {why}"
         finally:
             self._requests.withdraw(request)
         fact = request.fact

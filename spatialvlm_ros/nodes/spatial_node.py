@@ -31,6 +31,7 @@ from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
+from ..scene.sync import Triple
 from .conversions import array_to_image, frame_from_messages
 from .lifecycle import ManagedNode, run_node
 from .markers import clear_markers, scene_markers
@@ -38,8 +39,7 @@ from .parameters import Param
 from .rgbd_input import INPUT_PARAMS, RgbdInput
 from .robot_state import ROBOT_PARAMS, RobotStateReader
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
-from .spatial_actions import QueryActions, Request
-from ..scene.sync import Triple
+from .spatial_actions import NUM_THREADS, QueryActions, Request
 from .tf_listener import TransformListener
 
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -95,13 +95,16 @@ class SpatialNode(ManagedNode):
         self._input = RgbdInput(self, self._on_jump)
         self.own_service(SetQueries, "~/set_queries", self._set_queries)
         self.own_service(Trigger, "~/reset", self._reset)
-        QueryActions(self, self, self.param("request_timeout_s"))
+        self._actions = QueryActions(self, self, self.param("request_timeout_s"))
         self._worker = threading.Thread(target=self._work, name="measure", daemon=True)
         self._worker.start()
 
     def start(self) -> None:
         self._input.slot.clear()
         self._input.sync.clear()
+
+    def stop(self) -> None:
+        self._actions.running.wait_until_ended()
 
     def teardown(self) -> None:
         self._closing.set()
@@ -113,7 +116,8 @@ class SpatialNode(ManagedNode):
     def diagnostics(self) -> tuple[bytes, str, dict[str, str]]:
         if not self.active:
             return DiagnosticStatus.OK, "not active", {}
-        latencies_ms = 1e3 * np.array(self._latencies_s or [np.nan])
+        # Copies: the worker changes all of these meanwhile.
+        latencies_ms = 1e3 * np.array(list(self._latencies_s) or [np.nan])
         values = {
             "frames": str(self._frames),
             "rate_hz": f"{1.0 / self._period_s:.1f}",
@@ -121,13 +125,14 @@ class SpatialNode(ManagedNode):
             "unmatched": str(self._input.sync.unmatched),
             "latency_p50_ms": f"{np.median(latencies_ms):.1f}",
             "latency_p95_ms": f"{np.percentile(latencies_ms, 95):.1f}",
-            **{f"refused: {cause}": str(count) for cause, count in self._refused.items()},
+            **{f"refused: {cause}": str(count) for cause, count in dict(self._refused).items()},
         }
         silent = self._input.silence()
         if silent is not None:
             return DiagnosticStatus.WARN, silent, values
-        if self._last_problem:
-            return DiagnosticStatus.WARN, self._last_problem, values
+        problem = self._last_problem or self._robot.problem
+        if problem:
+            return DiagnosticStatus.WARN, problem, values
         return DiagnosticStatus.OK, "measuring", values
 
     # -- services ---------------------------------------------------------------------------------------------------------
@@ -262,7 +267,7 @@ def _parse_queries(texts: list[str]) -> list[Query]:
 
 
 def main(args: list[str] | None = None) -> None:
-    sys.exit(run_node(SpatialNode, args))
+    sys.exit(run_node(SpatialNode, args, NUM_THREADS))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Appearances of regions that did not change since they were last looked at closely.
 
-Looking costs more than finding, and most things on a table stand still from image to image: a region with the box and the size that
-it had is the thing it was. It is looked at again every ``MAX_AGE`` images all the same, since light changes.
+Looking costs more than finding, and most things on a table stand still from image to image: a region with the box and the size
+that it had is the thing it was. It is looked at again every ``MAX_AGE`` images all the same, since light changes.
 """
 
 from __future__ import annotations

@@ -53,11 +53,11 @@ def _image_window(frame: RGBDFrame, capsule: Capsule, padding_m: float) -> tuple
     height, width = frame.depth_m.shape
     radius = capsule.radius_m + padding_m
     ends = np.stack([capsule.start, capsule.end])
-    nearest = float(ends[:, 2].min()) - radius
-    if nearest < 0.05:
+    if float(ends[:, 2].min()) - radius < 0.05:
         return slice(0, height), slice(0, width)
-    pixels = frame.camera.project(ends)
-    reach = radius / nearest * max(frame.camera.fx, frame.camera.fy) + 2
-    u0, v0 = np.floor(pixels.min(axis=0) - reach).astype(int)
-    u1, v1 = np.ceil(pixels.max(axis=0) + reach).astype(int) + 1
+    # A ball off the axis reaches further across the image than radius / depth: project the cubes around both ends.
+    steps = radius * np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
+    pixels = frame.camera.project((ends[:, None] + steps).reshape(-1, 3))
+    u0, v0 = np.floor(pixels.min(axis=0) - 2).astype(int)
+    u1, v1 = np.ceil(pixels.max(axis=0) + 2).astype(int) + 1
     return slice(max(0, int(v0)), min(height, int(v1))), slice(max(0, int(u0)), min(width, int(u1)))

@@ -36,13 +36,17 @@ def find_topics(reader: BagReader) -> RgbdTopics:
 
 
 def read_bag_frames(path: Path, slop_s: float = 0.02) -> Iterator[tuple[int, RGBDFrame]]:
-    """(index, frame) of each exposure, in the bag's order. Frames that cannot be used are left out.
+    """(index, frame) of each exposure, in the bag's order. Images without a partner within ``slop_s`` are left out.
 
-    Raises BagError as find_topics does.
+    Raises BagError as find_topics does, and another ValueError for images that do not fit together.
     """
     with BagReader(path) as reader:
         topics = find_topics(reader)
         sync = FrameSynchronizer(slop_s)
+        # Recorders often write camera_info after the images that it belongs to.
+        first_info = next(iter(reader.messages([topics.info])), None)
+        if first_info is not None:
+            sync.add_info(first_info.message)
         index = 0
         for item in reader.messages([topics.color, topics.depth, topics.info]):
             triple: Any = None
@@ -59,7 +63,8 @@ def read_bag_frames(path: Path, slop_s: float = 0.02) -> Iterator[tuple[int, RGB
 
 def _images(reader: BagReader) -> tuple[list[str], list[str]]:
     """Colour and depth topics: raw ones by the encoding of their first message, compressed ones by name."""
-    color, depth = [], []
+    color: list[str] = []
+    depth: list[str] = []
     for topic in reader.topics_of("sensor_msgs/msg/Image"):
         first = next(iter(reader.messages([topic])), None)
         if first is not None:

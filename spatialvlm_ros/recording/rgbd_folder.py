@@ -1,8 +1,8 @@
 """RGB-D images in a folder: colour and aligned depth by name, intrinsics and unit beside them.
 
-Understood: pairs of files whose names are equal but for "color" (or "rgb") and "depth"; intrinsics from ``<name>-intrinsics.json``
-or ``intrinsics.json`` with fx, fy, cx, cy and depth_unit ("mm" or "m"), a label image by "label" where there is one. A unit is never
-guessed: 16 bits of 0.1 mm read as millimetres would be a wrong number that looks right.
+Understood: pairs of files whose names are equal but for "color" (or "rgb") and "depth"; intrinsics from
+``<name>-intrinsics.json`` or ``intrinsics.json`` with fx, fy, cx, cy and depth_unit ("mm" or "m"), a label image by "label" where
+there is one. A unit is never guessed: 16 bits of 0.1 mm read as millimetres would be a wrong number that looks right.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.camera import CameraModel
-from ..scene.frame import RGBDFrame, depth_to_metres
+from ..scene.frame import FrameError, RGBDFrame, depth_to_metres
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".bmp")
 _UNITS_M = {"mm": 0.001, "m": 1.0, "0.1mm": 0.0001}
@@ -59,38 +59,39 @@ def read_folder(folder: Path, depth_unit_m: float | None = None) -> Iterator[Fol
 
 
 def _stem(path: Path, word: str) -> str:
-    return re.sub(rf"[-_.]?({word})[-_.]?", "-", path.stem.lower()).strip("-")
+    return re.sub(rf"[-_.]?({word})[-_.]?", "-", path.stem, flags=re.IGNORECASE).strip("-")
+
+
+def _image(path: Path, *, color: bool) -> npt.NDArray[Any]:
+    """Pixels as cv2 reads them. Raises FolderError."""
+    import cv2
+
+    pixels: npt.NDArray[Any] | None = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise FolderError(f"{path} is not an image that can be read")
+    return pixels
 
 
 def _read(index: int, name: str, color_path: Path, depth_path: Path, folder: Path, unit_m: float | None) -> FolderFrame:
-    import cv2
-
-    bgr = cv2.imread(str(color_path), cv2.IMREAD_COLOR)
-    raw = cv2.imread(str(depth_path), cv2.IMREAD_UNCHANGED)
-    for path, image in ((color_path, bgr), (depth_path, raw)):
-        if image is None:
-            raise FolderError(f"{path} is not an image that can be read")
+    bgr, raw = _image(color_path, color=True), _image(depth_path, color=False)
+    size = (int(bgr.shape[1]), int(bgr.shape[0]))
     if raw.shape[:2] != bgr.shape[:2]:
         raise FolderError(
-            f"{depth_path} is {raw.shape[1]} x {raw.shape[0]}, {color_path.name} {bgr.shape[1]} x {bgr.shape[0]}: align depth to colour"
+            f"{depth_path} is {raw.shape[1]} x {raw.shape[0]}, {color_path.name} is {size[0]} x {size[1]}: align depth to colour"
         )
-    camera, named_unit_m = _intrinsics(folder, name, (bgr.shape[1], bgr.shape[0]))
+    camera, named_unit_m = _intrinsics(folder, name, size)
     unit = unit_m if unit_m is not None else named_unit_m
     if unit is None:
-        raise FolderError(f'the unit of {depth_path} is not known; give depth_unit_m, or "depth_unit": "mm" in its intrinsics')
-    frame = RGBDFrame(
-        (index + 1) * 1_000_000_000,
-        np.ascontiguousarray(bgr[..., ::-1]),
-        depth_to_metres(raw, unit),
-        camera,
-        "camera_optical_frame",
-    )
-    labels = [
-        path
-        for path in (color_path.with_name(re.sub("colou?r|rgb", "label", color_path.name)),)
-        if path.exists() and path != color_path
-    ]
-    return FolderFrame(name, frame, cv2.imread(str(labels[0]), cv2.IMREAD_UNCHANGED) if labels else None)
+        raise FolderError(f'the unit of {depth_path} is not known; give --depth-unit-m, or "depth_unit": "mm" in its intrinsics')
+    rgb = np.ascontiguousarray(bgr[..., ::-1])
+    try:
+        metres = depth_to_metres(raw, unit)
+    except FrameError as error:
+        raise FolderError(f"{depth_path}: {error}") from None
+    frame = RGBDFrame((index + 1) * 1_000_000_000, rgb, metres, camera, "camera_optical_frame")
+    label_path = color_path.with_name(re.sub("colou?r|rgb", "label", color_path.name, flags=re.IGNORECASE))
+    has_labels = label_path != color_path and label_path.exists()
+    return FolderFrame(name, frame, _image(label_path, color=False) if has_labels else None)
 
 
 def _intrinsics(folder: Path, name: str, size: tuple[int, int]) -> tuple[CameraModel, float | None]:
@@ -102,10 +103,11 @@ def _intrinsics(folder: Path, name: str, size: tuple[int, int]) -> tuple[CameraM
         raise FolderError(f"no intrinsics for '{name}'; write {tried[-1]} with e.g. {example}")
     try:
         values: dict[str, Any] = json.loads(path.read_text())
-        camera = CameraModel(*size, *(float(values[key]) for key in ("fx", "fy", "cx", "cy")))
+        fx, fy, cx, cy = (float(values[key]) for key in ("fx", "fy", "cx", "cy"))
+        camera = CameraModel(*size, fx, fy, cx, cy)
     except (ValueError, KeyError, TypeError) as error:
         raise FolderError(f"{path}: {error!r}; expected fx, fy, cx, cy in pixels") from None
     unit = values.get("depth_unit")
-    if unit is not None and unit not in _UNITS_M:
+    if unit is not None and str(unit) not in _UNITS_M:
         raise FolderError(f"{path}: depth_unit is '{unit}'; known are {', '.join(_UNITS_M)}")
     return camera, None if unit is None else _UNITS_M[unit]

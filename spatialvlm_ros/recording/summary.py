@@ -21,20 +21,24 @@ from ..reward.metrics import (
 from ..scene.facts import METRE
 from .episode import Episode, FactSeries
 
+DISTANCES = ("distance", "gap", "horizontal_distance", "vertical_distance")
+
 
 def summarize(episode: Episode) -> dict[str, Any]:
     """Frames, drops, errors and coverage of distances against the truth, order of the reward, latency.
 
-    Lengths are metres. Overall figures pool all facts in metres that have a truth; ``tau_1cm`` is weighted by pairs. Both
+    Lengths are metres. Overall figures pool all distances that have a truth (elevations of things that stand still would
+    flatter them; ``facts`` holds everything one by one); ``tau_1cm`` is weighted by pairs. Both
     latencies are in milliseconds: ``latency_ms`` from the image's stamp (null when the recorder ran on another clock) and
     ``latency_after_image_ms`` from the image's own arrival.
     """
     judged = [series for series in episode.facts.values() if series.unit == METRE and np.isfinite(series.truth).any()]
+    distances = [series for series in judged if series.query.relation in DISTANCES]
     value, truth, std = (
-        np.concatenate([getattr(series, name) for series in judged]) if judged else np.zeros(0)
+        np.concatenate([getattr(series, name) for series in distances]) if distances else np.zeros(0)
         for name in ("value", "truth", "std")
     )
-    ranked = [pair_ranking_accuracy(series.value, series.truth) for series in judged]
+    ranked = [pair_ranking_accuracy(series.value, series.truth) for series in distances]
     pairs = sum(count for _, count in ranked)
     tau = sum(share * count for share, count in ranked if count) / pairs if pairs else math.nan
     rewards = episode.rewards

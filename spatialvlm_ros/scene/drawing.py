@@ -50,9 +50,10 @@ def _draw_name(picture: npt.NDArray[np.uint8], frame: RGBDFrame, thing: SceneObj
     pixels = frame.camera.project(thing.corners())
     if not np.isfinite(pixels).all():
         return
-    place = (int(np.clip(pixels[:, 0].mean(), 0, frame.camera.width)), int(np.clip(pixels[:, 1].min() - 6, 12, frame.camera.height)))
+    u = int(np.clip(pixels[:, 0].mean(), 0, frame.camera.width))
+    v = int(np.clip(pixels[:, 1].min() - 6, 12, frame.camera.height))
     hidden = "" if thing.status is Status.OK else f" ({thing.status.name.lower()})"
-    put_text(picture, thing.label + hidden, place, object_color(thing.id), centred=True)
+    put_text(picture, thing.label + hidden, (u, v), object_color(thing.id), centred=True)
 
 
 def _draw_distance(picture: npt.NDArray[np.uint8], frame: RGBDFrame, fact: SpatialFact) -> None:

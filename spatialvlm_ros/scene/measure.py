@@ -119,6 +119,8 @@ def _yaw_box(xy: FloatArray) -> tuple[FloatArray, float]:
 def _axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
     """(3, 3) columns: axes of the box. Upright with the smallest footprint where up is known, else principal axes."""
     if canonical is None:
+        if len(points) < 2:
+            return np.eye(3)  # one point has no axes
         _, vectors = np.linalg.eigh(np.cov(points.T))
         axes: FloatArray = vectors[:, ::-1].copy()
         if np.linalg.det(axes) < 0:

@@ -1,7 +1,7 @@
 """Identity over time: which thing of this image is which of the last one, and where hidden things are.
 
-A thing that is not found any more is hidden when something nearer (or the robot) covers its place, and gone when its place is seen
-to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool.
+A thing that is not found any more is hidden when something nearer (or the robot) covers its place, and gone when its place is
+seen to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool.
 """
 
 from __future__ import annotations
@@ -101,12 +101,16 @@ class ObjectMemory:
         ids = [0] * len(seen)
         if known and seen:
             gate = self._config.gate_m + self._config.max_speed_m_s * dt_s
-            centres = np.stack([self._predicted(self._tracks[i], world_from_tool).translation for i in known])
-            cost = np.linalg.norm(np.stack([thing.centre for thing in seen])[:, None] - centres[None], axis=-1)
+            # Where the tool would have taken it, or where it was: a grasp may have missed.
+            taken = np.stack([self._predicted(self._tracks[i], world_from_tool).translation for i in known])
+            left = np.stack([self._tracks[i].thing.centre for i in known])
+            centres = np.stack([thing.centre for thing in seen])[:, None]
+            cost = np.minimum(np.linalg.norm(centres - taken, axis=-1), np.linalg.norm(centres - left, axis=-1))
             labels = [self._tracks[i].thing.label for i in known]
             other = np.array([[_first_word(thing.label) != _first_word(label) for label in labels] for thing in seen])
             cost = cost + other * gate / 2
-            for row, column in zip(*linear_sum_assignment(np.minimum(cost, 1e3)), strict=True):
+            # No pair beyond the gate costs more than another one, so that a newcomer far off does not decide about the others.
+            for row, column in zip(*linear_sum_assignment(np.minimum(cost, gate)), strict=True):
                 if cost[row, column] <= gate:
                     ids[int(row)] = known[int(column)]
         for index, object_id in enumerate(ids):

@@ -153,7 +153,7 @@ def _horizontal_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measur
     return Measurement(value, std, a.centre, b.centre)
 
 
-@_register("vertical_distance", Kind.ESTIMATE, 2, "The centres of the {a} and the {b} are {value} apart in height.", canonical=True)
+@_register("vertical_distance", Kind.ESTIMATE, 2, "The {a} and the {b} are {value} apart in height.", canonical=True)
 def _vertical_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = _up(scene)
     difference = float(up @ (b.centre - a.centre))

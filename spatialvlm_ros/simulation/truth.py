@@ -15,9 +15,9 @@ GRIPPER = "gripper"
 
 
 def true_facts(sim: TabletopSim, stamp_ns: int) -> list[SpatialFact]:
-    """True distances (metres, points in base_link) between the tool and all objects: centre to centre, along the ground, in height.
+    """True distances between the tool and all objects: centre to centre, along the ground, in height. Metres, in base_link.
 
-    Also each object's elevation (its lowest point above the table) and height. Each unordered pair stands once, the gripper first.
+    Also each object's elevation (its lowest point above the table) and height. Each pair stands once, the gripper first.
     """
     objects = sim.objects()
     centres: dict[str, FloatArray] = {GRIPPER: sim.tool_pose_base()[:3, 3]}
@@ -26,11 +26,8 @@ def true_facts(sim: TabletopSim, stamp_ns: int) -> list[SpatialFact]:
 
     def add(relation: str, subject: str, other: str, value: float) -> None:
         points = centres[subject], centres[other] if other else np.full(3, np.nan)
-        facts.append(
-            SpatialFact(
-                Query(relation, subject, other), Status.OK, Source.GROUND_TRUTH, stamp_ns, BASE_FRAME, float(value), 0.0, METRE, *points
-            )
-        )
+        query = Query(relation, subject, other)
+        facts.append(SpatialFact(query, Status.OK, Source.GROUND_TRUTH, stamp_ns, BASE_FRAME, float(value), 0.0, METRE, *points))
 
     for a, b in combinations(centres, 2):
         difference = centres[b] - centres[a]

@@ -49,8 +49,8 @@ def test_too_few_or_degenerate_points_have_no_sphere(points: np.ndarray) -> None
     assert fit_sphere(points) is None
 
 
-def test_a_plane_has_none_or_a_huge_one() -> None:
+def test_a_plane_has_none_or_one_far_larger_than_itself() -> None:
     rng = np.random.default_rng(1)
     flat = np.column_stack([rng.uniform(-0.05, 0.05, (200, 2)), 0.8 + rng.normal(0, 1e-4, 200)])
     fit = fit_sphere(flat)
-    assert fit is None or fit[1] > 0.2
+    assert fit is None or fit[1] > 2 * 0.05

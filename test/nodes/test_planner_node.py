@@ -77,7 +77,7 @@ class Setup:
             "allow_motion": True,
             "find_timeout_s": 0.4,
             "look_timeout_s": 3.0,
-            "server_timeout_s": 1.0,
+            "server_timeout_s": 5.0,
             **params,
         }
         overrides = [Parameter(name, value=value) for name, value in values.items()]

@@ -1,0 +1,96 @@
+"""The spatial, reward and planner nodes beside an RGB-D driver that runs already.
+
+    ros2 launch spatialvlm_ros spatialvlm.launch.py camera:=realsense robot:=/path/to/robot.yaml
+"""
+
+import os
+
+import yaml
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchDescription
+from spatialvlm_ros.share import config_file
+
+_ARGUMENTS = {
+    "camera": ("realsense", "Preset of config/cameras.yaml: topics of colour, depth and camera_info."),
+    "robot": ("", "Parameter file of spatial_node for your robot: tool_frame, gravity_frame, robot_capsules."),
+    "task": ("", "Task that reward_node rewards from the start: an instruction, a name of config/tasks, or a path."),
+    "use_sim_time": ("false", "Take the time from /clock (simulation, bag replay)."),
+    "executor": ("dry_run", "planner_node's executor: dry_run, sim, cartesian or moveit."),
+    "allow_motion": ("false", "Must be true before planner_node moves anything."),
+    "image_transport": ("raw", "raw or compressed."),
+    "depth_image_transport": ("raw", "raw or compressedDepth."),
+    "namespace": ("", "Namespace of all nodes."),
+}
+
+
+def _is_true(text):
+    return text.lower() in ("true", "1", "yes")
+
+
+def _nodes(context):
+    value = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
+    presets = yaml.safe_load(config_file("cameras.yaml").read_text())
+    if value["camera"] not in presets:
+        raise RuntimeError(f"camera:={value['camera']} has no preset; known are {', '.join(presets)}")
+    camera = presets[value["camera"]]
+    clock = {"use_sim_time": _is_true(value["use_sim_time"])}
+    common = {"package": "spatialvlm_ros", "namespace": value["namespace"], "output": "screen"}
+
+    def defaults(name):
+        return str(config_file(f"{name}.yaml"))
+
+    spatial = {
+        "depth_noise": camera["depth_noise"],
+        "image_transport": value["image_transport"],
+        "depth_image_transport": value["depth_image_transport"],
+        **clock,
+    }
+    return [
+        Node(
+            executable="spatial_node",
+            name="spatial_node",
+            parameters=[defaults("spatial_node"), spatial, *([value["robot"]] if value["robot"] else [])],
+            remappings=[
+                ("color/image_raw", camera["color"]),
+                ("depth/image_raw", camera["depth"]),
+                ("depth/camera_info", camera["info"]),
+                ("color/image_raw/compressed", camera["color"] + "/compressed"),
+                ("depth/image_raw/compressedDepth", camera["depth"] + "/compressedDepth"),
+            ],
+            **common,
+        ),
+        Node(
+            executable="reward_node",
+            name="reward_node",
+            parameters=[defaults("reward_node"), {"task": value["task"], **clock}],
+            **common,
+        ),
+        Node(
+            executable="planner_node",
+            name="planner_node",
+            parameters=[
+                defaults("planner_node"),
+                {"executor": value["executor"], "allow_motion": _is_true(value["allow_motion"]), **clock},
+            ],
+            **common,
+        ),
+    ]
+
+
+def generate_launch_description():
+    profile = str(config_file("fastdds.xml"))
+    # Images do not fit into Fast DDS' default shared-memory segment; the driver should run with the same profile.
+    environment = {"FASTRTPS_DEFAULT_PROFILES_FILE": profile, "FASTDDS_DEFAULT_PROFILES_FILE": profile, "OMP_NUM_THREADS": "1"}
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=text) for name, (default, text) in _ARGUMENTS.items()
+    ]
+    return LaunchDescription(
+        [
+            *arguments,
+            *(SetEnvironmentVariable(name, value) for name, value in environment.items() if name not in os.environ),
+            OpaqueFunction(function=_nodes),
+        ]
+    )

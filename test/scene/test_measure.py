@@ -1,0 +1,292 @@
+"""Regions of analytic pictures: centre, size, and a standard deviation that covers the error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from things import camera_over_table
+from tiny_render import CAMERA, NOISE, Solid, View, view
+
+from spatialvlm_ros.scene.frame import Region
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region, region_points, smooth_in_mask
+from spatialvlm_ros.scene.scene import SceneObject
+
+BLOCK = Solid((0.7, 0.0, 0.03), (0.05, 0.07, 0.06), 0.3)
+BALL = Solid((0.7, 0.05, 0.03), (0.06, 0.06, 0.06), ball=True)
+
+
+def measured(
+    picture: View, index: int = 0, mask: np.ndarray | None = None, config: MeasureConfig | None = None
+) -> SceneObject | None:
+    region = picture.region(index) if mask is None else Region(mask)
+    return measure_region(picture.frame, region, picture.canonical, picture.plane, NOISE, config or MeasureConfig())
+
+
+def sure(thing: SceneObject | None) -> SceneObject:
+    assert thing is not None
+    return thing
+
+
+def error(thing: SceneObject, picture: View, solid: Solid) -> np.ndarray:
+    """(3,) centre's error in the optical frame."""
+    return thing.centre - picture.camera_from_canonical.apply(solid.centre)
+
+
+def with_depth(picture: View, change: dict[str, object]) -> View:
+    """The picture with depth replaced where ``change`` says: {"rows": slice, "columns": slice} become NaN."""
+    depth = picture.frame.depth_m.copy()
+    depth[change.get("rows", slice(None)), change.get("columns", slice(None))] = np.nan  # type: ignore[index]
+    return replace(picture, frame=replace(picture.frame, depth_m=depth))
+
+
+def random_solids(count: int) -> list[Solid]:
+    rng = np.random.default_rng(5)
+    found = []
+    for index in range(count):
+        place = (rng.uniform(0.55, 0.95), rng.uniform(-0.12, 0.12))
+        if index % 3 == 2:
+            size = float(rng.uniform(0.04, 0.09))
+            found.append(Solid((*place, size / 2), (size,) * 3, ball=True))
+        else:
+            edges = rng.uniform(0.03, 0.1, 3)
+            found.append(Solid((*place, edges[2] / 2), tuple(edges.tolist()), float(rng.uniform(-0.7, 0.7))))
+    return found
+
+
+@pytest.mark.parametrize("solid", [BLOCK, BALL], ids=["block", "ball"])
+def test_the_middle_of_the_whole_thing_is_measured_not_its_visible_surface(solid: Solid) -> None:
+    picture = view([solid], noise=None)
+    thing = sure(measured(picture))
+    assert np.linalg.norm(error(thing, picture, solid)) < 0.003
+    surface = thing.surface_point - picture.camera_from_canonical.apply(solid.centre)
+    assert np.linalg.norm(surface) > 0.01  # what a mean of the points would have said
+    assert np.allclose(np.sort(thing.extents), np.sort(solid.size), atol=0.005)
+    assert thing.num_points > 500 and thing.status.name == "OK" and not thing.truncated
+
+
+def test_the_box_stands_upright_along_the_things_edges() -> None:
+    picture = view([BLOCK], noise=None)
+    thing = sure(measured(picture))
+    axes = picture.camera_from_canonical.inverse().rotation @ thing.axes
+    assert np.allclose(axes[:, 2], [0, 0, 1], atol=1e-6)
+    turns = np.arctan2(axes[1, 0], axes[0, 0]) - BLOCK.yaw
+    assert abs((turns + np.pi / 4) % (np.pi / 2) - np.pi / 4) < np.deg2rad(3)
+    assert np.linalg.det(thing.axes) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("roll", [-40, 25])
+def test_a_rolled_camera_measures_the_same(roll: float) -> None:
+    picture = view([BLOCK], noise=None, pose=camera_over_table(40, roll))
+    thing = sure(measured(picture))
+    assert np.linalg.norm(error(thing, picture, BLOCK)) < 0.003
+    assert np.allclose(np.sort(thing.extents), np.sort(BLOCK.size), atol=0.005)
+
+
+def test_stated_deviations_cover_the_errors_of_many_noisy_things() -> None:
+    """Within three of them in at least 95 % of cases in each direction, and not by stating absurdly large ones."""
+    solids = random_solids(40)
+    within, stds, errors, sizes = [], [], [], []
+    for seed, solid in enumerate(solids):
+        picture = view([solid], seed=seed)
+        thing = sure(measured(picture))
+        off = error(thing, picture, solid)
+        std = np.sqrt(np.diag(thing.covariance))
+        assert np.linalg.eigvalsh(thing.covariance).min() > 0
+        within.append(np.abs(off) <= 3 * std)
+        errors.append(np.linalg.norm(off))
+        stds.append(float(np.sqrt(np.trace(thing.covariance))))
+        extent_error = np.sort(thing.extents) - np.sort(solid.size)
+        sizes.append(np.abs(extent_error).max())
+    assert np.mean(within, axis=0).min() >= 0.95
+    assert np.median(errors) < 0.004 and np.max(errors) < 0.012
+    assert np.median(stds) < 4 * np.sqrt(np.mean(np.square(errors)))
+    assert np.median(sizes) < 0.005
+
+
+def test_error_and_stated_deviation_grow_with_distance() -> None:
+    stds = []
+    for distance in (0.5, 1.0, 2.0):
+        solid = Solid((distance, 0.0, 0.05), (0.1, 0.1, 0.1))
+        picture = view([solid], pose=camera_over_table(25 if distance > 1 else 40))
+        thing = sure(measured(picture))
+        assert np.linalg.norm(error(thing, picture, solid)) < 0.012 * distance
+        stds.append(np.trace(thing.covariance))
+    assert stds[0] < stds[1] < stds[2]
+
+
+def test_a_thing_cut_by_the_border_says_so_and_is_less_certain() -> None:
+    whole, cut = view([BLOCK], noise=None), view([replace(BLOCK, centre=(0.7, 0.44, 0.03))], noise=None)
+    assert cut.region().truncated
+    thing, full = sure(measured(cut)), sure(measured(whole))
+    assert thing.truncated and not full.truncated
+    assert np.trace(thing.covariance) > 4 * np.trace(full.covariance)
+
+
+def test_a_thing_half_hidden_is_less_certain_and_its_error_is_covered() -> None:
+    # A corner of the silhouette is covered, so that the rest is clearly not convex.
+    picture = view([BLOCK], seed=3)
+    mask = picture.owner == 0
+    rows, columns = np.nonzero(mask)
+    mask[: int(np.median(rows)), int(np.median(columns)) :] = False
+    thing, full = sure(measured(picture, mask=mask)), sure(measured(picture))
+    assert thing.visible_share < 0.9 < full.visible_share
+    assert np.trace(thing.covariance) > np.trace(full.covariance)
+    off = error(thing, picture, BLOCK)
+    assert np.all(np.abs(off) <= 3 * np.sqrt(np.diag(thing.covariance)))
+
+
+@pytest.mark.parametrize("width", [1, 3, 6])
+def test_a_stripe_without_depth_through_a_thing_does_not_move_it(width: int) -> None:
+    picture = view([BLOCK], seed=1)
+    u0, v0, u1, v1 = picture.region().box
+    for change in (
+        {"columns": slice((u0 + u1) // 2, (u0 + u1) // 2 + width)},
+        {"rows": slice((v0 + v1) // 2, (v0 + v1) // 2 + width)},
+    ):
+        thing = sure(measured(with_depth(picture, change)))
+        assert np.linalg.norm(error(thing, picture, BLOCK)) < 0.005
+
+
+def test_scattered_holes_do_not_move_it() -> None:
+    picture = view([BLOCK], seed=1)
+    depth = picture.frame.depth_m.copy()
+    depth[np.random.default_rng(0).random(depth.shape) < 0.5] = np.nan
+    holed = replace(picture, frame=replace(picture.frame, depth_m=depth))
+    thing = sure(measured(holed))
+    assert np.linalg.norm(error(thing, picture, BLOCK)) < 0.005
+    assert np.isfinite(thing.points).all()
+    assert thing.num_points <= np.isfinite(depth[picture.owner == 0]).sum()
+
+
+@pytest.mark.parametrize("solid", [BLOCK, BALL], ids=["block", "ball"])
+def test_flying_pixels_at_the_rim_do_not_move_it(solid: Solid) -> None:
+    clean, flying = view([solid], seed=2), view([solid], seed=2, flying=True)
+    assert not np.allclose(clean.frame.depth_m, flying.frame.depth_m, atol=0.02, equal_nan=True)
+    thing = sure(measured(flying))
+    assert np.linalg.norm(error(thing, flying, solid)) < 0.008
+    assert np.allclose(np.sort(thing.extents), np.sort(solid.size), atol=0.012)
+
+
+def test_a_mask_that_spills_onto_the_background_hardly_moves_it() -> None:
+    import cv2
+
+    raised = replace(BLOCK, centre=(0.7, 0.0, 0.23))  # a held block: what is behind it is far away
+    picture = view([raised], seed=2)
+    spilled = cv2.dilate((picture.owner == 0).astype(np.uint8), np.ones((5, 5))).astype(bool)
+    thing = sure(measured(picture, mask=spilled))
+    assert np.linalg.norm(error(thing, picture, raised)) < 0.01
+
+
+def test_a_window_through_a_thing_is_not_part_of_it() -> None:
+    picture = view([BLOCK], seed=2)
+    depth = picture.frame.depth_m.copy()
+    u0, v0, u1, v1 = picture.region().box
+    v, u = (v0 + v1) // 2, (u0 + u1) // 2
+    depth[v - 8 : v + 8, u - 8 : u + 8] += 0.5
+    thing = sure(measured(replace(picture, frame=replace(picture.frame, depth_m=depth))))
+    assert np.linalg.norm(error(thing, picture, BLOCK)) < 0.006
+    assert np.allclose(np.sort(thing.extents), np.sort(BLOCK.size), atol=0.008)
+
+
+def test_a_mask_that_misses_the_foot_still_stands_on_the_table() -> None:
+    picture = view([BLOCK], noise=None)
+    canonical = picture.camera_from_canonical.inverse().apply(picture.frame.xyz)
+    thing = sure(measured(picture, mask=(picture.owner == 0) & (canonical[..., 2] > 0.007)))
+    assert min(picture.plane[:3] @ corner + picture.plane[3] for corner in thing.corners()) == pytest.approx(0, abs=0.001)
+    assert thing.extents[2] == pytest.approx(BLOCK.size[2], abs=0.004)
+
+
+def test_every_point_lies_on_the_things_surface() -> None:
+    picture = view([BLOCK], noise=None)
+    points = region_points(picture.frame, picture.region(), NOISE)
+    own = (picture.camera_from_canonical.inverse().apply(points) - BLOCK.centre) @ BLOCK.axes
+    beyond = (np.abs(own) - np.array(BLOCK.size) / 2).max(axis=1)
+    assert np.quantile(np.abs(beyond), 0.9) < 0.004  # smoothing rounds the edges
+
+
+def test_a_thing_in_the_air_is_not_pulled_to_the_table() -> None:
+    held = replace(BLOCK, centre=(0.6, 0.0, 0.12))
+    picture = view([held], noise=None)
+    thing = sure(measured(picture))
+    assert np.linalg.norm(error(thing, picture, held)) < 0.008
+    assert min(picture.plane[:3] @ corner + picture.plane[3] for corner in thing.corners()) > 0.07
+
+
+@pytest.mark.parametrize("valid", [0, 1, 29])
+def test_too_few_valid_pixels_are_no_measurement(valid: int) -> None:
+    picture = view([BLOCK], noise=None)
+    depth = np.full_like(picture.frame.depth_m, np.nan)
+    v, u = np.nonzero(picture.owner == 0)
+    depth[v[:valid], u[:valid]] = picture.frame.depth_m[v[:valid], u[:valid]]
+    assert measured(replace(picture, frame=replace(picture.frame, depth_m=depth))) is None
+
+
+@pytest.mark.parametrize("where", ["empty", "one pixel"])
+def test_a_mask_of_nothing_is_no_measurement(where: str) -> None:
+    picture = view([BLOCK], noise=None)
+    mask = np.zeros(picture.owner.shape, np.bool_)
+    mask[100, 100] = where == "one pixel"
+    assert measured(picture, mask=mask) is None
+    points = region_points(picture.frame, Region(mask), NOISE)
+    assert points.shape[1] == 3 and len(points) <= 1
+
+
+@pytest.mark.parametrize("up_known", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
+def test_a_configured_minimum_of_one_pixel_does_not_break(count: int, up_known: bool) -> None:
+    picture = view([BLOCK], noise=None)
+    mask = np.zeros(picture.owner.shape, np.bool_)
+    v, u = np.nonzero(picture.owner == 0)
+    mask[v[500 : 500 + count], u[500 : 500 + count]] = True
+    canonical = picture.canonical if up_known else None
+    plane = picture.plane if up_known else np.full(4, np.nan)
+    thing = sure(measure_region(picture.frame, Region(mask), canonical, plane, NOISE, MeasureConfig(min_points=1)))
+    assert np.isfinite(thing.centre).all() and np.isfinite(thing.covariance).all() and (thing.extents > 0).all()
+
+
+def test_a_mask_over_the_whole_image_is_measured_without_fuss() -> None:
+    picture = view([BLOCK], seed=0)
+    thing = sure(measured(picture, mask=np.ones(picture.owner.shape, np.bool_)))
+    assert thing.truncated and np.isfinite(thing.centre).all()
+
+
+def test_without_up_the_box_follows_the_points_and_the_centre_is_near() -> None:
+    picture = view([BLOCK], seed=0)
+    thing = sure(measure_region(picture.frame, picture.region(), None, np.full(4, np.nan), NOISE, MeasureConfig()))
+    assert np.allclose(thing.axes.T @ thing.axes, np.eye(3), atol=1e-5)
+    assert np.linalg.det(thing.axes) == pytest.approx(1, abs=1e-5)
+    off = error(thing, picture, BLOCK)
+    assert np.linalg.norm(off) < 0.03 and np.all(np.abs(off) <= 3 * np.sqrt(np.diag(thing.covariance)) + 0.01)
+
+
+def test_kept_points_are_bounded() -> None:
+    picture = view([Solid((0.5, 0.0, 0.1), (0.2, 0.3, 0.2))], seed=0)
+    config = MeasureConfig(max_kept_points=100)
+    thing = sure(measured(picture, config=config))
+    assert 50 <= len(thing.points) <= 200 < thing.num_points
+    assert thing.points.dtype == np.float32
+
+
+def test_smoothing_is_the_mean_of_inverse_depth_over_the_masks_own_pixels() -> None:
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(0.5, 2, (12, 14)).astype(np.float32)
+    depth[rng.random(depth.shape) < 0.2] = np.nan
+    mask = rng.random(depth.shape) < 0.6
+    smooth = smooth_in_mask(depth, mask, 2)
+    for v in range(12):
+        for u in range(14):
+            window = (slice(max(0, v - 2), v + 3), slice(max(0, u - 2), u + 3))
+            values = depth[window][mask[window]]
+            values = values[np.isfinite(values)]
+            expected = len(values) / np.sum(1 / values) if len(values) else np.nan
+            assert smooth[v, u] == pytest.approx(expected, rel=1e-5, nan_ok=True)
+
+
+def test_the_renderer_agrees_with_the_camera_model() -> None:
+    """The oracle itself: points of the table lie on the table, and those of the ball on the ball."""
+    picture = view([BALL], noise=None)
+    points = picture.camera_from_canonical.inverse().apply(CAMERA.back_project(picture.frame.depth_m))
+    assert np.abs(points[picture.owner == -1][:, 2]).max() < 1e-5
+    assert np.abs(np.linalg.norm(points[picture.owner == 0] - BALL.centre, axis=1) - 0.03).max() < 1e-5

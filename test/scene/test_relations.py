@@ -1,0 +1,350 @@
+"""Every registered relation against a second formulation on random boxes, and the laws that must hold whatever the formula."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from scipy.spatial.transform import Rotation
+from scipy.stats import norm
+from things import box, camera_over_table, placed, scene, tool
+
+from spatialvlm_ros.geometry.rigid import RigidTransform
+from spatialvlm_ros.scene.facts import METRE, PROBABILITY, Truth
+from spatialvlm_ros.scene.relations import RELATIONS, Kind, Measurement
+from spatialvlm_ros.scene.scene import Scene, SceneObject
+
+ESTIMATES = [name for name, relation in RELATIONS.items() if relation.kind is Kind.ESTIMATE]
+PREDICATES = [name for name, relation in RELATIONS.items() if relation.kind is Kind.PREDICATE]
+PAIRS = [name for name, relation in RELATIONS.items() if relation.arity == 2]
+SYMMETRIC = ["distance", "gap", "horizontal_distance", "vertical_distance"]
+OPPOSITES = [("left", "right"), ("front", "behind"), ("above", "below")]
+CENTRE_DISTANCES = ["distance", "horizontal_distance", "vertical_distance"]
+
+
+def random_covariance(rng: np.random.Generator, size: float = 0.005) -> np.ndarray:
+    turn = Rotation.random(random_state=rng).as_matrix()
+    return turn @ np.diag(rng.uniform(0.2, 1, 3) * size**2) @ turn.T
+
+
+def random_box(rng: np.random.Generator, number: int = 1, *, upright: bool = False) -> SceneObject:
+    """In canonical coordinates."""
+    turn = Rotation.from_euler("z", rng.uniform(-3, 3)) if upright else Rotation.random(random_state=rng)
+    centre = rng.uniform([0.4, -0.4, 0.0], [1.2, 0.4, 0.5])
+    return box(centre, rng.uniform(0.02, 0.2, 3), turn.as_matrix(), number=number, covariance=random_covariance(rng))
+
+
+def measure(name: str, view: Scene, *things: SceneObject) -> Measurement:
+    return RELATIONS[name].measure(view, *things[: RELATIONS[name].arity])
+
+
+def situations(count: int = 25) -> list[tuple[SceneObject, SceneObject, Scene, RigidTransform]]:
+    """Two random things in canonical coordinates, the scene of a random camera, and its camera_from_canonical."""
+    rng = np.random.default_rng(11)
+    found = []
+    for _ in range(count):
+        pose = camera_over_table(rng.uniform(-20, 80), rng.uniform(-45, 45), rng.uniform(0.3, 1.2))
+        found.append((random_box(rng), random_box(rng, 2), scene({}, pose), pose))
+    return found
+
+
+def vertices(thing: SceneObject) -> np.ndarray:
+    """(8, 3) corners by their own loop."""
+    steps = [(i, j, k) for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]
+    return np.array(
+        [thing.centre + sum(s * e / 2 * a for s, e, a in zip(step, thing.extents, thing.axes.T, strict=True)) for step in steps]
+    )
+
+
+def second_formulation(name: str, a: SceneObject, b: SceneObject) -> float:
+    """In canonical coordinates (x forward, y left, z up, table at z = 0), where everything is a coordinate."""
+    d = a.centre - b.centre
+    both = a.covariance + b.covariance
+    if name in ("left", "right", "behind", "front", "above", "below"):
+        axis, sign = {"left": (1, 1), "right": (1, -1), "behind": (0, 1), "front": (0, -1), "above": (2, 1), "below": (2, -1)}[
+            name
+        ]
+        return float(norm.cdf(sign * d[axis] / np.sqrt(both[axis, axis])))
+    values = {
+        "distance": lambda: math.dist(a.centre, b.centre),
+        "gap": lambda: cdist(a.points, b.points).min(),
+        "horizontal_distance": lambda: math.hypot(d[0], d[1]),
+        "vertical_distance": lambda: abs(d[2]),
+        "height": lambda: np.ptp(vertices(a)[:, 2]),
+        "width": lambda: np.ptp(vertices(a)[:, 1]),
+        "elevation": lambda: vertices(a)[:, 2].min(),
+    }
+    return float(values[name]())
+
+
+@pytest.mark.parametrize("name", [name for name in RELATIONS if name not in ("on", "held")])
+def test_value_is_that_of_the_second_formulation(name: str) -> None:
+    for a, b, view, pose in situations():
+        found = measure(name, view, placed(a, pose), placed(b, pose))
+        assert found.value == pytest.approx(second_formulation(name, a, b), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_registry_says_what_it_gives(name: str) -> None:
+    relation = RELATIONS[name]
+    assert relation.name == name and relation.arity in (1, 2)
+    a, b, view, pose = situations(1)[0]
+    found = measure(name, view, placed(a, pose), placed(b, pose))
+    if relation.kind is Kind.PREDICATE:
+        assert relation.unit == PROBABILITY and 0 <= found.value <= 1 and math.isnan(found.std)
+        assert "{verdict}" in relation.sentence
+    else:
+        assert relation.unit == METRE and found.std > 0
+        assert "{value}" in relation.sentence
+    assert "{a}" in relation.sentence and ("{b}" in relation.sentence) == (relation.arity == 2)
+    assert np.isfinite(found.subject_point).all()
+    assert np.isfinite(found.object_point).all() == (relation.arity == 2)
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_distances_are_symmetric_in_value_and_deviation(name: str) -> None:
+    for a, b, view, pose in situations():
+        one, other = (
+            measure(name, view, *pair) for pair in ((placed(a, pose), placed(b, pose)), (placed(b, pose), placed(a, pose)))
+        )
+        assert one.value == pytest.approx(other.value, abs=1e-9) and one.std == pytest.approx(other.std, abs=1e-9)
+        assert np.allclose(one.subject_point, other.object_point) and np.allclose(one.object_point, other.subject_point)
+
+
+@pytest.mark.parametrize(("name", "opposite"), OPPOSITES)
+def test_opposite_predicates_mirror_each_other(name: str, opposite: str) -> None:
+    for a, b, view, pose in situations():
+        a, b = placed(a, pose), placed(b, pose)
+        truth = measure(name, view, a, b).value
+        assert measure(name, view, b, a).value == pytest.approx(1 - truth, abs=1e-12)
+        assert measure(opposite, view, a, b).value == pytest.approx(1 - truth, abs=1e-12)
+        assert measure(opposite, view, b, a).value == pytest.approx(truth, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_no_value_depends_on_the_camera_frame_that_all_is_given_in(name: str) -> None:
+    """The same things, canonical frame and plane in any other coordinates measure the same."""
+    rng = np.random.default_rng(2)
+    for a, b, view, pose in situations(10):
+        a, b = placed(a, pose), placed(b, pose)
+        before = measure(name, view, a, b)
+        motion = RigidTransform(Rotation.random(random_state=rng).as_matrix(), rng.normal(size=3))
+        after = measure(name, scene({}, motion @ pose), placed(a, motion), placed(b, motion))
+        assert after.value == pytest.approx(before.value, abs=1e-5)
+        assert after.std == pytest.approx(before.std, abs=1e-6, nan_ok=True)
+        assert np.allclose(after.subject_point, motion.apply(before.subject_point), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CENTRE_DISTANCES)
+def test_centre_distances_obey_the_triangle_inequality(name: str) -> None:
+    rng = np.random.default_rng(3)
+    view, pose = scene({}, camera_over_table()), camera_over_table()
+    for _ in range(50):
+        a, b, c = (placed(random_box(rng, i), pose) for i in range(3))
+        ab, bc, ac = (measure(name, view, *pair).value for pair in ((a, b), (b, c), (a, c)))
+        assert ac <= ab + bc + 1e-12
+
+
+def test_the_three_centre_distances_are_a_right_triangle() -> None:
+    for a, b, view, pose in situations():
+        whole, along, up = (measure(name, view, placed(a, pose), placed(b, pose)).value for name in CENTRE_DISTANCES)
+        assert whole**2 == pytest.approx(along**2 + up**2)
+
+
+@pytest.mark.parametrize("name", [*CENTRE_DISTANCES, "gap"])
+def test_stated_deviation_is_that_of_sampled_centres(name: str) -> None:
+    """Within 20 % of Monte Carlo over both centres, for things further apart than their noise."""
+    rng = np.random.default_rng(6)
+    checked = 0
+    for a, b, view, pose in situations(40):
+        a, b = placed(a, pose), placed(b, pose)
+        stated = measure(name, view, a, b)
+        if stated.value < 0.05:
+            continue
+        # Turning the gap's end points with the centres is beyond its model: the line between them stays.
+        line = stated.object_point - stated.subject_point
+        shift = rng.multivariate_normal(np.zeros(3), a.covariance + b.covariance, 4000)
+        up = pose.rotation[:, 2]
+        sampled = {
+            "distance": lambda line=line, shift=shift: np.linalg.norm(line + shift, axis=1),
+            "gap": lambda line=line, shift=shift: (
+                np.linalg.norm(line + shift, axis=1) + rng.normal(0, 0.001 * np.sqrt(2), len(shift))
+            ),
+            "horizontal_distance": lambda line=line, shift=shift, up=up: np.linalg.norm(np.cross(line + shift, up), axis=1),
+            "vertical_distance": lambda line=line, shift=shift, up=up: np.abs((line + shift) @ up),
+        }[name]()
+        assert stated.std == pytest.approx(sampled.std(), rel=0.2)
+        checked += 1
+    assert checked > 15
+
+
+@pytest.mark.parametrize("name", ["distance", "horizontal_distance"])
+def test_deviation_is_of_the_right_size_where_centres_nearly_meet(name: str) -> None:
+    """The error of a length within its noise is no Gaussian; its root mean square must still be stated within a factor of two."""
+    rng = np.random.default_rng(8)
+    pose = camera_over_table()
+    covariance = 0.005**2 * np.eye(3)
+    for apart in (0.0, 0.002, 0.006, 0.012):
+        a, b = (placed(box((0.7 + dx, 0, 0.1), covariance=covariance), pose) for dx in (0.0, apart))
+        stated = measure(name, scene({}, pose), a, b)
+        shift = rng.multivariate_normal([apart, 0, 0], 2 * covariance, 20_000)
+        lengths = np.linalg.norm(shift if name == "distance" else shift[:, :2], axis=1)
+        # What is sampled around is the true vector; stated.value is its length.
+        assert 0.5 < stated.std / np.sqrt(np.mean((lengths - apart) ** 2)) < 2
+
+
+def test_predicates_are_as_often_true_as_they_say() -> None:
+    rng = np.random.default_rng(9)
+    view, pose = scene({}, camera_over_table()), camera_over_table()
+    covariance = 0.01**2 * np.eye(3)
+    a, b = box((0.7, 0.012, 0.1), covariance=covariance), box((0.7, 0.0, 0.1), covariance=covariance)
+    stated = measure("left", view, placed(a, pose), placed(b, pose)).value
+    drawn = rng.multivariate_normal(a.centre - b.centre, 2 * covariance, 100_000)[:, 1] > 0
+    assert stated == pytest.approx(drawn.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_relations_that_need_up_say_so_and_the_others_do_without(name: str) -> None:
+    relation = RELATIONS[name]
+    a, b, _, _ = situations(1)[0]
+    blind = scene({})
+    assert relation.needs_canonical == (
+        name in ("horizontal_distance", "vertical_distance", "height", "elevation", "above", "below", "on")
+    )
+    if relation.needs_canonical:
+        with pytest.raises(ValueError, match="up is not known"):
+            measure(name, blind, a, b)
+    else:
+        assert math.isfinite(measure(name, blind, a, b).value)
+
+
+def test_without_up_left_and_front_follow_the_image() -> None:
+    blind, here = scene({}), box((0, 0, 1.0))
+    for name, place in {"right": (0.1, 0, 1), "left": (-0.1, 0, 1), "behind": (0, 0, 1.1), "front": (0, 0, 0.9)}.items():
+        assert measure(name, blind, box(place), here).value > 0.999
+    wide = box((0, 0, 1.0), (0.2, 0.1, 0.05))
+    assert measure("width", blind, wide).value == pytest.approx(0.2)
+
+
+def test_elevation_needs_the_table_and_height_does_not() -> None:
+    pose = camera_over_table()
+    no_table = scene({}, pose, plane=False)
+    thing = placed(box((0.7, 0, 0.1)), pose)
+    assert math.isnan(measure("elevation", no_table, thing).value)
+    assert measure("height", no_table, thing).value == pytest.approx(0.05)
+
+
+def test_gap_to_the_tool_point_is_to_the_nearest_surface() -> None:
+    pose = camera_over_table()
+    block, hand = placed(box((0.7, 0, 0.05), (0.1, 0.1, 0.1)), pose), placed(tool((0.7, 0, 0.25)), pose)
+    view = scene({}, pose)
+    assert measure("gap", view, hand, block).value == pytest.approx(0.15, abs=0.001)
+    assert measure("distance", view, hand, block).value == pytest.approx(0.2)
+
+
+# -- truth tables -----------------------------------------------------------------------------------------------------
+
+BASE = {"size": (0.1, 0.1, 0.04), "top": 0.04}
+
+
+def on(
+    offset: tuple[float, float, float], *, size: tuple[float, float, float] = (0.05, 0.05, 0.05), std: float = 0.001
+) -> bool | None:
+    """Verdict of "block on plate" with the block's middle at ``offset`` from resting on the middle of the plate."""
+    pose = camera_over_table(40, 15)
+    covariance = std**2 * np.eye(3)
+    plate = box((0.7, 0.1, 0.02), (0.1, 0.1, 0.04), covariance=covariance, number=2)
+    block = box(np.array([0.7, 0.1, 0.04 + size[2] / 2]) + offset, size, covariance=covariance)
+    block, plate = (replace(thing, extents_std=np.full(3, std)) for thing in (block, plate))
+    return Truth(measure("on", scene({}, pose), placed(block, pose), placed(plate, pose)).value).verdict
+
+
+@pytest.mark.parametrize(
+    ("offset", "verdict"),
+    [
+        ((0, 0, 0), True),
+        ((0.03, -0.03, 0.005), True),
+        ((0, 0, -0.005), True),
+        ((0.09, 0, 0), False),  # beside the plate's edge, at the same height
+        ((0, 0.09, 0), False),
+        ((0, 0, 0.05), False),  # held above
+        ((0, 0, -0.04), False),  # inside, i.e. standing on the table at the plate's place
+        ((0, 0, -0.2), False),
+        ((0.05, 0, 0), None),  # its middle over the very edge
+        ((0, 0, 0.015), None),  # as far off as contact reaches
+    ],
+)
+def test_on_needs_contact_and_support(offset: tuple[float, float, float], verdict: bool | None) -> None:
+    assert on(offset) is verdict
+
+
+def test_on_is_not_mutual() -> None:
+    pose = camera_over_table()
+    plate, block = placed(box((0.7, 0, 0.02), (0.1, 0.1, 0.04)), pose), placed(box((0.7, 0, 0.065)), pose)
+    assert measure("on", scene({}, pose), plate, block).value < 0.01
+
+
+def test_a_sheet_right_under_another_is_not_on_it() -> None:
+    # Its lower face is as near to the other's upper face as contact reaches, but from below.
+    pose = camera_over_table()
+    sheets = [
+        placed(replace(box((0.7, 0, z), (0.1, 0.1, 0.004)), extents_std=np.full(3, 1e-4), covariance=1e-8 * np.eye(3)), pose)
+        for z in (0.095, 0.1)
+    ]
+    assert measure("on", scene({}, pose), *sheets).value < 0.01
+    assert measure("on", scene({}, pose), *sheets[::-1]).value > 0.99
+
+
+def test_on_is_too_close_to_call_when_little_is_known() -> None:
+    assert on((0, 0, 0.01), std=0.02) is None
+
+
+def test_on_a_larger_thing_may_be_anywhere_on_it_also_when_it_is_turned() -> None:
+    pose = camera_over_table()
+    axes = Rotation.from_euler("z", 45, degrees=True).as_matrix()
+    tray = box((0.7, 0, 0.01), (0.4, 0.1, 0.02), axes, number=2)
+    view = scene({}, pose)
+
+    def verdict(along: float, across: float) -> bool | None:
+        centre = tray.centre + axes @ (along, across, 0.01 + 0.025)
+        return Truth(measure("on", view, placed(box(centre), pose), placed(tray, pose)).value).verdict
+
+    assert verdict(0.17, 0.0) is True
+    assert verdict(0.0, 0.17) is False
+
+
+@pytest.mark.parametrize(
+    ("offset", "verdict"),
+    [
+        ((0, 0, 0), True),
+        ((0.015, 0.015, 0.01), True),
+        ((0, 0, 0.1), False),  # above, not yet around it
+        ((0.06, 0, 0), False),
+        ((0.04, 0, 0), None),  # at the edge of reach: half the block and half of 3 cm
+    ],
+)
+def test_held_means_the_tool_point_is_within_the_thing(offset: tuple[float, float, float], verdict: bool | None) -> None:
+    pose = camera_over_table()
+    block, hand = box((0.7, 0, 0.1)), tool(np.array([0.7, 0, 0.1]) + offset)
+    for view in (scene({}, pose), scene({})):  # up is not needed
+        assert Truth(measure("held", view, placed(block, pose), placed(hand, pose)).value).verdict is verdict
+
+
+def test_verdicts_sharpen_as_things_part() -> None:
+    pose = camera_over_table()
+    view = scene({}, pose)
+    probabilities = [
+        measure("left", view, placed(box((0.7, y, 0.1)), pose), placed(box((0.7, 0, 0.1)), pose)).value
+        for y in np.linspace(-0.02, 0.02, 21)
+    ]
+    assert all(a < b for a, b in pairwise(probabilities))
+    assert probabilities[10] == pytest.approx(0.5)
+
+
+def test_estimates_and_predicates_are_all_covered_here() -> None:
+    assert set(ESTIMATES) == {"distance", "gap", "horizontal_distance", "vertical_distance", "height", "width", "elevation"}
+    assert set(PREDICATES) == {"left", "right", "front", "behind", "above", "below", "on", "held"}
