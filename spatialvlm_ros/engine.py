@@ -179,6 +179,8 @@ def check_query(query: Query) -> str | None:
         return f"relation '{query.relation}' needs a subject, e.g. 'red block'"
     if relation.arity == 2 and not query.object:
         return f"relation '{query.relation}' relates two things; the object's name is empty"
+    if relation.arity == 2 and _plain(query.subject) == _plain(query.object):
+        return f"relation '{query.relation}' relates two things; both names are '{query.subject}'"
     if relation.arity == 1 and query.object:
         return f"relation '{query.relation}' is about one thing; leave the object empty (got '{query.object}')"
     return None

@@ -14,6 +14,7 @@ from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+
 from spatialvlm_msgs.action import ExecuteTask
 from spatialvlm_msgs.msg import Scene
 from spatialvlm_msgs.srv import SetTask

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import Trigger
+
 from spatialvlm_msgs.msg import Scene, SpatialFactArray, SpatialQuery
 from spatialvlm_msgs.srv import SetQueries
-from std_srvs.srv import Trigger
 
 from ..nodes.conversions import array_to_image, camera_to_info, image_to_array, stamp_to_ns
 from ..scene.frame import RGBDFrame

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -177,7 +178,7 @@ def compare_with_labels(segmentation: npt.NDArray[np.generic], labels: npt.NDArr
 
 def _line(entry: dict[str, Any]) -> str:
     found = [f"{thing['label']} {'x'.join(f'{100 * e:.0f}' for e in thing['extents_m'])} cm" for thing in entry["objects"]]
-    line = f"{entry['name']}: {', '.join(found) or 'nothing found: ' + entry['canonical']}"
+    line = f"{entry['name']}: {', '.join(found) or 'nothing found: ' + textwrap.shorten(entry['canonical'], 150)}"
     truth = entry.get("truth")
     if truth is None:
         return line

@@ -81,7 +81,8 @@ def episode_line(summary: Mapping[str, Any]) -> str:
 
     latency = summary["latency_ms"]
     return (
-        f"{summary['frames']} frames, {summary['dropped']} dropped | distance error {figure(summary['distance_mae_m'], 1, 1e3)} mm | "
+        f"{summary['frames']} frames, {summary['dropped']} dropped | "
+        f"distance error {figure(summary['distance_mae_m'], 1, 1e3)} mm | "
         f"tau_1cm {figure(summary['tau_1cm'], 3)} | voc {figure(summary['voc'], 3)} | "
         f"latency {figure(latency['p50'], 0)} / {figure(latency['p95'], 0)} ms (p50 / p95) | {figure(summary['wall_s'], 0)} s"
     )

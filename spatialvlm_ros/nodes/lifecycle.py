@@ -34,11 +34,10 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
-from .parameters import Param, declare
+from .parameters import AUTOSTART, Param, declare
 from .streams import Streams
 
 T = TypeVar("T")
-_AUTOSTART = Param("autostart", True, "Configure and activate at start, without a lifecycle manager.")
 # From a signal to the end of the process at the latest: less than the 8 s after which bringup kills.
 _END_LIMIT_S = 7.0
 # Longest wait for callbacks and goals that are under way when a node stops.
@@ -56,7 +55,7 @@ class ManagedNode(LifecycleNode):
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
-        declare(self, (*self.PARAMS, _AUTOSTART))
+        declare(self, (*self.PARAMS, AUTOSTART))
         self._owned: list[Callable[[], object]] = []
         self._streams: Streams | None = None
         self._active = threading.Event()

@@ -58,11 +58,15 @@ class Param:
         return None
 
 
+# Every node has this one beside its own.
+AUTOSTART = Param("autostart", True, "Configure and activate at start, without a lifecycle manager.")
+
+
 def parameter_file(node_name: str, params: Sequence[Param]) -> str:
-    """The commented YAML of an executable's defaults, as it lies in config/ (a test compares the two)."""
+    """The commented YAML of an executable's defaults with autostart, as it lies in config/ (a test compares the two)."""
     lines = [f"# Parameters of {node_name} with their defaults. Generated from the code; change a copy of it.", f"{node_name}:"]
     lines.append("  ros__parameters:")
-    for param in params:
+    for param in (*params, AUTOSTART):
         limits = " One of: " + ", ".join(param.choices) + "." if param.choices else ""
         if param.minimum is not None or param.maximum is not None:
             limits = f" Range: {param.minimum} to {param.maximum}."

@@ -45,7 +45,8 @@ def motion_goal(motion: Motion, frame_id: str) -> Any:
 class _Goal:
     """One goal from sending to result."""
 
-    def __init__(self) -> None:
+    def __init__(self, motion: Motion, *, again: bool = False) -> None:
+        self.motion, self.again = motion, again
         self.lock = threading.Lock()
         self.handle: Any = None
         self.response: Any = None
@@ -117,7 +118,7 @@ class MoveGripperExecutor:
         if self._pending is None or (self._goal is not None and not self._goal.done.is_set()) or not self.ready():
             return
         motion, _ = self._pending
-        self._pending, self._goal, self._gone_since_s = None, _Goal(), math.inf
+        self._pending, self._goal, self._gone_since_s = None, _Goal(motion), math.inf
         self._client.send_goal_async(motion_goal(motion, self._frame_id)).add_done_callback(self._goal.on_answer)
 
     def poll(self) -> MotionStatus:
@@ -133,13 +134,20 @@ class MoveGripperExecutor:
         if goal is None:
             return MotionStatus(MotionState.IDLE)
         if not goal.done.is_set():
-            if goal.handle is None and time.monotonic() - goal.sent_s > self._timeout_s:
-                self.cancel()
-                raise self.missing()
+            if goal.handle is None and time.monotonic() - goal.sent_s > self._timeout_s / 2:
+                self._repeat(goal)
             if goal.handle is not None and self._is_gone():
                 raise TaskError(ErrorCode.EXECUTOR, f"the motion server '{self._action}' went away during a motion; restart it")
             return _RUNNING
         return self._judged(goal)
+
+    def _repeat(self, goal: _Goal) -> None:
+        """Send an unanswered goal once more: discovery may have lost it, and its target is absolute, so twice does no harm."""
+        goal.cancel()
+        if goal.again:
+            raise self.missing()
+        self._goal = _Goal(goal.motion, again=True)
+        self._client.send_goal_async(motion_goal(goal.motion, self._frame_id)).add_done_callback(self._goal.on_answer)
 
     def _is_gone(self) -> bool:
         """Whether the server has been away for longer than a graph that is just changing may make believe."""

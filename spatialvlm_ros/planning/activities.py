@@ -6,7 +6,7 @@ Never changes: no activity blocks, every activity ends by a time limit, and a mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -52,7 +52,8 @@ class Context:
     motions_done: int = 0
 
     def beliefs(self) -> Beliefs:
-        return Beliefs(self.observe(), self.config)
+        """What is believed now; the fingers' own report is the one thing that spatial_node does not tell."""
+        return Beliefs(replace(self.observe(), fingers_hold=self.hand.grasping), self.config)
 
     def fail(self, reason: str, code: ErrorCode = ErrorCode.STEP_FAILED) -> Outcome:
         self.reason, self.code = reason, code
@@ -164,6 +165,8 @@ class Move:
             context.hand.grasping = grasping
             if grasping is False:
                 return context.fail(f"the fingers closed without meeting the {self._step.subject}")
+        elif self._kind in ("approach", "release", "open"):
+            context.hand.grasping = False
         elif self._kind in ("lift", "carry", "near", "lower") and context.hand.grasping and grasping is False:
             context.hand.grasping = False
             return context.fail(f"the fingers lost the {self._step.subject} during '{self._kind}'")

@@ -76,6 +76,8 @@ class Beliefs:
 
     def _held(self, predicate: Predicate) -> Belief:
         """Between the fingers and off the table: open fingers around a thing that lies do not hold it."""
+        if self.world.fingers_hold is False:
+            return Belief(predicate, Truth(0.0), "the fingers have nothing between them")
         grasped = self._from_fact(predicate, Query("held", predicate.subject, GRIPPER))
         if grasped.verdict is False:
             return grasped

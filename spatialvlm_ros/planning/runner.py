@@ -82,6 +82,7 @@ class TaskRunner:
         self._looks: Counter[str] = Counter()
         self._replans = -1
         self._retrying = False
+        self._tried: set[Predicate] = set()
         self._waiting_since: tuple[int, float] | None = None
         self._motions_before = 0
 
@@ -136,6 +137,7 @@ class TaskRunner:
 
     def _tick_plan(self) -> None:
         looked = frozenset(name for name, count in self._looks.items() if count >= self._config.max_looks)
+        self._check_confirmable(looked)
         plan = make_plan(self._context.beliefs(), self._goals, self._config, looked)
         self._log("plan: " + (", ".join(str(step) for step in plan.steps) or "nothing to do"))
         if not plan.steps or plan.steps[0].kind != "look":
@@ -145,6 +147,16 @@ class TaskRunner:
         self.plan, self._index = plan, 0
         self._tree = build_tree(plan.steps, self._context, lambda: self._index) if plan.steps else None
         self._wait(self._tick_guard if plan.steps else self._tick_goal)
+
+    def _check_confirmable(self, looked: frozenset[str]) -> None:
+        """What was done and stays unknown after looking is not done again: it may well hold."""
+        beliefs = self._context.beliefs()
+        for goal in self._goals:
+            if goal in self._tried and goal.subject in looked and self._context.holds(goal, beliefs) is None:
+                raise TaskError(
+                    ErrorCode.STEP_FAILED,
+                    f"{goal} was carried out but cannot be confirmed ({beliefs.of(goal).why}); check it by eye or move the camera",
+                )
 
     def _wait(self, phase: Callable[[], None]) -> None:
         self._phase, self._waiting_since = phase, None
@@ -188,6 +200,8 @@ class TaskRunner:
         self._retrying = self._attempts[step] > 0 or (step.kind != "look" and str(step) in self.steps_done)
         self._motions_before = self._context.motions_done
         self.steps_done.append(str(step))
+        if (wanted := effect(step)) is not None:
+            self._tried.add(wanted)
         self._phase = self._tick_run
 
     def _step_back(self) -> None:

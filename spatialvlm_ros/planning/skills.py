@@ -67,7 +67,7 @@ class Hand:
     tool: RigidTransform | None = None
     grasp: Grasp | None = None
     spot: Spot | None = None
-    # Whether the fingers reported something between them; None while they were not closed.
+    # Whether something is between the fingers, by their own report or because they were opened; None when not known.
     grasping: bool | None = None
 
 
@@ -214,7 +214,6 @@ def _at_height(tool: RigidTransform, height_m: float) -> RigidTransform:
 def _approach(step: Step, world: World, hand: Hand, config: PlanningConfig) -> Motion:
     """Above the thing and everything on the way, fingers as wide as it needs."""
     hand.grasp = grasp = plan_grasp(_thing(step.subject, world), world, config)
-    hand.grasping = None
     clear = min(travel_height_m(world, config.gripper.pad_below_tool_m, config, but=step.subject), config.workspace.high_m[2])
     height = max(float(grasp.tool.translation[2]) + config.approach_m, clear)
     return Motion("approach", _at_height(grasp.tool, height), grasp.opening_m, config.travel_speed_m_s)
@@ -291,7 +290,6 @@ def _lower(step: Step, world: World, hand: Hand, config: PlanningConfig) -> Moti
 
 def _release(step: Step, world: World, hand: Hand, config: PlanningConfig) -> Motion:
     grasp, _ = _placed(step, world, hand, config)
-    hand.grasping = None
     return Motion("release", None, grasp.opening_m, config.contact_speed_m_s)
 
 
@@ -313,7 +311,6 @@ def _look(step: Step, world: World, hand: Hand, config: PlanningConfig) -> Motio
 
 
 def _open(step: Step, world: World, hand: Hand, config: PlanningConfig) -> Motion:
-    hand.grasping = None
     return Motion("open", None, config.gripper.max_opening_m, config.contact_speed_m_s)
 
 

@@ -117,6 +117,7 @@ class World:
         directions: horizontal unit vectors (2,) of "left_of", "right_of", "in_front_of", "behind"; empty when up is unknown.
         table_m: height of the support plane in the planning frame; NaN without one.
         gripper: (3,) tool point; None when no fact tells.
+        fingers_hold: what the fingers themselves reported last; None when they were not asked yet.
     """
 
     now_ns: int
@@ -126,6 +127,7 @@ class World:
     directions: Mapping[str, FloatArray] = field(default_factory=dict)
     table_m: float = math.nan
     gripper: FloatArray | None = None
+    fingers_hold: bool | None = None
 
     def age_s(self, stamp_ns: int) -> float:
         return (self.now_ns - stamp_ns) * 1e-9

@@ -186,15 +186,15 @@ def measure_region(
 def _ball(points: PointArray, visible_extents: FloatArray) -> tuple[FloatArray, FloatArray] | None:
     """Centre (3,) and extents (3,) of a ball, or None when the points lie on none.
 
-    A block's points stay 12 % of the radius off the best sphere, a can's 14 %, a ball's below 6 % at a metre; a flat plate fits a
-    sphere far larger than itself.
+    A block's points stay 12 % of the radius off the best sphere, a can's 14 %, a ball's below 6 % at a metre. A flat plate fits a
+    larger sphere well, but a ball shows at least half as much in its shortest direction as in its longest.
     """
     fit = fit_sphere(points)
     if fit is None:
         return None
     centre, radius, rms = fit
-    half_width = float(np.sort(visible_extents)[1]) / 2
-    if rms > 0.08 * radius or not 0.85 < radius / half_width < 1.5:
+    shortest, middle, longest = (float(extent) for extent in np.sort(visible_extents))
+    if rms > 0.08 * radius or shortest < 0.4 * longest or not 0.85 < 2 * radius / middle < 1.5:
         return None
     return centre, np.full(3, 2 * radius)
 

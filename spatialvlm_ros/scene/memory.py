@@ -106,6 +106,10 @@ class ObjectMemory:
             left = np.stack([self._tracks[i].thing.centre for i in known])
             centres = np.stack([thing.centre for thing in seen])[:, None]
             cost = np.minimum(np.linalg.norm(centres - taken, axis=-1), np.linalg.norm(centres - left, axis=-1))
+            # The visible surface moves less than the box that is drawn around it when a part of the thing gets hidden.
+            surfaces = np.stack([self._tracks[i].thing.surface_point for i in known])
+            shown = np.stack([thing.surface_point for thing in seen])[:, None]
+            cost = np.fmin(cost, np.linalg.norm(shown - surfaces, axis=-1))
             labels = [self._tracks[i].thing.label for i in known]
             other = np.array([[_first_word(thing.label) != _first_word(label) for label in labels] for thing in seen])
             cost = cost + other * gate / 2

@@ -13,7 +13,7 @@ import yaml
 pytest.importorskip("rclpy")
 
 from spatialvlm_ros.nodes.node_types import NODES
-from spatialvlm_ros.nodes.parameters import Param, parameter_file
+from spatialvlm_ros.nodes.parameters import AUTOSTART, Param, parameter_file
 from spatialvlm_ros.nodes.robot_state import LinkCapsule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ def test_the_file_of_an_executable_holds_its_defaults(name: str) -> None:
 @pytest.mark.parametrize("name", NODES)
 def test_the_file_parses_to_the_defaults_with_their_types(name: str) -> None:
     loaded = yaml.safe_load((CONFIG / f"{name}.yaml").read_text())[name]["ros__parameters"]
-    defaults = {param.name: param.default for param in NODES[name].PARAMS}
+    defaults = {param.name: param.default for param in (*NODES[name].PARAMS, AUTOSTART)}
     assert loaded == defaults
     assert {key: type(value) for key, value in loaded.items()} == {key: type(value) for key, value in defaults.items()}
 

@@ -29,6 +29,8 @@ from spatialvlm_ros.nodes.planner_motion import motion_goal
 from spatialvlm_ros.nodes.planner_node import PlannerNode
 from spatialvlm_ros.nodes.planner_params import PLANNER_PARAMS, planning_config
 from spatialvlm_ros.planning.config import PlanningConfig
+from spatialvlm_ros.planning.errors import ErrorCode
+from spatialvlm_ros.planning.runner import TaskState
 from spatialvlm_ros.planning.skills import Motion
 
 DEMO = "pick up the red block and put it on the green plate"
@@ -381,3 +383,13 @@ def test_a_motion_of_the_fingers_alone_leaves_the_tool(ros: Any) -> None:
     goal = motion_goal(Motion("close", None, 0.0, 0.1), "base_link")
     assert isinstance(goal, MoveGripper.Goal) and not goal.move and goal.finger_opening_m == 0.0
     assert np.isnan(motion_goal(Motion("close", None, None, 0.1), "base_link").finger_opening_m)
+
+
+def test_codes_and_states_are_the_actions() -> None:
+    def constants(of: Any, prefix: str) -> dict[str, int]:
+        return {name.removeprefix(prefix): getattr(of, name) for name in dir(of) if name.startswith(prefix)}
+
+    codes = {one.name: one.value for one in ErrorCode}
+    assert constants(ExecuteTask.Result, "ERROR_") == codes
+    assert constants(PlanTask.Result, "ERROR_").items() <= codes.items()
+    assert constants(ExecuteTask.Feedback, "STATE_") == {one.name: one.value for one in TaskState}

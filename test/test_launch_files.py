@@ -1,0 +1,50 @@
+"""Launch files cannot run without a ROS installation; what can go wrong in them without one is checked here."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from spatialvlm_ros.bringup import graph
+from spatialvlm_ros.nodes.node_types import NODES
+from spatialvlm_ros.share import config_file
+
+LAUNCH = Path(__file__).resolve().parents[1] / "launch"
+FILES = ("spatialvlm.launch.py", "demo.launch.py")
+
+
+def keywords(path: Path, name: str) -> list[ast.expr]:
+    """Values of a keyword argument in all calls of a file."""
+    tree = ast.parse(path.read_text(), str(path))
+    return [word.value for call in ast.walk(tree) if isinstance(call, ast.Call) for word in call.keywords if word.arg == name]
+
+
+def strings(path: Path, name: str) -> list[str]:
+    return [value.value for value in keywords(path, name) if isinstance(value, ast.Constant)]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_launch_files_start_executables_that_exist(name: str) -> None:
+    executables = strings(LAUNCH / name, "executable")
+    assert executables and set(executables) <= set(NODES)
+    assert strings(LAUNCH / name, "name") == executables  # topics are named after the nodes
+
+
+def test_the_demo_launch_file_starts_the_same_nodes_as_the_demo() -> None:
+    launched = {executable for name in FILES for executable in strings(LAUNCH / name, "executable")}
+    assert launched == {node.executable for node in graph("sim", None)}
+
+
+def test_the_launch_file_remaps_what_bringup_remaps() -> None:
+    remapped = next(value for value in keywords(LAUNCH / FILES[0], "remappings"))
+    assert isinstance(remapped, ast.List)
+    sources = {pair.elts[0].value for pair in remapped.elts if isinstance(pair, ast.Tuple) and isinstance(pair.elts[0], ast.Constant)}
+    spatial = next(node for node in graph("realsense", None) if node.executable == "spatial_node")
+    assert sources == set(spatial.remaps)
+
+
+def test_every_node_has_its_parameter_file() -> None:
+    for name in NODES:
+        assert config_file(f"{name}.yaml").is_file()
