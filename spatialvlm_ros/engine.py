@@ -225,7 +225,7 @@ def _measured(
         empty, status=status, source=source, value=measured.value, std=measured.std,
         subject_point=points[0], object_point=points[1],
     )  # fmt: skip
-    return replace(fact, text=fact_sentence(fact, relation.sentence))
+    return replace(fact, text=fact_sentence(fact, relation.sentence, relation.sides))
 
 
 _SEVERITY: Mapping[Status, int] = {Status.OK: 0, Status.OCCLUDED: 1, Status.STALE: 2}

@@ -128,7 +128,7 @@ def test_a_rolled_camera_gives_the_same_answers(roll: float, seen: Scene) -> Non
         pair = ("red block", "blue block") if RELATIONS[relation].arity == 2 else ("red block",)
         level, other = fact(seen, relation, *pair), fact(rolled, relation, *pair)
         assert other.status is Status.OK
-        assert other.value == pytest.approx(level.value, abs=0.008 if level.unit == "m" else 0.05), relation
+        assert other.value == pytest.approx(level.value, abs=0.008 if level.unit == "m" else 0.1), relation
 
 
 def test_every_relation_speaks_a_sentence_and_keeps_the_query(seen: Scene) -> None:
@@ -173,7 +173,7 @@ def test_no_gripper_configured_says_how_to_get_one(picture: View) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        (Query("near", "a", "b"), "unknown relation 'near'; known are distance"),
+        (Query("near", "a", "b"), "unknown relation 'near'; known are left"),
         (Query("", "a", "b"), "unknown relation ''"),
         (Query("distance", "", "b"), "needs a subject"),
         (Query("distance", "a"), "the object's name is empty"),

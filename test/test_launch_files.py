@@ -40,9 +40,9 @@ def test_the_demo_launch_file_starts_the_same_nodes_as_the_demo() -> None:
 def test_the_launch_file_remaps_what_bringup_remaps() -> None:
     remapped = next(value for value in keywords(LAUNCH / FILES[0], "remappings"))
     assert isinstance(remapped, ast.List)
-    sources = {pair.elts[0].value for pair in remapped.elts if isinstance(pair, ast.Tuple) and isinstance(pair.elts[0], ast.Constant)}
+    pairs = [ast.literal_eval(pair.elts[0]) for pair in remapped.elts if isinstance(pair, ast.Tuple)]
     spatial = next(node for node in graph("realsense", None) if node.executable == "spatial_node")
-    assert sources == set(spatial.remaps)
+    assert set(pairs) == set(spatial.remaps)
 
 
 def test_every_node_has_its_parameter_file() -> None:

@@ -12,21 +12,27 @@ def number(value: float, std: float, unit: str) -> str:
     return f"{value:.3g} ± {std:.2g} {unit}".rstrip()
 
 
-def fact_sentence(fact: SpatialFact, template: str) -> str:
-    """Fill a relation's template ({a}, {b}, {value} or {verdict}) from a fact that has a value."""
-    fields = {"a": _bare(fact.query.subject), "b": _bare(fact.query.object)}
-    if fact.unit == PROBABILITY:
-        verdict = fact.truth.verdict
-        if verdict is None:
-            return _tidy(template.format(verdict="perhaps", **fields)) + f" (too close to call: {fact.value:.0%})"
-        return _tidy(template.format(verdict="" if verdict else "not", **fields))
-    return template.format(value=number(fact.value, fact.std, fact.unit), **fields)
+def fact_sentence(fact: SpatialFact, template: str, sides: tuple[str, str] = ("", "")) -> str:
+    """Fill a relation's template from a fact that has a value; see scene.relation.Relation for its fields.
+
+    What is too close to call is said as what is likelier, with "perhaps" and its probability.
+    """
+    a, b = _bare(fact.query.subject), _bare(fact.query.object)
+    if fact.unit != PROBABILITY:
+        return template.format(a=a, b=b, value=number(fact.value, fact.std, fact.unit))
+    verdict = fact.truth.verdict
+    likelier = fact.value >= 0.5
+    is_predicate = "{chosen}" not in template and "{side}" not in template
+    words = "perhaps" if verdict is None else "not" if is_predicate and not verdict else ""
+    chosen, other = (a, b) if likelier else (b, a)
+    text = template.format(a=a, b=b, verdict=words, chosen=chosen, other=other, side=sides[0 if likelier else 1])
+    doubt = ""
+    if verdict is None:
+        share = fact.value if is_predicate or likelier else 1 - fact.value
+        doubt = f" (too close to call: {share:.0%})"
+    return " ".join(text.split()) + doubt
 
 
 def _bare(name: str) -> str:
     first, _, rest = name.partition(" ")
     return rest if first.lower() in ("the", "a", "an") and rest else name
-
-
-def _tidy(text: str) -> str:
-    return " ".join(text.split())

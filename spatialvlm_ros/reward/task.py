@@ -265,7 +265,7 @@ def _check_constraint(field: str, constraint: Constraint, parameters: tuple[str,
                 raise TaskError(
                     f"{field}.{part}", name, f"'{placeholder}' is not in the task's parameters ({known}); add it there"
                 )
-    is_predicate = RELATIONS[query.relation].kind is Kind.PREDICATE
+    is_predicate = RELATIONS[query.relation].kind is not Kind.ESTIMATE
     if is_predicate != constraint.want.of_predicate:
         cure = "use 'is: true' or 'is: false'" if is_predicate else "use 'at_most' or 'at_least' with a length"
         kind = "true or false" if is_predicate else "a number"

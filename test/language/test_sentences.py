@@ -38,12 +38,28 @@ def test_a_predicate_is_said_with_its_verdict(probability: float, sentence: str)
     assert fact_sentence(fact, RELATIONS["left"].sentence) == sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "probability", "sentence"),
+    [
+        ("which_tall", 0.999, "The cup is taller than the can."),
+        ("which_tall", 0.001, "The can is taller than the cup."),
+        ("which_tall", 0.3, "The can is perhaps taller than the cup. (too close to call: 70%)"),
+        ("left_or_right", 0.999, "The cup is left of the can."),
+        ("left_or_right", 0.001, "The cup is right of the can."),
+        ("left_or_right", 0.4, "The cup is perhaps right of the can. (too close to call: 60%)"),
+    ],
+)
+def test_choices_and_classifications_name_their_answer(name: str, probability: float, sentence: str) -> None:
+    fact = replace(FACT, query=Query(name, "cup", "can"), value=probability, unit=PROBABILITY)
+    assert fact_sentence(fact, RELATIONS[name].sentence, RELATIONS[name].sides) == sentence
+
+
 @pytest.mark.parametrize("name", RELATIONS)
 def test_every_relation_makes_a_whole_sentence(name: str) -> None:
     relation = RELATIONS[name]
-    unit = PROBABILITY if relation.kind is Kind.PREDICATE else METRE
+    unit = METRE if relation.kind is Kind.ESTIMATE else PROBABILITY
     fact = replace(FACT, query=Query(name, "cup", "can" if relation.arity == 2 else ""), value=0.999, unit=unit)
-    text = fact_sentence(fact, relation.sentence)
+    text = fact_sentence(fact, relation.sentence, relation.sides)
     assert "cup" in text and ("can" in text) == (relation.arity == 2)
     assert text.endswith(".") and "  " not in text and "{" not in text
 

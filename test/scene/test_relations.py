@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from scipy.stats import norm
 from things import box, camera_over_table, placed, scene, tool
 
 from spatialvlm_ros.geometry.rigid import RigidTransform
-from spatialvlm_ros.scene.facts import METRE, PROBABILITY, Truth
+from spatialvlm_ros.scene.facts import METRE, PROBABILITY
 from spatialvlm_ros.scene.relations import RELATIONS, Kind, Measurement
 from spatialvlm_ros.scene.scene import Scene, SceneObject
 
@@ -22,7 +20,14 @@ ESTIMATES = [name for name, relation in RELATIONS.items() if relation.kind is Ki
 PREDICATES = [name for name, relation in RELATIONS.items() if relation.kind is Kind.PREDICATE]
 PAIRS = [name for name, relation in RELATIONS.items() if relation.arity == 2]
 SYMMETRIC = ["distance", "gap", "horizontal_distance", "vertical_distance"]
-OPPOSITES = [("left", "right"), ("front", "behind"), ("above", "below")]
+OPPOSITES = [("left", "right"), ("front", "behind"), ("above", "below"), ("tall", "short"), ("wide", "thin"), ("big", "small")]
+# SpatialVLM's 43 question types: 12 predicates, 12 choices, 6 classifications, 13 estimates.
+WORDS = [word for pair in OPPOSITES for word in pair]
+NEED_UP = {
+    "horizontal_distance", "vertical_distance", "height", "elevation", "above_difference", "below_difference", "on",
+    "above", "below", "tall", "short", "which_above", "which_below", "which_tall", "which_short", "above_or_below",
+    "tall_or_short",
+}  # fmt: skip
 CENTRE_DISTANCES = ["distance", "horizontal_distance", "vertical_distance"]
 
 
@@ -77,11 +82,56 @@ def second_formulation(name: str, a: SceneObject, b: SceneObject) -> float:
         "height": lambda: np.ptp(vertices(a)[:, 2]),
         "width": lambda: np.ptp(vertices(a)[:, 1]),
         "elevation": lambda: vertices(a)[:, 2].min(),
+        "left_difference": lambda: d[1],
+        "right_difference": lambda: -d[1],
+        "behind_difference": lambda: d[0],
+        "front_difference": lambda: -d[0],
+        "above_difference": lambda: vertices(a)[:, 2].min() - vertices(b)[:, 2].min(),
+        "below_difference": lambda: vertices(b)[:, 2].min() - vertices(a)[:, 2].min(),
     }
     return float(values[name]())
 
 
-@pytest.mark.parametrize("name", [name for name in RELATIONS if name not in ("on", "held")])
+def size(word: str, thing: SceneObject) -> float:
+    """What a word of size compares, from the box's corners and edges; negative for the smaller one's word."""
+    spans = np.ptp(vertices(thing), axis=0)
+    values = {"tall": spans[2], "wide": spans[1], "big": thing.extents[0] * thing.extents[1] * thing.extents[2]}
+    opposite = {"short": "tall", "thin": "wide", "small": "big"}
+    return float(values[word]) if word in values else -float(values[opposite[word]])
+
+
+@pytest.mark.parametrize("word", ["tall", "short", "wide", "thin", "big", "small"])
+def test_size_words_side_with_the_true_sizes(word: str) -> None:
+    checked = 0
+    for a, b, view, pose in situations():
+        found = measure(word, view, placed(a, pose), placed(b, pose)).value
+        assert (found > 0.5) == (size(word, a) > size(word, b))
+        checked += abs(found - 0.5) > 0.45
+    assert checked > 10
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_choices_and_classifications_read_the_predicates_margin(word: str) -> None:
+    first, second = next(pair for pair in OPPOSITES if word in pair)
+    classification = f"{first}_or_{second}" if f"{first}_or_{second}" in RELATIONS else f"{second}_or_{first}"
+    side = 0 if classification.startswith(word) else 1
+    for a, b, view, pose in situations(8):
+        a, b = placed(a, pose), placed(b, pose)
+        truth = measure(word, view, a, b).value
+        assert measure(f"which_{word}", view, a, b).value == truth
+        assert measure(f"which_{word}", view, b, a).value == pytest.approx(1 - truth, abs=1e-12)
+        classified = measure(classification, view, a, b).value
+        assert classified == pytest.approx(truth if side == 0 else 1 - truth, abs=1e-12)
+
+
+def test_the_registry_holds_the_papers_43_question_types() -> None:
+    kinds = {kind: {name for name, relation in RELATIONS.items() if relation.kind is kind} for kind in Kind}
+    assert kinds[Kind.PREDICATE] >= set(WORDS) and len(kinds[Kind.CHOICE]) == 12
+    assert kinds[Kind.CHOICE] == {f"which_{word}" for word in WORDS}
+    assert len(kinds[Kind.CLASSIFY]) == 6 and len(kinds[Kind.ESTIMATE]) == 13
+
+
+@pytest.mark.parametrize("name", [*ESTIMATES, "left", "right", "behind", "front", "above", "below"])
 def test_value_is_that_of_the_second_formulation(name: str) -> None:
     for a, b, view, pose in situations():
         found = measure(name, view, placed(a, pose), placed(b, pose))
@@ -94,13 +144,15 @@ def test_registry_says_what_it_gives(name: str) -> None:
     assert relation.name == name and relation.arity in (1, 2)
     a, b, view, pose = situations(1)[0]
     found = measure(name, view, placed(a, pose), placed(b, pose))
-    if relation.kind is Kind.PREDICATE:
+    if relation.kind is not Kind.ESTIMATE:
         assert relation.unit == PROBABILITY and 0 <= found.value <= 1 and math.isnan(found.std)
         assert "{verdict}" in relation.sentence
+        assert ("{side}" in relation.sentence) == (relation.kind is Kind.CLASSIFY) == all(relation.sides)
     else:
         assert relation.unit == METRE and found.std > 0
         assert "{value}" in relation.sentence
-    assert "{a}" in relation.sentence and ("{b}" in relation.sentence) == (relation.arity == 2)
+    first, second = ("{chosen}", "{other}") if relation.kind is Kind.CHOICE else ("{a}", "{b}")
+    assert first in relation.sentence and (second in relation.sentence) == (relation.arity == 2)
     assert np.isfinite(found.subject_point).all()
     assert np.isfinite(found.object_point).all() == (relation.arity == 2)
 
@@ -212,9 +264,7 @@ def test_relations_that_need_up_say_so_and_the_others_do_without(name: str) -> N
     relation = RELATIONS[name]
     a, b, _, _ = situations(1)[0]
     blind = scene({})
-    assert relation.needs_canonical == (
-        name in ("horizontal_distance", "vertical_distance", "height", "elevation", "above", "below", "on")
-    )
+    assert relation.needs_canonical == (name in NEED_UP)
     if relation.needs_canonical:
         with pytest.raises(ValueError, match="up is not known"):
             measure(name, blind, a, b)
@@ -246,105 +296,5 @@ def test_gap_to_the_tool_point_is_to_the_nearest_surface() -> None:
     assert measure("distance", view, hand, block).value == pytest.approx(0.2)
 
 
-# -- truth tables -----------------------------------------------------------------------------------------------------
-
-BASE = {"size": (0.1, 0.1, 0.04), "top": 0.04}
-
-
-def on(
-    offset: tuple[float, float, float], *, size: tuple[float, float, float] = (0.05, 0.05, 0.05), std: float = 0.001
-) -> bool | None:
-    """Verdict of "block on plate" with the block's middle at ``offset`` from resting on the middle of the plate."""
-    pose = camera_over_table(40, 15)
-    covariance = std**2 * np.eye(3)
-    plate = box((0.7, 0.1, 0.02), (0.1, 0.1, 0.04), covariance=covariance, number=2)
-    block = box(np.array([0.7, 0.1, 0.04 + size[2] / 2]) + offset, size, covariance=covariance)
-    block, plate = (replace(thing, extents_std=np.full(3, std)) for thing in (block, plate))
-    return Truth(measure("on", scene({}, pose), placed(block, pose), placed(plate, pose)).value).verdict
-
-
-@pytest.mark.parametrize(
-    ("offset", "verdict"),
-    [
-        ((0, 0, 0), True),
-        ((0.03, -0.03, 0.005), True),
-        ((0, 0, -0.005), True),
-        ((0.09, 0, 0), False),  # beside the plate's edge, at the same height
-        ((0, 0.09, 0), False),
-        ((0, 0, 0.05), False),  # held above
-        ((0, 0, -0.04), False),  # inside, i.e. standing on the table at the plate's place
-        ((0, 0, -0.2), False),
-        ((0.05, 0, 0), None),  # its middle over the very edge
-        ((0, 0, 0.015), None),  # as far off as contact reaches
-    ],
-)
-def test_on_needs_contact_and_support(offset: tuple[float, float, float], verdict: bool | None) -> None:
-    assert on(offset) is verdict
-
-
-def test_on_is_not_mutual() -> None:
-    pose = camera_over_table()
-    plate, block = placed(box((0.7, 0, 0.02), (0.1, 0.1, 0.04)), pose), placed(box((0.7, 0, 0.065)), pose)
-    assert measure("on", scene({}, pose), plate, block).value < 0.01
-
-
-def test_a_sheet_right_under_another_is_not_on_it() -> None:
-    # Its lower face is as near to the other's upper face as contact reaches, but from below.
-    pose = camera_over_table()
-    sheets = [
-        placed(replace(box((0.7, 0, z), (0.1, 0.1, 0.004)), extents_std=np.full(3, 1e-4), covariance=1e-8 * np.eye(3)), pose)
-        for z in (0.095, 0.1)
-    ]
-    assert measure("on", scene({}, pose), *sheets).value < 0.01
-    assert measure("on", scene({}, pose), *sheets[::-1]).value > 0.99
-
-
-def test_on_is_too_close_to_call_when_little_is_known() -> None:
-    assert on((0, 0, 0.01), std=0.02) is None
-
-
-def test_on_a_larger_thing_may_be_anywhere_on_it_also_when_it_is_turned() -> None:
-    pose = camera_over_table()
-    axes = Rotation.from_euler("z", 45, degrees=True).as_matrix()
-    tray = box((0.7, 0, 0.01), (0.4, 0.1, 0.02), axes, number=2)
-    view = scene({}, pose)
-
-    def verdict(along: float, across: float) -> bool | None:
-        centre = tray.centre + axes @ (along, across, 0.01 + 0.025)
-        return Truth(measure("on", view, placed(box(centre), pose), placed(tray, pose)).value).verdict
-
-    assert verdict(0.17, 0.0) is True
-    assert verdict(0.0, 0.17) is False
-
-
-@pytest.mark.parametrize(
-    ("offset", "verdict"),
-    [
-        ((0, 0, 0), True),
-        ((0.015, 0.015, 0.01), True),
-        ((0, 0, 0.1), False),  # above, not yet around it
-        ((0.06, 0, 0), False),
-        ((0.04, 0, 0), None),  # at the edge of reach: half the block and half of 3 cm
-    ],
-)
-def test_held_means_the_tool_point_is_within_the_thing(offset: tuple[float, float, float], verdict: bool | None) -> None:
-    pose = camera_over_table()
-    block, hand = box((0.7, 0, 0.1)), tool(np.array([0.7, 0, 0.1]) + offset)
-    for view in (scene({}, pose), scene({})):  # up is not needed
-        assert Truth(measure("held", view, placed(block, pose), placed(hand, pose)).value).verdict is verdict
-
-
-def test_verdicts_sharpen_as_things_part() -> None:
-    pose = camera_over_table()
-    view = scene({}, pose)
-    probabilities = [
-        measure("left", view, placed(box((0.7, y, 0.1)), pose), placed(box((0.7, 0, 0.1)), pose)).value
-        for y in np.linspace(-0.02, 0.02, 21)
-    ]
-    assert all(a < b for a, b in pairwise(probabilities))
-    assert probabilities[10] == pytest.approx(0.5)
-
-
-def test_estimates_and_predicates_are_all_covered_here() -> None:
-    assert set(ESTIMATES) == {"distance", "gap", "horizontal_distance", "vertical_distance", "height", "width", "elevation"}
-    assert set(PREDICATES) == {"left", "right", "front", "behind", "above", "below", "on", "held"}
+def test_what_is_no_question_type_of_the_paper_has_its_truth_table_here() -> None:
+    assert set(PREDICATES) - set(WORDS) == {"on", "held"}
