@@ -199,6 +199,9 @@ def measure_query(scene: Scene, query: Query, output: tuple[str, RigidTransform]
     for binding in bindings:
         if binding.thing is None:
             return replace(empty, status=binding.status, text=binding.text)
+    if len({binding.thing.id for binding in bindings if binding.thing is not None}) < len(bindings):
+        text = f"'{query.subject}' and '{query.object}' cannot be told apart: one region answers to both, they may touch"
+        return replace(empty, status=Status.AMBIGUOUS, text=text)
     if relation.needs_canonical and scene.canonical is None:
         text = f"'{relation.name}' needs the up direction, which is not known: {scene.canonical_reason}"
         return replace(empty, status=Status.NOT_CANONICAL, text=text)

@@ -173,7 +173,7 @@ def test_no_gripper_configured_says_how_to_get_one(picture: View) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        (Query("near", "a", "b"), "unknown relation 'near'; known are left"),
+        (Query("near", "a", "b"), "unknown relation 'near'; known are distance"),
         (Query("", "a", "b"), "unknown relation ''"),
         (Query("distance", "", "b"), "needs a subject"),
         (Query("distance", "a"), "the object's name is empty"),
@@ -237,7 +237,7 @@ def test_the_worse_status_of_two_things_is_the_facts() -> None:
     from things import box, scene
 
     stats = {"ok": Status.OK, "occluded": Status.OCCLUDED, "stale": Status.STALE}
-    both = scene({name: box((i, 0, 1.0), status=status) for i, (name, status) in enumerate(stats.items())})
+    both = scene({name: box((i, 0, 1.0), number=i + 1, status=status) for i, (name, status) in enumerate(stats.items())})
     assert fact(both, "distance", "ok", "occluded").status is Status.OCCLUDED
     assert fact(both, "distance", "stale", "occluded").status is Status.STALE
     assert np.isfinite(fact(both, "distance", "stale", "ok").value)

@@ -200,12 +200,14 @@ class PlannerNode(ManagedNode):
     def _execute(self, goal: Any, result: Any) -> None:
         if not self._moving.acquire(blocking=False):
             raise TaskError(ErrorCode.BUSY, f"another task is being carried out ({self._doing}); wait for its end or cancel it")
-        begun_ns = self.get_clock().now().nanoseconds
+        begun_ns, begun_s = self.get_clock().now().nanoseconds, time.monotonic()
         try:
             self._doing = goal.request.instruction
             self._carry_out(goal, result)
         finally:
-            result.duration_s = max(0.0, (self.get_clock().now().nanoseconds - begun_ns) * 1e-9)
+            # Time 0 is a simulated clock that was not heard yet; the steady clock stands in for it.
+            by_clock_s = (self.get_clock().now().nanoseconds - begun_ns) * 1e-9
+            result.duration_s = max(0.0, by_clock_s if begun_ns else time.monotonic() - begun_s)
             self._doing = ""
             self._moving.release()
 

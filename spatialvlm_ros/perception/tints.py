@@ -87,6 +87,8 @@ def _is_plain(lab: FloatArray, half: BoolArray, least: float, config: TabletopCo
     pieces, _, stats, _ = cv2.connectedComponentsWithStats(half.astype(np.uint8), connectivity=8)
     if pieces < 2 or stats[1:, cv2.CC_STAT_AREA].max() < 0.85 * count:
         return False
-    # The median tells the colour, three quarters of the pixels whether it is one: the rest is edges and highlights.
-    away = np.linalg.norm(lab[half] - np.median(lab[half], axis=0), axis=1)
-    return float(np.percentile(away, 75)) < 0.25 * config.parts.two_tints
+    # The median tells the colour, three quarters of the pixels whether it is one: the rest is edges and highlights. Light
+    # and shade on two faces make a tint stronger or weaker, not another one: only what is across its direction counts.
+    tint = np.median(lab[half], axis=0)
+    across = np.array([-tint[1], tint[0]]) / max(float(np.linalg.norm(tint)), 1e-6)
+    return float(np.percentile(np.abs(lab[half] @ across), 75)) < 0.25 * config.parts.two_tints

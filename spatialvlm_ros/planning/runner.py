@@ -155,7 +155,8 @@ class TaskRunner:
             if goal in self._tried and goal.subject in looked and self._context.holds(goal, beliefs) is None:
                 raise TaskError(
                     ErrorCode.STEP_FAILED,
-                    f"{goal} was carried out but cannot be confirmed ({beliefs.of(goal).why}); check it by eye or move the camera",
+                    f"{goal} was carried out but cannot be confirmed ({beliefs.of(goal).why}); "
+                    "check it by eye or move the camera",
                 )
 
     def _wait(self, phase: Callable[[], None]) -> None:
@@ -245,7 +246,9 @@ class TaskRunner:
         if wanted is not None and self._context.beliefs().verdict(wanted) and step.kind == "pick":
             self._step_done(step)  # it worked, only later than the check waited
             return
-        self._wait(self._tick_guard)
+        # What may have worked is looked at by a new plan, not done once more.
+        doubtful = wanted is not None and step.kind == "place" and self._context.holds(wanted, self._context.beliefs()) is None
+        self._wait(self._tick_plan if doubtful else self._tick_guard)
 
     def _tick_goal(self) -> None:
         """All steps are done: do the goals hold in the facts?"""

@@ -102,5 +102,7 @@ def _register_dimension(dimension: Dimension) -> None:
             register(name, Kind.CLASSIFY, 2, sentence, canonical=dimension.needs_up, sides=dimension.phrases)(compare)
 
 
-for _dimension in DIMENSIONS:
-    _register_dimension(_dimension)
+def register_comparisons() -> None:
+    """Enter all predicates, choices and classifications of the six dimensions; for ``relations.py``, once."""
+    for dimension in DIMENSIONS:
+        _register_dimension(dimension)

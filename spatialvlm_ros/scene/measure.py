@@ -15,6 +15,7 @@ from ..geometry.rigid import FloatArray
 from ..geometry.sphere import fit_sphere
 from .facts import Source, Status
 from .frame import BoolArray, Region, RGBDFrame
+from .hidden import complete_depth, top_is_hidden
 from .noise import DepthNoise
 from .scene import Canonical, SceneObject
 
@@ -166,13 +167,19 @@ def measure_region(
         bottom = float(np.quantile(heights, config.trim_share))
         if abs(bottom) < config.ground_snap_m:
             low[2] -= bottom
-    ball = _ball(thinned, high - low)
+    ball, unseen = _ball(thinned, high - low), np.zeros((3, 3))
     if ball is None:
         centre, extents = axes @ ((low + high) / 2), np.maximum(high - low, 1e-3)
+        if canonical is not None and np.isfinite(support_plane).all():
+            top_m = float(np.quantile(thinned @ support_plane[:3], 1 - config.trim_share)) + float(support_plane[3])
+            if top_is_hidden(frame, region, support_plane, centre, top_m):
+                away = canonical.scene_from_canonical.rotation[:, 0]
+                centre, extents, unseen = complete_depth(centre, extents, axes, away)
     else:
         centre, extents = ball
     visible = _visible_share(region)
     covariance, edge_std = _covariance(points, axes, extents, visible, region.truncated, noise, frame.camera.fx, config)
+    covariance = covariance + unseen
     step = max(1, len(points) // config.max_kept_points)
     return SceneObject(
         id=object_id, label=region.label, score=region.score, centre=centre, covariance=covariance, axes=axes,

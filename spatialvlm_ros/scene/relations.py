@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dimensions import offset, width_of
+from .dimensions import offset, register_comparisons, width_of
 from .facts import truth_from_margin
 from .relation import (
     RELATIONS,
@@ -127,6 +127,10 @@ def _above_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measureme
 def _below_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     return _difference(*_bottoms(scene, b, a), a, b)
 
+
+# -- comparisons -------------------------------------------------------------------------------------------------------
+
+register_comparisons()
 
 # -- contact ----------------------------------------------------------------------------------------------------------
 

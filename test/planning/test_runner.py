@@ -312,8 +312,8 @@ def test_chaos_always_ends_with_one_outcome(seed: int) -> None:
 
 
 def test_what_was_done_and_cannot_be_confirmed_is_not_done_again() -> None:
-    task = Task([block("a", 0.45, 0.1), block("b", 0.45, -0.1)], "put a on b").until_motion("release")
-    task.world.std_m = 0.05
+    task = Task([block("a", 0.45, 0.1), block("b", 0.45, -0.1)], "put a on b").until_motion("retreat")
+    task.world.find("b").hidden = True
     task.run()
     assert task.code is ErrorCode.STEP_FAILED and "cannot be confirmed" in task.text
     assert task.runner.steps_done.count("place(a, b)") == 1 and task.world.find("a").centre[2] == pytest.approx(0.06, abs=1e-3)
