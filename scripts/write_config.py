@@ -26,7 +26,7 @@ def simulated_robot() -> str:
         "depth_noise": "stereo",
         "robot_capsules": capsules,
     }
-    return _SIM_HEADER + yaml.safe_dump({"spatial_node": {"ros__parameters": values}}, sort_keys=False, width=120)
+    return _SIM_HEADER + yaml.safe_dump({"/**/spatial_node": {"ros__parameters": values}}, sort_keys=False, width=120)
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
     python -m spatialvlm_ros.bringup --camera realsense --task "pick up the red block"
     python -m spatialvlm_ros.bringup --camera sim
 
-What never changes: the processes get the same executables, parameter files and remaps as from the launch files, and none outlives
-this one when it ends by a signal.
+What never changes: the processes are the same executables with the same remaps as from the launch files, and none outlives this
+one when it ends by a signal.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ class NodeProcess:
     def command(self) -> list[str]:
         """Its command line."""
         words = [sys.executable, "-m", f"spatialvlm_ros.nodes.{self.executable}", "--ros-args"]
-        for path in self.parameter_files:
-            words += ["--params-file", str(path)]
         for name, value in self.parameters.items():
             # JSON is YAML, which rcl parses behind -p; its quotes keep a string from turning into a number.
             words += ["-p", f"{name}:={json.dumps(value, ensure_ascii=False)}"]
+        # Later ones win, and what is in a robot's own file is meant.
+        for path in self.parameter_files:
+            words += ["--params-file", str(path)]
         for source, target in self.remaps.items():
             words += ["-r", f"{source}:={target}"]
         return words

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         return command(options)
     except KeyboardInterrupt:
         return 130
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _BAD_INPUT
     except (RuntimeError, ImportError) as error:

@@ -200,8 +200,12 @@ def measure_query(scene: Scene, query: Query, output: tuple[str, RigidTransform]
         if binding.thing is None:
             return replace(empty, status=binding.status, text=binding.text)
     if len({binding.thing.id for binding in bindings if binding.thing is not None}) < len(bindings):
-        text = f"'{query.subject}' and '{query.object}' cannot be told apart: one region answers to both, they may touch"
+        text = f"'{query.subject}' and '{query.object}' cannot be told apart: one thing on the image answers to both"
         return replace(empty, status=Status.AMBIGUOUS, text=text)
+    if relation.needs_extent:
+        for name, binding in zip(names, bindings, strict=True):
+            if binding.thing is not None and not binding.thing.extents.any():
+                return replace(empty, status=Status.NO_DEPTH, text=f"the {_plain(name)} is known as a point, without a size")
     if relation.needs_canonical and scene.canonical is None:
         text = f"'{relation.name}' needs the up direction, which is not known: {scene.canonical_reason}"
         return replace(empty, status=Status.NOT_CANONICAL, text=text)

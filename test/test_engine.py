@@ -132,7 +132,7 @@ def test_a_rolled_camera_gives_the_same_answers(roll: float, seen: Scene) -> Non
 
 
 def test_every_relation_speaks_a_sentence_and_keeps_the_query(seen: Scene) -> None:
-    queries = [Query(name, "red block", "gripper" if relation.arity == 2 else "") for name, relation in RELATIONS.items()]
+    queries = [Query(name, "red block", "blue block" if relation.arity == 2 else "") for name, relation in RELATIONS.items()]
     facts = SpatialEngine().facts(seen, queries)
     assert [found.query for found in facts] == queries
     for found in facts:
@@ -140,6 +140,20 @@ def test_every_relation_speaks_a_sentence_and_keeps_the_query(seen: Scene) -> No
         assert (
             "red block" in found.text and found.stamp_ns == seen.stamp_ns and found.unit == RELATIONS[found.query.relation].unit
         )
+
+
+@pytest.mark.parametrize("name", ["height", "width", "tall", "which_big", "wide_or_thin"])
+def test_a_point_has_no_size_to_compare(name: str, seen: Scene) -> None:
+    found = fact(seen, name, "gripper", "red block" if RELATIONS[name].arity == 2 else "")
+    assert found.status is Status.NO_DEPTH and np.isnan(found.value) and "without a size" in found.text
+
+
+def test_two_names_of_one_thing_are_not_measured_against_each_other(seen: Scene) -> None:
+    found = fact(seen, "distance", "gripper", "gripper")
+    assert found.status is Status.BAD_QUERY and "both names" in found.text
+    number = next(thing.id for thing in seen.objects if thing.label == "red block")
+    both = SpatialEngine(EngineConfig(noise=NOISE)).observe(view([RED]).frame, ["red block", "#1"])
+    assert number >= 1 and fact(both, "gap", "red block", "#1").status is Status.AMBIGUOUS
 
 
 def test_output_frame_moves_the_points_and_nothing_else(picture: View, seen: Scene) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -18,6 +17,8 @@ from rclpy.node import Node
 from spatialvlm_msgs.action import ExecuteTask
 from spatialvlm_msgs.msg import Scene
 from spatialvlm_msgs.srv import SetTask
+
+from ..nodes.planner_action_client import SafeActionClient
 
 
 class DemoError(RuntimeError):
@@ -98,7 +99,7 @@ class DemoClient:
 
     def execute(self, instruction: str, timeout_s: float, tell: Callable[[str], None]) -> TaskOutcome:
         """Carry out a task and tell its progress, a line when something changed."""
-        client = ActionClient(self.node, ExecuteTask, "planner_node/execute_task")
+        client = SafeActionClient(self.node, ExecuteTask, "planner_node/execute_task")
         last = [""]
 
         def on_feedback(message: Any) -> None:

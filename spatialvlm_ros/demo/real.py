@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ..bringup import NodeProcess, Supervisor, ros_environment
 from ..evaluation.benchmark_file import sha256, versions, write_json
 from ..scene.frame import RGBDFrame
-from .run import PACKAGES
+from .run import PACKAGES, claim
 
 WHERE_TO_GET = """No real frames at hand. Get some, e.g. one of these, and run: make demo-real REAL=/path/to/them
   - PointCloudLibrary/data, segmentation/mOSD (BSD-3): table-top scenes of a Kinect with labels; convert its PCD files to
@@ -79,6 +79,7 @@ def frames_of(path: Path, depth_unit_m: float | None = None) -> Iterator[RealFra
 
 def run_real(options: RealOptions) -> dict[str, Any]:
     """Play all frames; leaves real.json and real/NAME.png in ``options.out``. Returns what real.json holds."""
+    claim(options.out)
     environment = {**ros_environment(), "ROS_DOMAIN_ID": str(options.domain_id), "ROS_PYTHON_CHECK_FIELDS": "1"}
     os.environ.update({key: value for key, value in environment.items() if key.startswith(("ROS_", "FAST"))})
     from .client import DemoClient, DemoError

@@ -6,7 +6,6 @@ The judge (truth on /sim/ground_truth) is read from the recording, after the fac
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -52,7 +51,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
         DemoError: when a node dies or does not answer; its text names the log to read.
     """
     started = time.monotonic()
-    options.out.mkdir(parents=True, exist_ok=True)
+    claim(options.out)
     bag = options.out / "episode.mcap"
     outcome, stages = _run_episode(options, bag)
     options.tell(f"planner: {'success' if outcome.success else 'failed: ' + outcome.error_msg} ({', '.join(outcome.steps)})")
@@ -71,6 +70,17 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     }  # fmt: skip
     write_json(options.out / "summary.json", summary)
     return summary
+
+
+_MARKER = ".spatialvlm-demo"
+
+
+def claim(out: Path) -> None:
+    """Make a directory for results. Raises ValueError for one that holds something else, which results would overwrite."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / _MARKER).exists() and any(out.iterdir()):
+        raise ValueError(f"--out {out} holds files that are no results of a demo; name a new or an empty directory")
+    (out / _MARKER).touch()
 
 
 def episode_line(summary: Mapping[str, Any]) -> str:
@@ -108,7 +118,6 @@ def _run_episode(options: DemoOptions, bag: Path) -> tuple[Any, list[str]]:
     from .client import DemoClient, DemoError
 
     logs = options.out / "logs"
-    shutil.rmtree(logs, ignore_errors=True)
     supervisor = Supervisor(environment, logs)
 
     def alive() -> None:

@@ -23,12 +23,14 @@ def fact_sentence(fact: SpatialFact, template: str, sides: tuple[str, str] = (""
     verdict = fact.truth.verdict
     likelier = fact.value >= 0.5
     is_predicate = "{chosen}" not in template and "{side}" not in template
-    words = "perhaps" if verdict is None else "not" if is_predicate and not verdict else ""
+    words = "not" if is_predicate and not likelier else ""
+    if verdict is None:
+        words = f"perhaps {words}"
     chosen, other = (a, b) if likelier else (b, a)
     text = template.format(a=a, b=b, verdict=words, chosen=chosen, other=other, side=sides[0 if likelier else 1])
     doubt = ""
     if verdict is None:
-        share = fact.value if is_predicate or likelier else 1 - fact.value
+        share = fact.value if likelier else 1 - fact.value
         doubt = f" (too close to call: {share:.0%})"
     return " ".join(text.split()) + doubt
 

@@ -64,7 +64,8 @@ AUTOSTART = Param("autostart", True, "Configure and activate at start, without a
 
 def parameter_file(node_name: str, params: Sequence[Param]) -> str:
     """The commented YAML of an executable's defaults with autostart, as it lies in config/ (a test compares the two)."""
-    lines = [f"# Parameters of {node_name} with their defaults. Generated from the code; change a copy of it.", f"{node_name}:"]
+    lines = [f"# Parameters of {node_name} with their defaults. Generated from the code; change a copy of it."]
+    lines.append(f"/**/{node_name}:")  # in any namespace
     lines.append("  ros__parameters:")
     for param in (*params, AUTOSTART):
         limits = " One of: " + ", ".join(param.choices) + "." if param.choices else ""

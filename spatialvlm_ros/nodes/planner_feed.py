@@ -51,10 +51,10 @@ class PlannerFeed:
         self._sessions: dict[int, tuple[Query, ...]] = {}
         self._asked: tuple[frozenset[Query], float] = (frozenset(), -math.inf)
         self._refusal = ""
-        group = ReentrantCallbackGroup()
-        node.own_subscription(SceneMsg, f"{spatial_node}/scene", self._receive_scene, _QOS, callback_group=group)
-        node.own_subscription(SpatialFactArray, f"{spatial_node}/facts", self._receive_facts, _QOS, callback_group=group)
-        self._client = node.own_client(SetQueries, f"{spatial_node}/set_queries", callback_group=group)
+        # Streams deliver in the order of arrival: an older fact must not replace a newer one.
+        node.own_stream(SceneMsg, f"{spatial_node}/scene", self._receive_scene, _QOS)
+        node.own_stream(SpatialFactArray, f"{spatial_node}/facts", self._receive_facts, _QOS)
+        self._client = node.own_client(SetQueries, f"{spatial_node}/set_queries", callback_group=ReentrantCallbackGroup())
 
     # -- what comes in --------------------------------------------------------------------------------------------------
 

@@ -137,6 +137,7 @@ class MoveGripperExecutor:
             if goal.handle is None and time.monotonic() - goal.sent_s > self._timeout_s / 2:
                 self._repeat(goal)
             if goal.handle is not None and self._is_gone():
+                self._give_up(goal)
                 raise TaskError(ErrorCode.EXECUTOR, f"the motion server '{self._action}' went away during a motion; restart it")
             return _RUNNING
         return self._judged(goal)
@@ -145,9 +146,19 @@ class MoveGripperExecutor:
         """Send an unanswered goal once more: discovery may have lost it, and its target is absolute, so twice does no harm."""
         goal.cancel()
         if goal.again:
+            self._give_up(goal)
             raise self.missing()
         self._goal = _Goal(goal.motion, again=True)
         self._client.send_goal_async(motion_goal(goal.motion, self._frame_id)).add_done_callback(self._goal.on_answer)
+
+    def _give_up(self, goal: _Goal) -> None:
+        """Wait no longer for a goal that nobody will answer, or the next motion would wait for it too."""
+        goal.done.set()
+        self._goal = None
+
+    def idle(self) -> bool:
+        """Whether no motion is under way as far as the server has said."""
+        return self._goal is None or self._goal.done.is_set()
 
     def _is_gone(self) -> bool:
         """Whether the server has been away for longer than a graph that is just changing may make believe."""

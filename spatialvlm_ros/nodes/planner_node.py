@@ -36,6 +36,9 @@ SIM_ACTION = "sim_robot_node/move_gripper"
 _TICK_S = 0.02
 _FEEDBACK_S = 0.1
 
+# Each goal holds a thread of the executor; cancel, clock and facts need some too.
+MAX_GOALS = 6
+
 
 class PlannerNode(ManagedNode):
     """See the module."""
@@ -84,6 +87,14 @@ class PlannerNode(ManagedNode):
         deadline = time.monotonic() + 2.0
         for running in list(self._running):
             running.wait(max(0.0, deadline - time.monotonic()))
+        motion = self._motion
+        if motion is not None:
+            # A goal that the server has not answered yet is cancelled when it answers; the client must live till then.
+            motion.cancel()
+            while not motion.idle() and time.monotonic() < deadline:
+                time.sleep(_TICK_S)
+            if not motion.idle():
+                self.get_logger().error("the motion server did not confirm that motion has stopped; look at the robot")
 
     def teardown(self) -> None:
         self._stopping.set()
@@ -98,10 +109,13 @@ class PlannerNode(ManagedNode):
     # -- goals ------------------------------------------------------------------------------------------------------------
 
     def _accept(self, request: Any) -> GoalResponse:
-        if self.active:
-            return GoalResponse.ACCEPT
-        self.get_logger().warning("goal rejected: planner_node is not active; activate it first")
-        return GoalResponse.REJECT
+        if not self.active:
+            self.get_logger().warning("goal rejected: planner_node is not active; activate it first")
+            return GoalResponse.REJECT
+        if len(self._running) >= MAX_GOALS:
+            self.get_logger().warning(f"goal rejected: {MAX_GOALS} goals are under way; wait for one to end")
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
 
     def _guarded(self, action_type: Any, execute: Callable[[Any, Any], None]) -> Callable[[Any], Any]:
         """One terminal state for every goal, whatever happens in between."""
@@ -247,6 +261,8 @@ class PlannerNode(ManagedNode):
             while runner.outcome is None:
                 if reason := self._why_stop(goal):
                     runner.cancel(reason)
+                elif not self.param("allow_motion"):
+                    runner.cancel("allow_motion was set to false")
                 runner.tick()
                 if time.monotonic() - told_s >= _FEEDBACK_S:
                     told_s = time.monotonic()
@@ -272,7 +288,7 @@ def _feedback(runner: TaskRunner) -> Any:
 
 
 def main(args: list[str] | None = None) -> None:
-    sys.exit(run_node(PlannerNode, args, num_threads=8))
+    sys.exit(run_node(PlannerNode, args, num_threads=MAX_GOALS + 6))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from ..reward.annotator import RewardAnnotator, RewardSample
 from ..reward.builder import find_task
 from ..reward.task import TaskSpec
 from ..scene.facts import Query, SpatialFact
+from ..share import config_file
 from .conversions import header, stamp_to_ns
 from .lifecycle import ManagedNode, run_node
 from .parameters import Param
@@ -62,19 +63,6 @@ def empty_reward(stamp_ns: int, frame_id: str, status: int, task: str = "") -> R
         header=header(stamp_ns, frame_id), task=task, status=status,
         potential=nan, distance=nan, std=nan, potential_std=nan,
     )  # fmt: skip
-
-
-def default_task_directory() -> Path:
-    """config/tasks of the installed package; of the source tree where an editable install has no share directory."""
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        installed = Path(get_package_share_directory("spatialvlm_ros")) / "config" / "tasks"
-        if installed.is_dir():
-            return installed
-    except (ImportError, LookupError, OSError):  # OSError: AMENT_PREFIX_PATH is not set
-        pass
-    return Path(__file__).resolve().parents[2] / "config" / "tasks"
 
 
 class RewardNode(ManagedNode):
@@ -160,7 +148,7 @@ class RewardNode(ManagedNode):
 
     def _find(self, text: str) -> TaskSpec:
         """The task of a text, with the learner's own discount. Raises TaskError or InstructionError (both ValueError)."""
-        directory = Path(self.param("task_directory")) if self.param("task_directory") else default_task_directory()
+        directory = Path(self.param("task_directory")) if self.param("task_directory") else config_file("tasks")
         task = find_task(text, directory)
         if self.param("gamma") > 0:
             task = replace(task, gamma=self.param("gamma"))

@@ -50,6 +50,7 @@ class Requests(Protocol):
 
 _STATUS_ERRORS = {
     Status.NOT_FOUND: "ERROR_NOT_FOUND",
+    Status.BAD_QUERY: "ERROR_NOT_FOUND",  # the query was checked before: a name that says nothing
     Status.AMBIGUOUS: "ERROR_AMBIGUOUS",
     Status.NO_DEPTH: "ERROR_NO_DEPTH",
     Status.NO_TRANSFORM: "ERROR_NO_TRANSFORM",
@@ -154,7 +155,9 @@ class QueryActions:
         fact = request.fact
         if fact is None:
             return None, "ERROR_INTERNAL", "the image could not be measured; see the node's log"
-        return fact, _STATUS_ERRORS.get(fact.status, "ERROR_NONE"), "" if fact.status.has_value else fact.text
+        if fact.status.has_value:
+            return fact, "ERROR_NONE", ""
+        return fact, _STATUS_ERRORS.get(fact.status, "ERROR_INTERNAL"), fact.text
 
     def _finish(self, goal: ServerGoalHandle, result: Any, code: str, text: str) -> Any:
         if code != "ERROR_NONE":

@@ -22,6 +22,10 @@ FrameLookup = Callable[[str, int], RigidTransform]
 """``planning_from(frame_id, stamp_ns)``; raises LookupError when it is not known."""
 
 
+# A simulated clock ticks coarsely, so that a stamp may be a little ahead of it.
+_CLOCK_SLACK_S = 0.25
+
+
 @dataclass(frozen=True)
 class SeenBox:
     """One box of a published scene, in the scene's frame. ``pose`` maps box axes to that frame; lengths in metres."""
@@ -130,7 +134,9 @@ class World:
     fingers_hold: bool | None = None
 
     def age_s(self, stamp_ns: int) -> float:
-        return (self.now_ns - stamp_ns) * 1e-9
+        """Age of a stamp; infinite for one from the future, which another clock made, so that nothing on it counts as fresh."""
+        age_s = (self.now_ns - stamp_ns) * 1e-9
+        return age_s if age_s >= -_CLOCK_SLACK_S else math.inf
 
     def fact(self, relation: str, subject: str, other: str = "") -> SpatialFact | None:
         return self.facts.get(Query(relation, subject, other))

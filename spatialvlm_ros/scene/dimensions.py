@@ -27,6 +27,7 @@ class Dimension:
     words: tuple[str, str]
     phrases: tuple[str, str]
     needs_up: bool
+    of_size: bool
     margin: Margin
 
 
@@ -77,16 +78,17 @@ def _size(thing: SceneObject) -> tuple[float, float]:
 
 
 DIMENSIONS = (
-    Dimension(("left", "right"), ("left of", "right of"), False, _left),
-    Dimension(("above", "below"), ("higher than", "lower than"), True, _above),
-    Dimension(("behind", "front"), ("behind", "in front of"), False, _behind),
-    Dimension(("tall", "short"), ("taller than", "shorter than"), True, _taller),
-    Dimension(("wide", "thin"), ("wider than", "thinner than"), False, _wider),
-    Dimension(("big", "small"), ("bigger than", "smaller than"), False, _bigger),
+    Dimension(("left", "right"), ("left of", "right of"), False, False, _left),
+    Dimension(("above", "below"), ("higher than", "lower than"), True, False, _above),
+    Dimension(("behind", "front"), ("behind", "in front of"), False, False, _behind),
+    Dimension(("tall", "short"), ("taller than", "shorter than"), True, True, _taller),
+    Dimension(("wide", "thin"), ("wider than", "thinner than"), False, True, _wider),
+    Dimension(("big", "small"), ("bigger than", "smaller than"), False, True, _bigger),
 )
 
 
 def _register_dimension(dimension: Dimension) -> None:
+    up, size = dimension.needs_up, dimension.of_size
     for sign, word, phrase in zip((1.0, -1.0), dimension.words, dimension.phrases, strict=True):
 
         def compare(scene: Scene, a: SceneObject, b: SceneObject, sign: float = sign) -> Measurement:
@@ -94,12 +96,12 @@ def _register_dimension(dimension: Dimension) -> None:
             return Measurement(truth_from_margin(sign * margin, std).probability, float("nan"), a.centre, b.centre)
 
         sentence = f"The {{a}} is {{verdict}} {phrase} the {{b}}."
-        register(word, Kind.PREDICATE, 2, sentence, canonical=dimension.needs_up)(compare)
+        register(word, Kind.PREDICATE, 2, sentence, canonical=up, extent=size)(compare)
         sentence = f"The {{chosen}} is {{verdict}} {phrase} the {{other}}."
-        register(f"which_{word}", Kind.CHOICE, 2, sentence, canonical=dimension.needs_up)(compare)
+        register(f"which_{word}", Kind.CHOICE, 2, sentence, canonical=up, extent=size)(compare)
         if sign > 0:
             name, sentence = "_or_".join(dimension.words), "The {a} is {verdict} {side} the {b}."
-            register(name, Kind.CLASSIFY, 2, sentence, canonical=dimension.needs_up, sides=dimension.phrases)(compare)
+            register(name, Kind.CLASSIFY, 2, sentence, canonical=up, extent=size, sides=dimension.phrases)(compare)
 
 
 def register_comparisons() -> None:

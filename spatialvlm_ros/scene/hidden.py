@@ -1,7 +1,7 @@
 """Things whose top is not seen: only a front face shows, and nothing says how far they reach behind it.
 
-A camera that looks down on a thing sees its top and with it how deep it is. Where something stands on it, or the camera is too low,
-the visible points are a sheet, and the middle of their box would be the front face with far too small a deviation.
+A camera that looks down on a thing sees its top and with it how deep it is. Where something stands on it, or the camera is too
+low, the visible points are a sheet, and the middle of their box would be the front face with far too small a deviation.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def complete_depth(
         away: (3,) unit vector, level, from the camera.
 
     Returns:
-        centre (3,), extents (3,), and the covariance (3, 3) that not knowing adds; unchanged and zero where the visible points are
-        not flatter along the view than across.
+        centre (3,), extents (3,), and the covariance (3, 3) that not knowing adds; unchanged and zero where the visible points
+        are not flatter along the view than across.
     """
     thin = int(np.argmin(extents[:2]))
     axis = axes[:, thin] if float(axes[:, thin] @ away) >= 0 else -axes[:, thin]

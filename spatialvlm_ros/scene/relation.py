@@ -48,7 +48,7 @@ class Relation:
     """One relation. ``measure`` takes the scene and ``arity`` things, whose coordinates are the scene's.
 
     ``sentence`` has the fields {a} and {b} with {value} or {verdict}; a choice has {chosen} and {other} instead of {a} and {b}; a
-    classification has {side}, one of ``sides``.
+    classification has {side}, one of ``sides``. ``needs_extent``: it compares sizes, which a point (the gripper by tf) has not.
     """
 
     name: str
@@ -59,13 +59,21 @@ class Relation:
     sentence: str
     measure: Callable[..., Measurement]
     sides: tuple[str, str] = ("", "")
+    needs_extent: bool = False
 
 
 RELATIONS: dict[str, Relation] = {}
 
 
 def register(
-    name: str, kind: Kind, arity: int, sentence: str, *, canonical: bool = False, sides: tuple[str, str] = ("", "")
+    name: str,
+    kind: Kind,
+    arity: int,
+    sentence: str,
+    *,
+    canonical: bool = False,
+    sides: tuple[str, str] = ("", ""),
+    extent: bool = False,
 ) -> Callable[[Callable[..., Measurement]], Callable[..., Measurement]]:
     """Decorator that enters a measuring function under a name. Raises ValueError for a name that is taken."""
     if name in RELATIONS:
@@ -73,7 +81,7 @@ def register(
 
     def add(measure: Callable[..., Measurement]) -> Callable[..., Measurement]:
         unit = METRE if kind is Kind.ESTIMATE else PROBABILITY
-        RELATIONS[name] = Relation(name, kind, arity, canonical, unit, sentence, measure, sides)
+        RELATIONS[name] = Relation(name, kind, arity, canonical, unit, sentence, measure, sides, extent)
         return measure
 
     return add
@@ -119,12 +127,16 @@ def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, flo
     return middle - half, middle + half, edge_std
 
 
-def support_offset(scene: Scene) -> float:
-    """Coordinate of the support plane along up, metres, from the scene's origin; NaN without a plane."""
-    canonical = scene.canonical
-    if canonical is None or not np.isfinite(scene.support_plane).all():
+def support_offset(scene: Scene, thing: SceneObject) -> float:
+    """Coordinate along up of the support plane under a thing, metres, from the scene's origin; NaN without a plane.
+
+    Under the thing, not under the camera: a plane that is a degree off level differs by centimetres between the two.
+    """
+    canonical, plane = scene.canonical, scene.support_plane
+    if canonical is None or not np.isfinite(plane).all() or abs(float(plane[:3] @ canonical.up)) < 0.1:
         return float("nan")
-    return float(canonical.up @ canonical.scene_from_canonical.translation)
+    height = (float(plane[:3] @ thing.centre) + float(plane[3])) / float(plane[:3] @ canonical.up)
+    return float(canonical.up @ thing.centre) - height
 
 
 def nearest_points(a: SceneObject, b: SceneObject) -> tuple[FloatArray, FloatArray]:

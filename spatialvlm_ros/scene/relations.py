@@ -67,13 +67,13 @@ def _vertical_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurem
     return Measurement(abs(difference), along(up, a.covariance + b.covariance), a.centre, b.centre)
 
 
-@register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True)
+@register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True, extent=True)
 def _height(scene: Scene, a: SceneObject) -> Measurement:
     low, high, edge_std = vertical_extent(scene, a)
     return Measurement(high - low, float(edge_std * np.sqrt(2)), a.centre)
 
 
-@register("width", Kind.ESTIMATE, 1, "The {a} is {value} wide.")
+@register("width", Kind.ESTIMATE, 1, "The {a} is {value} wide.", extent=True)
 def _width(scene: Scene, a: SceneObject) -> Measurement:
     value, std = width_of(scene, a)
     return Measurement(value, std, a.centre)
@@ -82,7 +82,7 @@ def _width(scene: Scene, a: SceneObject) -> Measurement:
 @register("elevation", Kind.ESTIMATE, 1, "The bottom of the {a} is {value} above the table.", canonical=True)
 def _elevation(scene: Scene, a: SceneObject) -> Measurement:
     low, _, edge_std = vertical_extent(scene, a)
-    return Measurement(low - support_offset(scene), edge_std, a.centre)
+    return Measurement(low - support_offset(scene, a), edge_std, a.centre)
 
 
 # -- signed differences -----------------------------------------------------------------------------------------------

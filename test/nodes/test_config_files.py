@@ -40,7 +40,7 @@ def test_the_file_of_an_executable_holds_its_defaults(name: str) -> None:
 
 @pytest.mark.parametrize("name", NODES)
 def test_the_file_parses_to_the_defaults_with_their_types(name: str) -> None:
-    loaded = yaml.safe_load((CONFIG / f"{name}.yaml").read_text())[name]["ros__parameters"]
+    loaded = yaml.safe_load((CONFIG / f"{name}.yaml").read_text())[f"/**/{name}"]["ros__parameters"]
     defaults = {param.name: param.default for param in (*NODES[name].PARAMS, AUTOSTART)}
     assert loaded == defaults
     assert {key: type(value) for key, value in loaded.items()} == {key: type(value) for key, value in defaults.items()}
@@ -51,7 +51,7 @@ def test_the_simulated_robot_is_what_the_script_writes() -> None:
 
 
 def test_the_simulated_robots_parameters_exist_and_its_capsules_are_readable() -> None:
-    values = yaml.safe_load((CONFIG / "robots" / "sim.yaml").read_text())["spatial_node"]["ros__parameters"]
+    values = yaml.safe_load((CONFIG / "robots" / "sim.yaml").read_text())["/**/spatial_node"]["ros__parameters"]
     assert set(values) <= {param.name for param in NODES["spatial_node"].PARAMS}
     assert len([LinkCapsule.parse(text) for text in values["robot_capsules"]]) > 10
 
