@@ -18,8 +18,9 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from rclpy.context import Context
-    from rclpy.executors import MultiThreadedExecutor
     from rclpy.node import Node
+
+    from spatialvlm_ros.nodes.executor import PatientExecutor
 
 NodeT = TypeVar("NodeT", bound="Node")
 
@@ -54,7 +55,7 @@ settings.load_profile("steady")
 class RosHarness:
     """Runs nodes of one test in a context and an executor of its own."""
 
-    def __init__(self, context: Context, executor: MultiThreadedExecutor) -> None:
+    def __init__(self, context: Context, executor: PatientExecutor) -> None:
         """Take a context that is initialised and an executor that is about to spin."""
         self.context = context
         self.executor = executor
@@ -97,11 +98,12 @@ def ros() -> Iterator[RosHarness]:
     """
     import rclpy
     from rclpy.context import Context
-    from rclpy.executors import MultiThreadedExecutor
+
+    from spatialvlm_ros.nodes.executor import PatientExecutor
 
     context = Context()
     rclpy.init(context=context)
-    executor = MultiThreadedExecutor(num_threads=4, context=context)
+    executor = PatientExecutor(num_threads=4, context=context)
     harness = RosHarness(context, executor)
     errors: list[BaseException] = []
     stopping = threading.Event()

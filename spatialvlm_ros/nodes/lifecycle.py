@@ -30,10 +30,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.exceptions import ParameterException
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from .executor import PatientExecutor
 from .parameters import AUTOSTART, Param, declare
 from .streams import Streams
 
@@ -262,7 +262,7 @@ class _Spinner:
     """Serves a node's callbacks in a thread, so that the main thread is free for signals."""
 
     def __init__(self, num_threads: int) -> None:
-        self._executor = MultiThreadedExecutor(num_threads=num_threads)
+        self._executor = PatientExecutor(num_threads=num_threads)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._spin, name="spin", daemon=True)
         self._node: ManagedNode | None = None

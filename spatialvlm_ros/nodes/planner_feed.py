@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from spatialvlm_msgs.msg import Scene as SceneMsg
@@ -51,9 +51,10 @@ class PlannerFeed:
         self._sessions: dict[int, tuple[Query, ...]] = {}
         self._asked: tuple[frozenset[Query], float] = (frozenset(), -math.inf)
         self._refusal = ""
-        # Streams deliver in the order of arrival: an older fact must not replace a newer one.
-        node.own_stream(SceneMsg, f"{spatial_node}/scene", self._receive_scene, _QOS)
-        node.own_stream(SpatialFactArray, f"{spatial_node}/facts", self._receive_facts, _QOS)
+        # One at a time, in the order of arrival: an older fact must not replace a newer one.
+        order = MutuallyExclusiveCallbackGroup()
+        node.own_subscription(SceneMsg, f"{spatial_node}/scene", self._receive_scene, _QOS, callback_group=order)
+        node.own_subscription(SpatialFactArray, f"{spatial_node}/facts", self._receive_facts, _QOS, callback_group=order)
         self._client = node.own_client(SetQueries, f"{spatial_node}/set_queries", callback_group=ReentrantCallbackGroup())
 
     # -- what comes in --------------------------------------------------------------------------------------------------

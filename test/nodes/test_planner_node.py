@@ -15,7 +15,6 @@ pytest.importorskip("rclpy")
 pytest.importorskip("py_trees")
 
 from action_msgs.msg import GoalStatus
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -23,6 +22,7 @@ from tiny_robot import TinyRobot
 from tiny_world import Block, TinyWorld, block, plate
 
 from spatialvlm_msgs.action import ExecuteTask, MoveGripper, PlanTask
+from spatialvlm_ros.nodes.executor import PatientExecutor
 from spatialvlm_ros.nodes.parameters import parameter_file
 from spatialvlm_ros.nodes.planner_action_client import SafeActionClient
 from spatialvlm_ros.nodes.planner_motion import motion_goal
@@ -44,7 +44,7 @@ def table() -> list[Block]:
 @pytest.fixture
 def ros(ros: Any) -> Iterator[Any]:
     """The harness, with a second executor for the robot: a real one is another process, which never waits for our threads."""
-    executor = MultiThreadedExecutor(num_threads=4, context=ros.context)
+    executor = PatientExecutor(num_threads=4, context=ros.context)
     thread = threading.Thread(target=executor.spin, name="robot-executor", daemon=True)
     thread.start()
     ros.robot_executor, ros.robots = executor, []
@@ -79,7 +79,7 @@ class Setup:
             "allow_motion": True,
             "find_timeout_s": 0.4,
             "look_timeout_s": 3.0,
-            "server_timeout_s": 5.0,
+            "server_timeout_s": 8.0,
             **params,
         }
         overrides = [Parameter(name, value=value) for name, value in values.items()]

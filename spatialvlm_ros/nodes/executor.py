@@ -1,0 +1,38 @@
+"""rclpy's multi-threaded executor without its busy loop.
+
+Jazzy's hands a ready callback to the pool again and again until a worker has begun it, so that a busy machine fills the queue
+with copies and answers seconds late. This one hands each over once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.executors import (
+    ConditionReachedException,
+    ExternalShutdownException,
+    MultiThreadedExecutor,
+    ShutdownException,
+    TimeoutException,
+)
+
+
+class PatientExecutor(MultiThreadedExecutor):
+    """A MultiThreadedExecutor that submits each ready callback once."""
+
+    def _spin_once_impl(self, timeout_sec: Any = None, wait_condition: Callable[[], bool] = lambda: False) -> None:
+        try:
+            handler, _, _ = self.wait_for_ready_callbacks(timeout_sec, None, wait_condition)
+        except (ExternalShutdownException, ShutdownException, TimeoutException, ConditionReachedException):
+            return
+        if any(handler is future for future in self._futures):
+            time.sleep(0.0005)  # it waits for a worker already
+        else:
+            self._executor.submit(handler)
+            self._futures.append(handler)
+        for future in self._futures[:]:
+            if future.done():
+                self._futures.remove(future)
+                future.result()  # raises what the callback raised
