@@ -33,7 +33,7 @@ EXTRAS = {
     # Gigabytes; loaded only when a model is asked for, so nothing else requires it.
     "model": ["torch==2.13.0", "transformers>=5.0"],
     # colcon test runs pytest only where an extra of this name asks for it.
-    "test": ["pytest>=7.4", "pytest-timeout>=2.2", "pytest-rerunfailures>=14", "hypothesis>=6.98", "mcap>=1.1", "catkin_pkg"],
+    "test": ["pytest>=7.4", "pytest-timeout>=2.2", "hypothesis>=6.98", "mcap>=1.1", "catkin_pkg"],
     "dev": ["ruff>=0.9", "mypy>=1.13", "types-PyYAML", "scipy-stubs; python_version >= '3.11'"],
 }
 

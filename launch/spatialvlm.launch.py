@@ -1,6 +1,6 @@
 """The spatial, reward and planner nodes beside an RGB-D driver that runs already.
 
-    ros2 launch spatialvlm_ros spatialvlm.launch.py camera:=realsense robot:=/path/to/robot.yaml
+ros2 launch spatialvlm_ros spatialvlm.launch.py camera:=realsense robot:=/path/to/robot.yaml
 """
 
 import os

@@ -16,9 +16,7 @@ _SIM_HEADER = "# What spatial_node must know of the simulated robot. Generated b
 
 def simulated_robot() -> str:
     """Parameters of spatial_node that describe the simulated robot, as YAML."""
-    capsules = [
-        " ".join([c.frame, *(f"{value:.4f}" for value in (*c.p0, *c.p1, c.radius_m))]) for c in robot_capsules()
-    ]
+    capsules = [" ".join([c.frame, *(f"{value:.4f}" for value in (*c.p0, *c.p1, c.radius_m))]) for c in robot_capsules()]
     values = {
         "tool_frame": "tool0",
         "gravity_frame": "base_link",

@@ -62,9 +62,7 @@ def cmake_environment() -> dict[str, str]:
     for variable in ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH"):
         environment[variable] = environment.get(variable) or prefix
     python_path = environment.get("PYTHONPATH", "").split(os.pathsep)
-    environment["PYTHONPATH"] = os.pathsep.join(
-        path for path in python_path if path and Path(path).name not in COLCON_OVERRIDES
-    )
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in python_path if path and Path(path).name not in COLCON_OVERRIDES)
     # An environment that is used without being activated has its cmake and ninja beside its python.
     environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), environment.get("PATH", os.defpath)))
     return environment
@@ -87,9 +85,7 @@ def run_cmake(source: Path, build: Path, install: Path) -> None:
         "CMAKE_INSTALL_PREFIX": install,
         "Python3_EXECUTABLE": sys.executable,
     }
-    subprocess.run(
-        [*configure, *(f"-D{name}={value}" for name, value in options.items())], check=True, env=environment
-    )
+    subprocess.run([*configure, *(f"-D{name}={value}" for name, value in options.items())], check=True, env=environment)
     subprocess.run([cmake, "--build", build, "--parallel", "--target", "install"], check=True, env=environment)
 
 

@@ -82,10 +82,20 @@ class RosHarness:
             if hasattr(node, "halt"):
                 node.halt()
 
+    @staticmethod
+    def destroy(node: Node) -> None:
+        """Destroy a node that no executor serves any more, with its actions: destroy_node() leaves those in the graph."""
+        from rclpy.action import ActionClient, ActionServer
+
+        for waitable in list(node.waitables):
+            if isinstance(waitable, ActionClient | ActionServer):
+                waitable.destroy()
+        node.destroy_node()
+
     def destroy_nodes(self) -> None:
         """Destroy all nodes, the newest first."""
         while self._nodes:
-            self._nodes.pop().destroy_node()
+            self.destroy(self._nodes.pop())
 
 
 @pytest.fixture

@@ -102,7 +102,6 @@ STRINGS = (
 
 def test_rcl_reads_the_parameters_that_were_meant() -> None:
     """One node that gets every kind of value, through the same parser as a started process."""
-    pytest.importorskip("rclpy")
     import rclpy
     from rclpy.context import Context
     from rclpy.node import Node

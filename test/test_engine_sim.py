@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-pytest.importorskip("mujoco")
-
 from spatialvlm_ros.engine import EngineConfig, RobotState, SpatialEngine
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.geometry.rigid import RigidTransform

@@ -61,7 +61,6 @@ HEAVY_MODULES = frozenset(("torch", "transformers", "open3d", "cv2", "mujoco", "
 MAX_FILE_LINES = 400
 
 
-
 def module_name(path: Path) -> str:
     """Return the dotted name of the module in `path`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -136,11 +135,7 @@ def test_imports_only_go_down(path: Path) -> None:
     """No floor imports one above it."""
     own = floor_of(module_name(path))
     height = FLOORS.index(own) if own in FLOORS else -1
-    wrong = [
-        (line, name)
-        for line, name in imports(path)
-        if (floor := floor_of(name)) in FLOORS and FLOORS.index(floor) > height
-    ]
+    wrong = [(line, name) for line, name in imports(path) if (floor := floor_of(name)) in FLOORS and FLOORS.index(floor) > height]
     assert not wrong, "\n".join(breaches(path, wrong))
 
 

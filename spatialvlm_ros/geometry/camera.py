@@ -82,9 +82,7 @@ class CameraModel:
             CameraError: when depth has another size than the camera.
         """
         if depth_m.shape != (self.height, self.width):
-            raise CameraError(
-                f"depth is {depth_m.shape[1]} x {depth_m.shape[0]} but the camera is {self.width} x {self.height}"
-            )
+            raise CameraError(f"depth is {depth_m.shape[1]} x {depth_m.shape[0]} but the camera is {self.width} x {self.height}")
         xyz = np.empty((*depth_m.shape, 3), dtype=np.float32)
         np.multiply(self.rays, depth_m[..., None], out=xyz[..., :2])
         xyz[..., 2] = depth_m

@@ -89,9 +89,7 @@ def fit_plane(points: npt.ArrayLike, std_m: npt.ArrayLike, towards: npt.ArrayLik
     return Plane(normal, float(-normal @ mean), tilt)
 
 
-def local_triples(
-    rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], count: int, seed: int
-) -> npt.NDArray[np.intp]:
+def local_triples(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], count: int, seed: int) -> npt.NDArray[np.intp]:
     """Triples of neighbouring points of an organised cloud: a small table needs hypotheses from within itself.
 
     Args:

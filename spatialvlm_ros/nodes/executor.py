@@ -20,18 +20,29 @@ from rclpy.executors import (
 
 
 class PatientExecutor(MultiThreadedExecutor):
-    """A MultiThreadedExecutor that submits each ready callback once."""
+    """A MultiThreadedExecutor whose queue holds each ready callback once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._queued: set[int] = set()
+
+    def _run(self, handler: Any) -> None:
+        self._queued.discard(id(handler))
+        handler()
 
     def _spin_once_impl(self, timeout_sec: Any = None, wait_condition: Callable[[], bool] = lambda: False) -> None:
         try:
             handler, _, _ = self.wait_for_ready_callbacks(timeout_sec, None, wait_condition)
         except (ExternalShutdownException, ShutdownException, TimeoutException, ConditionReachedException):
             return
-        if any(handler is future for future in self._futures):
-            time.sleep(0.0005)  # it waits for a worker already
+        known = any(handler is future for future in self._futures)
+        if known:
+            time.sleep(0.0005)  # queued already, or a coroutine that waits for something
         else:
-            self._executor.submit(handler)
             self._futures.append(handler)
+        if id(handler) not in self._queued:
+            self._queued.add(id(handler))
+            self._executor.submit(self._run, handler)
         for future in self._futures[:]:
             if future.done():
                 self._futures.remove(future)

@@ -195,9 +195,7 @@ class SimRobotNode(ManagedNode):
 
 
 def _stamped(stamp_ns: int, parent: str, child: str, parent_from_child: RigidTransform) -> TransformStamped:
-    return TransformStamped(
-        header=header(stamp_ns, parent), child_frame_id=child, transform=transform_to_msg(parent_from_child)
-    )
+    return TransformStamped(header=header(stamp_ns, parent), child_frame_id=child, transform=transform_to_msg(parent_from_child))
 
 
 def main(args: list[str] | None = None) -> None:

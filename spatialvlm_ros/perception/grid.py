@@ -96,9 +96,7 @@ def nearest_pixel(mask: BoolArray) -> tuple[FloatMap, npt.NDArray[np.intp]]:
     """Distance (h, w) of each pixel to the nearest one of a mask (not empty), pixels, and that one's flat index."""
     import cv2
 
-    distance, names = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    distance, names = cv2.distanceTransformWithLabels((~mask).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     index = np.zeros(int(names.max()) + 1, dtype=np.intp)
     known = np.flatnonzero(mask)
     index[names.ravel()[known]] = known

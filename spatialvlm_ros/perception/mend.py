@@ -112,9 +112,7 @@ def parts_of(grid: Grid, surface: Surface, labels: IntMap) -> dict[int, Part]:
     for name, box in enumerate(find_objects(labels), start=1):
         if box is None:
             continue
-        rows, columns = (
-            slice(max(0, s.start - _REACH_PX), min(n, s.stop + _REACH_PX)) for s, n in zip(box, (h, w), strict=True)
-        )
+        rows, columns = (slice(max(0, s.start - _REACH_PX), min(n, s.stop + _REACH_PX)) for s, n in zip(box, (h, w), strict=True))
         mask = labels[rows, columns] == name
         flat = grid.xyz[rows, columns][mask] @ basis.T
         hull = cv2.convexHull(flat)[:, 0]

@@ -142,9 +142,7 @@ def _cylinder_residual(flat: FloatArray, side: npt.NDArray[np.bool_], from_top: 
     circles = [(np.array([x, y]), float(radius))]
     if side.sum() >= 10:
         circles.append(_circle(local[side]))
-    residuals = [
-        _mean(np.minimum(np.abs(np.linalg.norm(local - c, axis=1) - r), from_top)) for c, r in circles if r < 0.25
-    ]
+    residuals = [_mean(np.minimum(np.abs(np.linalg.norm(local - c, axis=1) - r), from_top)) for c, r in circles if r < 0.25]
     return min(residuals, default=math.inf)
 
 

@@ -80,9 +80,7 @@ def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: 
     return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step)
 
 
-def find_support(
-    sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig
-) -> tuple[Plane | None, str]:
+def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig) -> tuple[Plane | None, str]:
     """The support plane with its normal up, or None and the reason."""
     if len(sample.points) < 50:
         return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"

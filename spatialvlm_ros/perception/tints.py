@@ -42,10 +42,7 @@ def second_color(color: npt.NDArray[np.uint8], mask: BoolArray, config: Tabletop
     import cv2
 
     least = max(config.min_pixels / 16, 0.1 * float(mask.sum()))
-    lab = (
-        cv2.cvtColor(cv2.medianBlur(np.ascontiguousarray(color), 3), cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32)
-        - 128
-    )
+    lab = cv2.cvtColor(cv2.medianBlur(np.ascontiguousarray(color), 3), cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32) - 128
     tints = lab[mask]
     spread = np.linalg.eigh(np.cov(tints.T)) if len(tints) > 2 * least else None
     # Two equal halves that lie a distance apart spread by half of it; unequal ones by less.
@@ -72,9 +69,7 @@ def second_color(color: npt.NDArray[np.uint8], mask: BoolArray, config: Tabletop
 
 def _nearer_second(tints: FloatArray, centres: FloatArray) -> BoolArray:
     """(N,) whether tints (N, 2) are nearer to the second of two centres (2, 2)."""
-    return np.asarray(
-        np.linalg.norm(tints - centres[1], axis=1) < np.linalg.norm(tints - centres[0], axis=1), dtype=bool
-    )
+    return np.asarray(np.linalg.norm(tints - centres[1], axis=1) < np.linalg.norm(tints - centres[0], axis=1), dtype=bool)
 
 
 def _is_plain(lab: FloatArray, half: BoolArray, least: float, config: TabletopConfig) -> bool:

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("rosbags")
-
 from spatialvlm_ros.demo import real
 from spatialvlm_ros.demo.real import compare_with_labels, frames_of
 

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-pytest.importorskip("rclpy")
-
 from spatialvlm_ros.nodes.node_types import NODES
 from spatialvlm_ros.nodes.parameters import AUTOSTART, Param, parameter_file
 from spatialvlm_ros.nodes.robot_state import LinkCapsule

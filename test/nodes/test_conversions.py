@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("rclpy")
-
 from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-rclpy = pytest.importorskip("rclpy")
-
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup

@@ -8,10 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("rclpy")
-pytest.importorskip("cv2")
-
 from action_msgs.msg import GoalStatus
 from rclpy.action import GoalResponse
 from table_camera import FRAME, TRUE_DISTANCE_M, Bench, encode, table_picture, transform

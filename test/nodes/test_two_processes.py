@@ -12,11 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("rclpy")
-pytest.importorskip("mujoco")
-pytest.importorskip("cv2")
-
 from rclpy.node import Node
 from table_camera import Listener, error_name
 

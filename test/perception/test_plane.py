@@ -30,9 +30,7 @@ def test_exact_points_give_the_exact_plane_with_the_camera_above_it() -> None:
     np.testing.assert_allclose(plane.basis() @ plane.normal, 0, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "points", [[], [[0, 0, 1]], [[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 1, 1], [0, 2, 1], [0, 3, 1]]]
-)
+@pytest.mark.parametrize("points", [[], [[0, 0, 1]], [[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 1, 1], [0, 2, 1], [0, 3, 1]]])
 def test_too_few_points_or_a_line_give_no_plane(points: list[list[float]]) -> None:
     assert fit_plane(np.array(points).reshape(-1, 3), 0.001) is None
 

@@ -34,9 +34,7 @@ def test_table_and_every_object_of_a_kinect_frame(name: str) -> None:
         matched.add(int(np.argmax(overlaps)))
         print(f"{name} object {thing}: IoU {max(overlaps):.3f}")
         assert max(overlaps) >= 0.9
-    print(
-        f"{name}: table precision {share:.4f}, recall {recall:.3f}, {len(found.regions) - len(matched)} false regions"
-    )
+    print(f"{name}: table precision {share:.4f}, recall {recall:.3f}, {len(found.regions) - len(matched)} false regions")
     assert len(found.regions) == len(matched)
     assert 0 < found.plane.tilt_std_rad < math.radians(1)
 

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from tiny_world import Block, TinyExecutor, TinyWorld, block, plate
 
-pytest.importorskip("py_trees")
-
 from spatialvlm_ros.language.instruction import parse_instruction
 from spatialvlm_ros.planning.config import PlanningConfig, Workspace
 from spatialvlm_ros.planning.errors import ErrorCode, TaskError

@@ -4,9 +4,6 @@ import json
 
 import numpy as np
 import pytest
-
-pytest.importorskip("rosbags")
-pytest.importorskip("rclpy")
 from sample_episode import DROPPED, DT_NS, HELD, LIFT, MISSING, NUM_FRAMES, REACH, START_NS, STD_M, truth, write_episode
 
 from spatialvlm_ros.recording.bag_reader import BagError
@@ -134,7 +131,8 @@ def test_overlay_draws_each_measured_image(bag):
 
 
 def test_mp4_plays_everywhere_and_keeps_the_time(bag, tmp_path):
-    av = pytest.importorskip("av")
+    import av
+
     path = tmp_path / "overlay.mp4"
     assert render_overlay(bag, path, speed=2.0) == 58
     with av.open(str(path)) as container:

@@ -8,10 +8,6 @@ import time
 
 import numpy as np
 import pytest
-
-pytest.importorskip("rosbags")
-rclpy = pytest.importorskip("rclpy")
-
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from spatialvlm_msgs.msg import SpatialFact as SpatialFactMsg
 from spatialvlm_ros.scene.facts import METRE, PROBABILITY, Query, Source, SpatialFact, Status, Truth, truth_from_margin
 
 
 @pytest.mark.parametrize(("enumeration", "prefix"), [(Source, "SOURCE_"), (Status, "STATUS_")])
 def test_enumerations_carry_the_numbers_of_the_message(enumeration: type, prefix: str) -> None:
-    message = pytest.importorskip("spatialvlm_msgs.msg").SpatialFact
+    message = SpatialFactMsg
     names = [name for name in dir(type(message)) + dir(message) if name.startswith(prefix)]
     assert {name.removeprefix(prefix): getattr(message, name) for name in names} == {
         member.name: member.value for member in enumeration

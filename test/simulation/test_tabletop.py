@@ -8,9 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-
-pytest.importorskip("mujoco")
-
 from sim_oracle import grasp_yaw, move, pick, place, run_until_still, wait
 
 from spatialvlm_ros.simulation import (

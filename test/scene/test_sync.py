@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from spatialvlm_ros.scene.sync import FrameSynchronizer, NewestSlot
@@ -116,6 +117,21 @@ def test_clear_forgets_images_but_not_the_camera(sync: FrameSynchronizer) -> Non
     sync.add_color(0, "c")
     sync.clear()
     assert sync.add_depth(0, "d") is None and sync.has_info
+
+
+def test_random_arrivals_match_each_image_at_most_once_and_within_the_slop() -> None:
+    rng = np.random.default_rng(0)
+    sync = FrameSynchronizer(slop_s=0.02)
+    sync.add_info("K")
+    colors = [(int(i * 33 * MS + rng.integers(-3 * MS, 3 * MS)), "color") for i in range(200) if rng.random() > 0.1]
+    depths = [(int(i * 33 * MS + rng.integers(-3 * MS, 3 * MS)), "depth") for i in range(200) if rng.random() > 0.1]
+    arrivals = sorted(colors + depths, key=lambda item: item[0] + rng.integers(0, 25 * MS))
+    triples = [sync.add_color(s, s) if kind == "color" else sync.add_depth(s, s) for s, kind in arrivals]
+    found = [triple for triple in triples if triple is not None]
+    assert len(found) > 140
+    assert len({t.color for t in found}) == len({t.depth for t in found}) == len(found)
+    assert all(t.stamp_ns == t.color and abs(t.color - t.depth) <= 20 * MS for t in found)
+    assert [t.stamp_ns for t in found] == sorted(t.stamp_ns for t in found)
 
 
 def test_the_slot_keeps_the_newest_and_counts_drops() -> None:
