@@ -5,6 +5,7 @@
 #   make demo-real    the same engine on real RGB-D recordings: make demo-real REAL=/path/to/data
 #   make demo-seeds   the demo over many seeds, with statistics
 #   make bench-demo   the demo over seeds and real frames against its gates, into benchmarks/demo.json
+#   make bench-engine the engine against true scenes, real labels and a plain pipeline, into benchmarks/engine.json
 #   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
 #   make lint         ruff and mypy alone
 #   make venv         only the set-up; PYTHON=python3.12 chooses the interpreter
@@ -26,7 +27,7 @@ export MUJOCO_GL ?= egl
 export PYTHON ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo demo-real demo-seeds bench-demo test lint venv clean
+.PHONY: demo demo-real demo-seeds bench-demo bench-engine test lint venv clean
 
 venv:
 	@scripts/bootstrap.sh
@@ -43,6 +44,9 @@ demo-seeds: venv
 
 bench-demo: venv
 	@$(BIN)/spatialvlm demo-seeds --benchmark benchmarks/demo.json
+
+bench-engine: venv
+	@$(BIN)/spatialvlm bench-engine --benchmark benchmarks/engine.json
 
 # ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
 test: venv

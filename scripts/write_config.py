@@ -20,6 +20,7 @@ def simulated_robot() -> str:
     values = {
         "tool_frame": "tool0",
         "gravity_frame": "base_link",
+        "named_frames": ["robot = base_link"],
         "output_frame": "base_link",
         "depth_noise": "stereo",
         "robot_capsules": capsules,

@@ -32,6 +32,12 @@ def _parser() -> argparse.ArgumentParser:
     seeds.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
     seeds.add_argument("--out", type=Path, default=Path("out/demo-seeds"), help="where results go (default: out/demo-seeds)")
     seeds.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/demo.json")
+
+    bench = commands.add_parser("bench-engine", help="the engine against true scenes, real labels and a plain pipeline")
+    bench.add_argument("--quick", action="store_true", help="a few scenes only: does it run, not how good is it")
+    bench.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the scenes (default: 2)")
+    bench.add_argument("--out", type=Path, default=Path("out/engine"), help="where results go (default: out/engine)")
+    bench.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/engine.json")
     return parser
 
 
@@ -63,10 +69,31 @@ def _demo_seeds(options: argparse.Namespace) -> int:
     return 0 if run_seeds(options.seeds, options.out, options.benchmark) else _BAD_RESULT
 
 
+def _bench_engine(options: argparse.Namespace) -> int:
+    from .demo.real import default_paths
+    from .evaluation.benchmark_file import sha256
+    from .evaluation.engine_accuracy import QUICK, Extent
+    from .evaluation.engine_bench import EngineBenchOptions, run_engine_bench
+    from .evaluation.engine_real import LabelledFrame
+    from .recording.rgbd_folder import read_folder
+
+    folders = [path for path in default_paths() if path.is_dir() and any(path.glob("*label*"))]
+    frames = [
+        LabelledFrame(f"{folder.name}/{item.name}", item.frame, item.labels)
+        for folder in folders
+        for item in read_folder(folder)
+        if item.labels is not None
+    ]
+    inputs = {f"{folder.name}/{file.name}": sha256(file) for folder in folders for file in sorted(folder.iterdir())}
+    extent = QUICK if options.quick else Extent()
+    bench = EngineBenchOptions(options.out, options.benchmark, extent, options.workers, frames=frames, inputs=inputs)
+    return 0 if run_engine_bench(bench) else _BAD_RESULT
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(arguments)
-    command = {"demo": _demo, "demo-real": _demo_real, "demo-seeds": _demo_seeds}[options.command]
+    command = {"demo": _demo, "demo-real": _demo_real, "demo-seeds": _demo_seeds, "bench-engine": _bench_engine}[options.command]
     try:
         return command(options)
     except KeyboardInterrupt:

@@ -87,10 +87,10 @@ class RosHarness:
         """Destroy a node that no executor serves any more, with its actions: destroy_node() leaves those in the graph."""
         from rclpy.action import ActionClient, ActionServer
 
+        node.destroy_node()
         for waitable in list(node.waitables):
             if isinstance(waitable, ActionClient | ActionServer):
                 waitable.destroy()
-        node.destroy_node()
 
     def destroy_nodes(self) -> None:
         """Destroy all nodes, the newest first."""

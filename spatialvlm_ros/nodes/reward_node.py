@@ -33,7 +33,7 @@ from ..share import config_file
 from .conversions import header, stamp_to_ns
 from .lifecycle import ManagedNode, run_node
 from .parameters import Param
-from .scene_messages import fact_from_msg, query_to_msg
+from .scene_messages import fact_from_msg, query_of_fact, query_to_msg
 
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _OWNER = "reward_node"
@@ -255,7 +255,7 @@ class RewardNode(ManagedNode):
             task, annotator = self._task, self._annotator
             if task is None or annotator is None:
                 return empty_reward(stamp_ns, frame_id, Reward.STATUS_NO_TASK)
-            named = {Query(entry.relation, entry.subject, entry.object) for entry in message.facts}
+            named = {query_of_fact(entry) for entry in message.facts}
             own = named.issuperset(task.queries())
             self._missing_since = None if own else (self._missing_since or time.monotonic())
             self._seen_own = self._seen_own or own

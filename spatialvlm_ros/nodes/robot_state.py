@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..engine import RobotState
 from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import TransformError
+from ..language.answers import plain_name
 from ..perception.self_filter import Capsule
 from ..scene.facts import Status
 from .lifecycle import ManagedNode
@@ -18,10 +20,11 @@ from .tf_listener import TransformListener
 
 ROBOT_PARAMS = (
     Param("tool_frame", "", "tf frame of the point between the finger tips; it is what 'gripper' means. Empty: no gripper."),
-    Param("gravity_frame", "", "tf frame whose z axis points up (e.g. base_link). Empty: up is taken from the support plane."),
+    Param("gravity_frame", "", "tf frame whose z axis points up (e.g. base_link). Empty: up is taken from the IMU or the plane."),
     Param("world_frame", "", "tf frame that does not move, for a moving camera. Empty: the camera is fixed."),
     Param("output_frame", "", "tf frame of the points in facts. Empty: the camera's optical frame."),
     Param("tf_timeout_s", 0.1, "Longest wait for transforms at an image's stamp.", 0.0, 5.0),
+    Param("named_frames", [""], "Names for the origins of tf frames: strings 'name = frame', e.g. 'robot = base_link'."),
     Param(
         "robot_capsules",
         [""],
@@ -52,6 +55,14 @@ class LinkCapsule:
         return LinkCapsule(words[0], (numbers[0], numbers[1], numbers[2]), (numbers[3], numbers[4], numbers[5]), numbers[6])
 
 
+def _named_frame(text: str) -> tuple[str, str]:
+    """(name, frame) of 'name = frame'. Raises ValueError with the text."""
+    name, _, frame = (part.strip() for part in text.partition("="))
+    if not name or not frame:
+        raise ValueError(f"named_frames: '{text}' is not 'name = frame', e.g. 'robot = base_link'")
+    return plain_name(name), frame
+
+
 class RobotStateReader:
     """Owned by a node that declares ROBOT_PARAMS; make it in setup(). Raises ValueError on a capsule it cannot read."""
 
@@ -62,10 +73,15 @@ class RobotStateReader:
         self._world_frame = node.param("world_frame")
         self._timeout_s = node.param("tf_timeout_s")
         self._capsules = [LinkCapsule.parse(text) for text in node.param("robot_capsules") if text.strip()]
+        self._places = dict(_named_frame(text) for text in node.param("named_frames") if text.strip())
+        self._unknown: set[str] = set()
         self.problem: str | None = None
 
-    def read(self, camera_frame: str, stamp_ns: int) -> RobotState:
-        """The state at a stamp. What tf does not give is left out and said in ``problem``; it never raises."""
+    def read(self, camera_frame: str, stamp_ns: int, views: Iterable[str] = ()) -> RobotState:
+        """The state at a stamp, with the frames that queries are seen from.
+
+        What tf does not give is left out and said in ``problem``; it never raises.
+        """
         frames = dict.fromkeys((self._tool_frame, *(c.frame_id for c in self._capsules), self._gravity_frame, self._world_frame))
         wanted = [(camera_frame, frame) for frame in frames if frame]
         error = self._listener.wait_for(wanted, stamp_ns, self._timeout_s)
@@ -74,7 +90,7 @@ class RobotStateReader:
         status, text = Status.NOT_FOUND, "no gripper: set parameter tool_frame to the tf frame of the tool point"
         if tool_error is not None:
             status, text = Status.NO_TRANSFORM, f"gripper: {tool_error}"
-        gravity, _ = self._lookup(camera_frame, self._gravity_frame, stamp_ns)
+        gravity, gravity_error = self._lookup(camera_frame, self._gravity_frame, stamp_ns)
         world, _ = self._lookup(camera_frame, self._world_frame, stamp_ns)
         return RobotState(
             camera_from_tool=tool,
@@ -82,8 +98,22 @@ class RobotStateReader:
             tool_text=text,
             capsules=self._place_capsules(camera_frame, stamp_ns),
             up=None if gravity is None else gravity.rotation[:, 2],
+            up_problem="" if gravity_error is None else f"gravity_frame: {gravity_error}",
             world_from_camera=RigidTransform.identity() if world is None else world.inverse(),
+            frames={view: self._frame(camera_frame, view, stamp_ns) for view in views if view not in ("", "canonical")},
+            places={name: self._frame(camera_frame, frame, stamp_ns) for name, frame in self._places.items()},
         )
+
+    def _frame(self, camera_frame: str, frame: str, stamp_ns: int) -> RigidTransform | str:
+        """Pose of a frame, or why it is not known. Only the first image waits for a frame that nobody knows."""
+        try:
+            timeout_s = 0.0 if frame in self._unknown else self._timeout_s
+            pose = self._listener.lookup(camera_frame, frame, stamp_ns, timeout_s)
+        except TransformError as error:
+            self._unknown.add(frame)
+            return str(error)
+        self._unknown.discard(frame)
+        return pose
 
     def _lookup(self, camera_frame: str, frame: str, stamp_ns: int) -> tuple[RigidTransform | None, str | None]:
         if not frame:

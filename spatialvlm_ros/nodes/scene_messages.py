@@ -26,17 +26,22 @@ from .conversions import (
 
 
 def query_to_msg(query: Query) -> SpatialQuery:
-    return SpatialQuery(relation=query.relation, subject=query.subject, object=query.object)
+    return SpatialQuery(
+        relation=query.relation, subject=query.subject, object=query.object, third=query.third,
+        amount=float(query.amount), view=query.view,
+    )  # fmt: skip
 
 
 def query_from_msg(message: SpatialQuery) -> Query:
-    return Query(message.relation.strip(), message.subject.strip(), message.object.strip())
+    names = (message.subject.strip(), message.object.strip(), message.third.strip())
+    return Query(message.relation.strip(), *names, message.amount, message.view.strip())
 
 
 def fact_to_msg(fact: SpatialFact) -> SpatialFactMsg:
     return SpatialFactMsg(
         header=header(fact.stamp_ns, fact.frame_id),
-        relation=fact.query.relation, subject=fact.query.subject, object=fact.query.object,
+        relation=fact.query.relation, subject=fact.query.subject, object=fact.query.object, third=fact.query.third,
+        amount=float(fact.query.amount), view=fact.query.view,
         value=float(fact.value), std=float(fact.std), unit=fact.unit,
         source=int(fact.source), status=int(fact.status),
         subject_point=point_to_msg(fact.subject_point), object_point=point_to_msg(fact.object_point),
@@ -44,10 +49,15 @@ def fact_to_msg(fact: SpatialFact) -> SpatialFactMsg:
     )  # fmt: skip
 
 
+def query_of_fact(message: SpatialFactMsg) -> Query:
+    """The query that a fact answers."""
+    return Query(message.relation, message.subject, message.object, message.third, message.amount, message.view)
+
+
 def fact_from_msg(message: SpatialFactMsg) -> SpatialFact:
     """A fact of a message. Raises ValueError for a source or status that is not one of SpatialFact's constants."""
     return SpatialFact(
-        query=Query(message.relation, message.subject, message.object),
+        query=query_of_fact(message),
         status=Status(message.status), source=Source(message.source),
         stamp_ns=stamp_to_ns(message.header.stamp), frame_id=message.header.frame_id,
         value=message.value, std=message.std, unit=message.unit,

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -15,7 +15,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from spatialvlm_msgs.action import AskSpatial, Measure
 
-from ..engine import check_query
+from ..language.answers import check_query
 from ..language.questions import QuestionError, parse_question
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.relations import RELATIONS
@@ -30,10 +30,9 @@ NUM_THREADS = MAX_GOALS + 4
 
 @dataclass
 class Request:
-    """One query that waits for an image. ``fact`` is set before ``done``; ``problem`` says why an image failed."""
+    """One query that waits for an image. ``fact`` is set before ``done``."""
 
     query: Query
-    frame_id: str
     done: threading.Event = field(default_factory=threading.Event)
     fact: SpatialFact | None = None
 
@@ -104,12 +103,13 @@ class QueryActions:
 
     def _measure(self, goal: ServerGoalHandle) -> Any:
         asked, result = goal.request, Measure.Result()
-        query = Query(asked.relation.strip(), asked.subject.strip(), asked.object.strip())
+        names = (asked.subject.strip(), asked.object.strip(), asked.third.strip())
+        query = Query(asked.relation.strip(), *names, asked.amount, asked.frame_id.strip())
         if (problem := check_query(query)) is not None:
             code = "ERROR_WRONG_ARITY" if query.relation in RELATIONS else "ERROR_UNKNOWN_RELATION"
             return self._fail(goal, result, code, problem)
         goal.publish_feedback(Measure.Feedback(state=Measure.Feedback.STATE_WAITING_FOR_IMAGE))
-        fact, code, text = self._await(goal, query, asked.frame_id)
+        fact, code, text = self._await(goal, query)
         if fact is not None:
             result.fact = fact_to_msg(fact)
         return self._finish(goal, result, code, text)
@@ -119,13 +119,13 @@ class QueryActions:
     def _ask(self, goal: ServerGoalHandle) -> Any:
         result = AskSpatial.Result(value=math.nan, std=math.nan)
         try:
-            query = parse_question(goal.request.question)
+            query = replace(parse_question(goal.request.question), view=goal.request.frame_id.strip())
         except QuestionError as error:
             empty = not goal.request.question.strip(" .?!\t\r\n")
             return self._fail(goal, result, "ERROR_EMPTY_QUESTION" if empty else "ERROR_NOT_UNDERSTOOD", str(error))
         trace = [f"question: {goal.request.question.strip()}", f"query: {query}"]
         goal.publish_feedback(AskSpatial.Feedback(state=AskSpatial.Feedback.STATE_WAITING_FOR_IMAGE, text=trace[-1]))
-        fact, code, text = self._await(goal, query, goal.request.frame_id)
+        fact, code, text = self._await(goal, query)
         if fact is not None:
             result.facts = [fact_to_msg(fact)]
             if fact.status.has_value:
@@ -136,9 +136,9 @@ class QueryActions:
 
     # -- both -------------------------------------------------------------------------------------------------------------
 
-    def _await(self, goal: ServerGoalHandle, query: Query, frame_id: str) -> tuple[SpatialFact | None, str, str]:
+    def _await(self, goal: ServerGoalHandle, query: Query) -> tuple[SpatialFact | None, str, str]:
         """Fact of the next usable image with error constant and sentence; polls for cancel and deactivation."""
-        request = Request(query, frame_id)
+        request = Request(query)
         self._requests.submit(request)
         deadline = time.monotonic() + self._timeout_s
         try:

@@ -23,8 +23,9 @@ from spatialvlm_msgs.msg import Scene as SceneMsg
 from spatialvlm_msgs.msg import SpatialFactArray
 from spatialvlm_msgs.srv import SetQueries
 
-from ..engine import EngineConfig, SpatialEngine, check_query
+from ..engine import EngineConfig, SpatialEngine
 from ..geometry.transform_buffer import TransformError
+from ..language.answers import check_query
 from ..scene.drawing import draw_scene
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.frame import RGBDFrame
@@ -33,6 +34,7 @@ from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
 from ..scene.sync import Triple
 from .conversions import array_to_image, frame_from_messages
+from .imu_input import IMU_PARAMS, ImuInput
 from .lifecycle import ManagedNode, run_node
 from .markers import clear_markers, scene_markers
 from .parameters import Param
@@ -52,11 +54,13 @@ class SpatialNode(ManagedNode):
     PARAMS = (
         *INPUT_PARAMS,
         *ROBOT_PARAMS,
+        *IMU_PARAMS,
         Param("depth_noise", "stereo", "Noise model of the depth camera.", choices=tuple(PRESETS)),
         Param(
             "queries",
             [""],
-            "Facts to publish from the start: strings 'relation; subject; object', e.g. 'distance; gripper; red block'.",
+            "Facts to publish from the start: strings 'relation; subject; object; third; amount; view', of which the last may be "
+            "left out, e.g. 'distance; gripper; red block' or 'reachable; cup; robot; ; 0.8'.",
         ),
         Param("request_timeout_s", 5.0, "Longest wait of ~/ask and ~/measure for a usable image.", 0.1, 600.0),
     )
@@ -87,6 +91,7 @@ class SpatialNode(ManagedNode):
         self._engine = SpatialEngine(EngineConfig(noise=PRESETS[self.param("depth_noise")]))
         self._listener = TransformListener(self)
         self._robot = RobotStateReader(self, self._listener)
+        self._imu = ImuInput(self, self._listener)
         self._scene_publisher = self.own_publisher(SceneMsg, "~/scene", _RESULTS)
         self._facts_publisher = self.own_publisher(SpatialFactArray, "~/facts", _RESULTS)
         self._marker_publisher = self.own_publisher(MarkerArray, "~/markers", _RESULTS)
@@ -130,7 +135,7 @@ class SpatialNode(ManagedNode):
         silent = self._input.silence()
         if silent is not None:
             return DiagnosticStatus.WARN, silent, values
-        problem = self._last_problem or self._robot.problem
+        problem = self._last_problem or self._robot.problem or self._imu.problem
         if problem:
             return DiagnosticStatus.WARN, problem, values
         return DiagnosticStatus.OK, "measuring", values
@@ -174,6 +179,7 @@ class SpatialNode(ManagedNode):
 
     def _on_jump(self) -> None:
         self._listener.clear()
+        self._imu.clear()
         self._reset_wanted.set()
         self._marker_publisher.publish(clear_markers())
 
@@ -211,28 +217,31 @@ class SpatialNode(ManagedNode):
         with self._lock:
             queries = list(dict.fromkeys(query for owned in self._queries.values() for query in owned))
             requests = list(self._requests)
-        names = [name for q in (*queries, *(r.query for r in requests)) for name in (q.subject, q.object) if name]
-        robot = self._robot.read(frame.frame_id, frame.stamp_ns)
+        asked = (*queries, *(request.query for request in requests))
+        names = [name for query in asked for name in query.names]
+        robot = self._robot.read(frame.frame_id, frame.stamp_ns, dict.fromkeys(query.view for query in asked))
+        robot = self._imu.add_up(robot, frame.frame_id, frame.stamp_ns)
         scene = self._engine.observe(frame, names, robot)
-        facts = self._facts_in(scene, queries, self.param("output_frame"))
+        facts = self._facts_in(scene, queries)
         self._publish(frame, scene, facts)
         for request in requests:
-            wanted = request.frame_id or self.param("output_frame")
-            request.fact = self._facts_in(scene, [request.query], wanted)[0]
+            request.fact = self._facts_in(scene, [request.query])[0]
             request.done.set()
 
-    def _facts_in(self, scene: Scene, queries: list[Query], frame_id: str) -> list[SpatialFact]:
-        """Facts with their points in a tf frame; NO_TRANSFORM for all when tf lacks it."""
+    def _facts_in(self, scene: Scene, queries: list[Query]) -> list[SpatialFact]:
+        """Facts with their points in the output frame; NO_TRANSFORM when tf lacks it. A query with a view brings its own."""
+        frame_id = self.param("output_frame")
         if not frame_id or frame_id == scene.frame_id:
             return self._engine.facts(scene, queries)
         try:
             output = self._listener.lookup(frame_id, scene.frame_id, scene.stamp_ns, self.param("tf_timeout_s"))
         except TransformError as error:
-            return [_without_frame(fact, str(error)) for fact in self._engine.facts(scene, queries)]
+            facts = self._engine.facts(scene, queries)
+            return [fact if fact.query.view else _without_frame(fact, str(error)) for fact in facts]
         return self._engine.facts(scene, queries, (frame_id, output))
 
     def _publish(self, frame: RGBDFrame, scene: Scene, facts: list[SpatialFact]) -> None:
-        frame_id = facts[0].frame_id if facts else scene.frame_id
+        frame_id = next((fact.frame_id for fact in facts if not fact.query.view), scene.frame_id)
         self._facts_publisher.publish(facts_to_msg(facts, scene.stamp_ns, frame_id))
         self._scene_publisher.publish(scene_to_msg(scene))
         self._frames += 1
@@ -252,16 +261,20 @@ def _without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
 
 
 def _parse_queries(texts: list[str]) -> list[Query]:
-    """Queries of parameter strings 'relation; subject; object'. Raises ValueError with the string."""
+    """Queries of strings 'relation; subject; object; third; amount; view', cut short at will. ValueError with the string."""
     queries = []
     for text in texts:
         if not text.strip():
             continue
         parts = [part.strip() for part in text.split(";")]
-        query = Query(*[*parts, "", ""][:3])
-        problem = "it has more than three parts" if len(parts) > 3 else check_query(query)
+        relation, subject, other, third, amount, view = [*parts, *[""] * 6][:6]
+        try:
+            query = Query(relation, subject, other, third, float(amount or 0.0), view)
+            problem = "it has more than six parts" if len(parts) > 6 else check_query(query)
+        except ValueError:
+            problem = f"its amount '{amount}' is no number"
         if problem is not None:
-            raise ValueError(f"parameter queries: '{text}' is not 'relation; subject; object': {problem}")
+            raise ValueError(f"parameter queries: '{text}' is not 'relation; subject; object; third; amount; view': {problem}")
         queries.append(query)
     return queries
 

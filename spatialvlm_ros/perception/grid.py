@@ -107,7 +107,8 @@ def make_grid(frame: RGBDFrame, ignore: BoolArray | None, max_distance_m: float,
     """Reduce a frame to about ``width_px`` columns. Ignored, invalid and too distant pixels become 0."""
     import cv2
 
-    step = max(1, round(frame.camera.width / width_px))
+    # A strip of an image has at least one row.
+    step = max(1, min(round(frame.camera.width / width_px), frame.camera.width, frame.camera.height))
     height, width = frame.camera.height // step, frame.camera.width // step
     with np.errstate(invalid="ignore"):
         usable = (frame.depth_m > 0) & (frame.depth_m < max_distance_m)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 IntMap = npt.NDArray[np.int32]
 # Grid pixels that may lie between two parts of one thing: the mixed pixels of a rim are dropped by the sensor.
 _REACH_PX = 3
+# A neck's footprint as a share of the visible part of the body's, how narrow the body gets towards it, and what noise and the cut
+# between them leave of the seam.
+_NECK_AREA, _TAPER, _NECK_SEAM_M = 0.9, 0.85, 0.012
 # Grid pixels that a part needs for its shape to tell what it continues.
 _LEAST_BEHIND = 30
 
@@ -38,6 +41,7 @@ class Part:
         base, top: heights of its lowest and highest points, metres.
         tint: (2,) mean a and b of CIE Lab.
         depth: (N,) metres.
+        height: (N,) above the plane, metres.
     """
 
     window: tuple[slice, slice]
@@ -50,6 +54,7 @@ class Part:
     top: float
     tint: npt.NDArray[np.float64]
     depth: npt.NDArray[np.float32]
+    height: npt.NDArray[np.float32]
 
     @property
     def middle(self) -> npt.NDArray[np.float64]:
@@ -116,7 +121,8 @@ def parts_of(grid: Grid, surface: Surface, labels: IntMap) -> dict[int, Part]:
         mask = labels[rows, columns] == name
         flat = grid.xyz[rows, columns][mask] @ basis.T
         hull = cv2.convexHull(flat)[:, 0]
-        low, high = np.percentile(surface.height[rows, columns][mask], [2, 98])
+        height = surface.height[rows, columns][mask]
+        low, high = np.percentile(height, [2, 98])
         lab = cv2.cvtColor(grid.color[rows, columns][mask][None], cv2.COLOR_RGB2LAB)[0, :, 1:]
         parts[name] = Part(
             (rows, columns),
@@ -129,6 +135,7 @@ def parts_of(grid: Grid, surface: Surface, labels: IntMap) -> dict[int, Part]:
             float(high),
             lab.astype(np.float64).mean(axis=0),
             grid.depth[rows, columns][mask],
+            height,
         )
     return parts
 
@@ -178,6 +185,8 @@ def _one_thing(large: Part, small: Part, config: TabletopConfig) -> bool:
     """Whether two neighbouring parts belong together."""
     import cv2
 
+    if _is_neck(large, small) or _is_neck(small, large):
+        return True
     if float(np.linalg.norm(large.tint - small.tint)) > config.parts.same_tint:
         return False
     union = cv2.convexHull(np.concatenate([large.hull, small.hull]))
@@ -192,6 +201,26 @@ def _one_thing(large: Part, small: Part, config: TabletopConfig) -> bool:
     # A handle: little, off the table, beside the rest and not on top of it.
     handle = small.count < 0.25 * large.count and small.base > 2 * config.min_height_m and small.top < large.top
     return handle and _gap(large, small) < config.parts.handle_gap_m
+
+
+def _is_neck(body: Part, neck: Part) -> bool:
+    """Whether a part rises from the middle of another one that tapers towards it: the neck or the cap of a bottle.
+
+    What stands on a thing stands on a flat top, which is as wide as the thing.
+    """
+    if neck.area > _NECK_AREA * body.area or neck.top < body.top or abs(neck.base - body.top) > _NECK_SEAM_M:
+        return False
+    middle = body.flat.mean(axis=0)
+    away = middle / max(float(np.linalg.norm(middle)), 1e-6)
+    across = np.array([-away[1], away[0]], dtype=np.float32)
+    on_body, on_neck = body.flat @ across, neck.flat @ across
+    shoulder = on_body[body.height > body.top - _NECK_SEAM_M / 2]
+    if len(shoulder) < 10:
+        return False
+    (low, high), (first, last), (left, right) = (np.quantile(v, (0.02, 0.98)) for v in (on_body, shoulder, on_neck))
+    width = max(float(high - low), 1e-6)
+    beside = abs(float(left + right - low - high)) / 2
+    return bool(beside < 0.12 * width and float(last - first) < _TAPER * width and float(right - left) < _TAPER * width)
 
 
 def _gap(a: Part, b: Part) -> float:

@@ -101,6 +101,8 @@ class NameMatch:
         score: in [0, 1].
         candidates: indices that fit, best first.
         text: a sentence for people when not OK.
+        rivals: indices of all that answer to the name as a description, whoever bore it before.
+        understood: whether the words can be checked at all.
     """
 
     status: Status
@@ -108,6 +110,8 @@ class NameMatch:
     score: float
     candidates: tuple[int, ...]
     text: str = ""
+    rivals: tuple[int, ...] = ()
+    understood: bool = True
 
 
 def parse(phrase: str) -> NamePhrase:
@@ -161,22 +165,24 @@ def match(phrase: str | NamePhrase, appearances: Sequence[Appearance], prior_ind
     """
     name = parse(phrase) if isinstance(phrase, str) else phrase
     if name.empty:
-        return NameMatch(Status.BAD_QUERY, -1, 0.0, (), "the name is empty")
+        return NameMatch(Status.BAD_QUERY, -1, 0.0, (), "the name is empty", understood=False)
     if name.strange or not (name.colors or name.sizes or name.shapes or _generic(name)):
-        return NameMatch(Status.NOT_FOUND, -1, 0.0, (), _nothing(name, appearances))
+        return NameMatch(Status.NOT_FOUND, -1, 0.0, (), _nothing(name, appearances), understood=False)
     scores = [score(name, a) for a in appearances]
-    if prior_index is not None and 0 <= prior_index < len(appearances):
-        clear = min((_color(c, appearances[prior_index]) for c in name.colors), default=1.0)
-        if clear >= COLOR_CLEAR:
-            return NameMatch(Status.OK, prior_index, max(scores[prior_index], FOUND), (prior_index,))
     fitting = sorted((i for i, s in enumerate(scores) if s >= FOUND), key=lambda i: (-scores[i], i))
     rivals = [i for i in fitting if scores[i] >= RIVAL * scores[fitting[0]]]
     rivals = _by_size(name, appearances, rivals)
+    if prior_index is not None and 0 <= prior_index < len(appearances):
+        clear = min((_color(c, appearances[prior_index]) for c in name.colors), default=1.0)
+        if clear >= COLOR_CLEAR:
+            score_of_prior = max(scores[prior_index], FOUND)
+            return NameMatch(Status.OK, prior_index, score_of_prior, (prior_index,), rivals=tuple(rivals))
     if not rivals:
         return NameMatch(Status.NOT_FOUND, -1, 0.0, (), _nothing(name, appearances))
     if len(rivals) > 1:
-        return NameMatch(Status.AMBIGUOUS, -1, scores[rivals[0]], tuple(rivals), _several(name, appearances, rivals))
-    return NameMatch(Status.OK, rivals[0], scores[rivals[0]], tuple(fitting))
+        several = _several(name, appearances, rivals)
+        return NameMatch(Status.AMBIGUOUS, -1, scores[rivals[0]], tuple(rivals), several, tuple(rivals))
+    return NameMatch(Status.OK, rivals[0], scores[rivals[0]], tuple(fitting), rivals=tuple(rivals))
 
 
 def _generic(name: NamePhrase) -> bool:

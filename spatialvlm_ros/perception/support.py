@@ -1,7 +1,9 @@
 """Which of the planes in sight is the one that things stand on.
 
-"The largest plane is the floor" makes a wall a floor. Here a plane must be plausible as something horizontal seen from
-above, and of parallel ones (box lid, table, floor) the highest that is large enough to carry things wins.
+"The largest plane is the floor" makes a wall a floor. With a known up direction a plane must be level. Without one it must be
+plausible as something level that a camera sees from above, and there must be no up direction, among those that a camera may
+well have, for which the plane is a wall and the rest of the image fits as well (``walls.py``). Of parallel ones (box lid,
+table, floor) the highest that is large enough to carry things wins.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from ..geometry.plane import Plane, fit_plane, local_triples, ransac_plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import BoolArray
 from ..scene.noise import DepthNoise
+from .walls import Facets, WallConfig, facets_of, may_be_wall
 
 FloatMap = npt.NDArray[np.float32]
 
@@ -34,11 +37,12 @@ class SupportConfig:
         higher_share: a higher parallel plane wins with this share of the pixels of the largest one.
         higher_area_m2: ... and this area: more than the lid of a box that stands on a table.
         tilt_floor_rad: error of the tilt that more pixels do not cure (calibration, a bent table).
+        walls: without ``up``, which other up directions are thought of.
     """
 
     up_tolerance_rad: float = math.radians(10)
     min_pitch_from_nadir_rad: float = math.radians(20)
-    max_roll_rad: float = math.radians(45)
+    max_roll_rad: float = math.radians(35)
     max_upward_rad: float = math.radians(15)
     min_share: float = 0.05
     min_area_m2: float = 0.02
@@ -49,6 +53,7 @@ class SupportConfig:
     iterations: int = 400
     # RANSAC sees every n-th pixel of each row and column, so that the whole image is about this many points.
     sample_points: int = 3500
+    walls: WallConfig = field(default_factory=WallConfig)
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,14 @@ class PlaneCandidate:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sparse organised cloud: points (N, 3), metres, with grid rows, columns and noise (N,)."""
+    """A sparse organised cloud: points (N, 3), metres, with grid rows, columns and noise (N,); ``facets`` of the full grid."""
 
     points: FloatArray
     rows: npt.NDArray[np.intp]
     columns: npt.NDArray[np.intp]
     depth_std_m: FloatArray
     focal_px: float
+    facets: Facets
 
 
 def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: float, count: int) -> Sample:
@@ -77,7 +83,8 @@ def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: 
     step = max(1, round(math.sqrt(usable.size / count)))
     rows, columns = np.nonzero(usable[step // 2 :: step, step // 2 :: step])
     points = xyz[step // 2 :: step, step // 2 :: step][rows, columns].astype(np.float64)
-    return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step)
+    facets = facets_of(xyz, usable, noise, focal_px)
+    return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step, facets)
 
 
 def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig) -> tuple[Plane | None, str]:
@@ -85,7 +92,7 @@ def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, confi
     if len(sample.points) < 50:
         return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"
     candidates = _candidates(sample, up, config)
-    good = [c for c in candidates if not c.objection]
+    good = [c for c in candidates if not c.objection and (up is not None or not _part_of_refused(c, candidates))]
     if not good:
         return None, "no horizontal surface found: " + _objections(candidates)
     largest = max(good, key=lambda c: c.share)
@@ -100,10 +107,17 @@ def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, confi
     return Plane(plane.normal, plane.offset_m, tilt), ""
 
 
+def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate]) -> bool:
+    """Whether a larger plane of nearly the same direction was refused: then this is what lies on it, or its bent rim."""
+    return any(
+        c.objection and c.share > one.share and c.plane.normal @ one.plane.normal > math.cos(math.radians(25)) for c in candidates
+    )
+
+
 def _objections(candidates: list[PlaneCandidate]) -> str:
     if not candidates:
         return "no plane of the depth image is level and large enough"
-    return "; ".join(f"a plane with {100 * c.share:.0f} % of the depth {c.objection}" for c in candidates)
+    return "; ".join(f"a plane with {100 * c.share:.0f} % of the depth {c.objection}" for c in candidates if c.objection)
 
 
 def _candidates(sample: Sample, up: FloatArray | None, config: SupportConfig) -> list[PlaneCandidate]:
@@ -122,17 +136,26 @@ def _candidates(sample: Sample, up: FloatArray | None, config: SupportConfig) ->
         plane, inliers = fit
         if inliers.sum() < config.min_share * len(left):
             break
-        refined = fit_plane(points[inliers], std[inliers]) or plane
+        refined = _refined(points[inliers], std[inliers], plane)
         rays = points[inliers] / np.linalg.norm(points[inliers], axis=1, keepdims=True)
         cosine = np.maximum(np.abs(rays @ refined.normal), 0.05)
         area = float(np.sum(np.square(points[inliers, 2] / sample.focal_px) / cosine))
         share = float(inliers.sum()) / len(left)
-        found.append(PlaneCandidate(refined, share, area, _objection(refined, area, up, config)))
+        found.append(PlaneCandidate(refined, share, area, _objection(refined, area, up, sample.facets, config)))
         left[ids[np.abs(plane.height(points)) < 5 * std]] = False
     return found
 
 
-def _objection(plane: Plane, area_m2: float, up: FloatArray | None, config: SupportConfig) -> str:
+def _refined(points: FloatArray, depth_std_m: FloatArray, plane: Plane) -> Plane:
+    """Least squares over the points (N, 3) of a plane, weighted by their noise along its normal.
+
+    Depth errs along the ray, so a plane seen at a glancing angle is known better than its depth.
+    """
+    slope = np.abs(points @ plane.normal) / points[:, 2]
+    return fit_plane(points, depth_std_m * np.maximum(slope, 0.05)) or plane
+
+
+def _objection(plane: Plane, area_m2: float, up: FloatArray | None, facets: Facets, config: SupportConfig) -> str:
     """Why this plane (normal towards the camera) is no support plane; "" when it may be one."""
     if area_m2 < config.min_area_m2:
         return f"has only {area_m2:.3f} m^2"
@@ -141,9 +164,9 @@ def _objection(plane: Plane, area_m2: float, up: FloatArray | None, config: Supp
         angle = plane.angle_to(up)
         return "" if angle <= config.up_tolerance_rad else f"is tilted {math.degrees(angle):.0f} deg from up"
     if -ny < math.sin(config.min_pitch_from_nadir_rad):
-        return "faces the camera or its side and may be a wall (tell which way is up: tf with gravity)"
+        return "faces the camera or its side and may be a wall (tell which way is up: tf with gravity, or an IMU)"
     if abs(nx) > math.tan(config.max_roll_rad) * -ny:
         return f"would need a camera rolled {math.degrees(math.atan2(abs(nx), -ny)):.0f} deg (tell which way is up)"
     if nz > math.sin(config.max_upward_rad):
         return "faces away from a camera that looks level or down"
-    return ""
+    return may_be_wall(plane, facets, config.walls)

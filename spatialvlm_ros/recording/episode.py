@@ -159,7 +159,7 @@ def _collect_facts(found: _Collected, message: BagMessage) -> None:
         found.arrays.setdefault(message.stamp_ns, message.log_ns)
     for entry in entries:
         side = found.truth if entry.source == Source.GROUND_TRUTH else found.measured
-        rows = side[Query(entry.relation, entry.subject, entry.object)]
+        rows = side[Query(entry.relation, entry.subject, entry.object, entry.third, entry.amount, entry.view)]
         rows.unit = entry.unit or rows.unit
         rows.rows.append((message.stamp_ns, float(entry.value), float(entry.std), int(entry.status)))
 

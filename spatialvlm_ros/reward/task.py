@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ..scene.facts import METRE, PROBABILITY, Query
+from ..language import answers
+from ..scene.facts import COUNT, METRE, PROBABILITY, RADIAN, Query
 from ..scene.relations import RELATIONS, Kind
 
 GRIPPER = "gripper"
@@ -193,7 +194,8 @@ class TaskSpec:
 
         def fill(constraint: Constraint) -> Constraint:
             q = constraint.query
-            return replace(constraint, query=Query(q.relation, _fill(q.subject, names), _fill(q.object, names)))
+            filled = [_fill(name, names) for name in (q.subject, q.object, q.third)]
+            return replace(constraint, query=replace(q, subject=filled[0], object=filled[1], third=filled[2]))
 
         stages = tuple(replace(s, goals=tuple(map(fill, s.goals)), keeps=tuple(map(fill, s.keeps))) for s in self.stages)
         shown = f"{self.name}({', '.join(names[wanted] for wanted in self.parameters)})"
@@ -288,15 +290,18 @@ def check_query(field: str, query: Query) -> None:
         raise TaskError(f"{field}.relation", query.relation, f"use a relation that is known, such as {', '.join(near)}")
     if not query.subject.strip() or len(query.subject) > _MAX_NAME:
         raise TaskError(f"{field}.subject", query.subject[:40], f"name the thing that is meant, in up to {_MAX_NAME} characters")
-    if relation.arity == 2 and not query.object.strip():
-        raise TaskError(f"{field}.object", query.object, f"'{query.relation}' relates two things: name the other one")
-    if relation.arity == 1 and query.object:
-        raise TaskError(f"{field}.object", query.object, f"'{query.relation}' is of one thing: leave object out")
-    if relation.arity == 2 and query.subject.strip() == query.object.strip():
-        raise TaskError(f"{field}.object", query.object, f"'{query.relation}' relates two different things")
-    if len(query.object) > _MAX_NAME:
-        raise TaskError(f"{field}.object", query.object[:40], f"name a thing in up to {_MAX_NAME} characters")
+    for key, name in (("object", query.object), ("third", query.third)):
+        if len(name) > _MAX_NAME:
+            raise TaskError(f"{field}.{key}", name[:40], f"name a thing in up to {_MAX_NAME} characters")
+    if (problem := answers.check_query(query)) is not None:
+        raise TaskError(field, str(query), problem)
 
 
-UNITS = {METRE: {"m": 1.0, "cm": 0.01, "mm": 0.001}, PROBABILITY: {"": 1.0}, "s": {"s": 1.0, "ms": 0.001}}
+UNITS = {
+    METRE: {"m": 1.0, "cm": 0.01, "mm": 0.001},
+    RADIAN: {"rad": 1.0, "deg": math.pi / 180},
+    COUNT: {"": 1.0},
+    PROBABILITY: {"": 1.0},
+    "s": {"s": 1.0, "ms": 0.001},
+}
 """Units that task files may use for each SI unit, and what one is worth."""

@@ -27,6 +27,9 @@ _CONSTRAINT_KEYS = (
     "relation",
     "subject",
     "object",
+    "third",
+    "amount",
+    "view",
     "at_most",
     "at_least",
     "is",
@@ -200,8 +203,10 @@ def _stage(field: str, value: object) -> Stage:
 
 def _constraint(field: str, value: object) -> Constraint:
     given = _mapping(field, value, _CONSTRAINT_KEYS)
-    names = (_text(f"{field}.{key}", given.get(key, "")) for key in ("relation", "subject", "object"))
-    query = Query(*names)
+    relation, *names, view = (
+        _text(f"{field}.{key}", given.get(key, "")) for key in ("relation", "subject", "object", "third", "view")
+    )
+    query = Query(relation, names[0], names[1], names[2], _plain(f"{field}.amount", given.get("amount", 0.0)), view)
     check_query(field, query)
     wants = [key for key in ("at_most", "at_least", "is") if key in given]
     if len(wants) != 1:

@@ -17,8 +17,8 @@ def canonical_from_up(up: FloatArray, plane: FloatArray | None, tilt_std_rad: fl
     Args:
         up: (3,) unit vector in the optical frame (x right, y down, z forward).
         plane: (4,) n, d of the support plane in the optical frame, metres; None puts the origin at the camera.
-        tilt_std_rad: standard deviation of the up direction.
-        source: "plane" or "tf".
+        tilt_std_rad: standard deviation of the up direction: of the plane's normal, the extrinsics, or the accelerometer.
+        source: "plane", "tf" or "imu".
 
     Returns:
         None when the camera looks along up within 1 degree and its image has no sideways direction either (never in practice).

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..geometry.rigid import FloatArray
 from .facts import truth_from_margin
-from .relation import Kind, Measurement, along, register, up_axis, vertical_extent, viewer_axes
+from .relation import Kind, Measurement, along, extent_std, pair_covariance, register, up_axis, vertical_extent, viewer_axes
 from .scene import Scene, SceneObject
 
 Margin = Callable[[Scene, SceneObject, SceneObject], tuple[float, float]]
@@ -22,18 +23,19 @@ Margin = Callable[[Scene, SceneObject, SceneObject], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Dimension:
-    """``words`` name its positive and its negative side; ``phrases`` are the same in a sentence."""
+    """``words`` name its positive and its negative side; ``phrases`` are the same in a sentence; ``frame`` as in Relation."""
 
     words: tuple[str, str]
     phrases: tuple[str, str]
     needs_up: bool
     of_size: bool
+    frame: str
     margin: Margin
 
 
 def offset(a: SceneObject, b: SceneObject, direction: FloatArray) -> tuple[float, float]:
     """How far a's centre lies beyond b's along a unit vector, and its standard deviation, metres."""
-    return float(direction @ (a.centre - b.centre)), along(direction, a.covariance + b.covariance)
+    return float(direction @ (a.centre - b.centre)), along(direction, pair_covariance(a, b))
 
 
 def _left(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
@@ -49,14 +51,15 @@ def _behind(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]
 
 
 def _taller(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    (low_a, high_a, std_a), (low_b, high_b, std_b) = vertical_extent(scene, a), vertical_extent(scene, b)
-    return (high_a - low_a) - (high_b - low_b), float(np.hypot(std_a, std_b) * np.sqrt(2))
+    up = up_axis(scene)
+    (low_a, high_a, _), (low_b, high_b, _) = vertical_extent(scene, a), vertical_extent(scene, b)
+    return (high_a - low_a) - (high_b - low_b), float(np.hypot(extent_std(a, up), extent_std(b, up)))
 
 
 def width_of(scene: Scene, thing: SceneObject) -> tuple[float, float]:
     """Extent along the viewer's horizontal and its standard deviation, metres."""
     right, _ = viewer_axes(scene)
-    return float(np.abs(right @ thing.axes) @ thing.extents), float(thing.extents_std.mean())
+    return float(np.abs(right @ thing.axes) @ thing.extents), extent_std(thing, right)
 
 
 def _wider(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
@@ -78,17 +81,17 @@ def _size(thing: SceneObject) -> tuple[float, float]:
 
 
 DIMENSIONS = (
-    Dimension(("left", "right"), ("left of", "right of"), False, False, _left),
-    Dimension(("above", "below"), ("higher than", "lower than"), True, False, _above),
-    Dimension(("behind", "front"), ("behind", "in front of"), False, False, _behind),
-    Dimension(("tall", "short"), ("taller than", "shorter than"), True, True, _taller),
-    Dimension(("wide", "thin"), ("wider than", "thinner than"), False, True, _wider),
-    Dimension(("big", "small"), ("bigger than", "smaller than"), False, True, _bigger),
+    Dimension(("left", "right"), ("left of", "right of"), False, False, "viewer", _left),
+    Dimension(("above", "below"), ("higher than", "lower than"), True, False, "gravity", _above),
+    Dimension(("behind", "front"), ("behind", "in front of"), False, False, "viewer", _behind),
+    Dimension(("tall", "short"), ("taller than", "shorter than"), True, True, "gravity", _taller),
+    Dimension(("wide", "thin"), ("wider than", "thinner than"), False, True, "viewer", _wider),
+    Dimension(("big", "small"), ("bigger than", "smaller than"), False, True, "none", _bigger),
 )
 
 
 def _register_dimension(dimension: Dimension) -> None:
-    up, size = dimension.needs_up, dimension.of_size
+    flags: dict[str, Any] = {"canonical": dimension.needs_up, "extent": dimension.of_size, "frame": dimension.frame}
     for sign, word, phrase in zip((1.0, -1.0), dimension.words, dimension.phrases, strict=True):
 
         def compare(scene: Scene, a: SceneObject, b: SceneObject, sign: float = sign) -> Measurement:
@@ -96,12 +99,12 @@ def _register_dimension(dimension: Dimension) -> None:
             return Measurement(truth_from_margin(sign * margin, std).probability, float("nan"), a.centre, b.centre)
 
         sentence = f"The {{a}} is {{verdict}} {phrase} the {{b}}."
-        register(word, Kind.PREDICATE, 2, sentence, canonical=up, extent=size)(compare)
+        register(word, Kind.PREDICATE, 2, sentence, **flags)(compare)
         sentence = f"The {{chosen}} is {{verdict}} {phrase} the {{other}}."
-        register(f"which_{word}", Kind.CHOICE, 2, sentence, canonical=up, extent=size)(compare)
+        register(f"which_{word}", Kind.CHOICE, 2, sentence, **flags)(compare)
         if sign > 0:
             name, sentence = "_or_".join(dimension.words), "The {a} is {verdict} {side} the {b}."
-            register(name, Kind.CLASSIFY, 2, sentence, canonical=up, extent=size, sides=dimension.phrases)(compare)
+            register(name, Kind.CLASSIFY, 2, sentence, **flags, sides=dimension.phrases)(compare)
 
 
 def register_comparisons() -> None:

@@ -43,7 +43,7 @@ class Status(IntEnum):
         return self in (Status.OK, Status.OCCLUDED, Status.STALE)
 
 
-METRE, RADIAN, PROBABILITY = "m", "rad", "probability"
+METRE, RADIAN, PROBABILITY, COUNT = "m", "rad", "probability", "count"
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,29 @@ def truth_from_margin(margin: float, std: float) -> Truth:
 
 @dataclass(frozen=True, order=True)
 class Query:
-    """One relation to be measured, by names. ``object`` is "" for relations of one thing."""
+    """One relation to be measured, by names.
+
+    Attributes:
+        object, third: "" for relations of fewer things.
+        amount: metres, for relations that take a length (radius of "reachable", offset of "point_above"); else 0.
+        view: whose left, right, front and behind: "" the camera's, "canonical", or a tf frame.
+    """
 
     relation: str
     subject: str
     object: str = ""
+    third: str = ""
+    amount: float = 0.0
+    view: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that are not empty."""
+        return tuple(name for name in (self.subject, self.object, self.third) if name)
 
     def __str__(self) -> str:
-        names = ", ".join(name for name in (self.subject, self.object) if name)
-        return f"{self.relation}({names})"
+        parts = [*self.names, *([f"{self.amount:g} m"] if self.amount else [])]
+        return f"{self.relation}({', '.join(parts)})" + (f" seen from {self.view}" if self.view else "")
 
 
 def _no_point() -> npt.NDArray[np.float64]:

@@ -24,7 +24,7 @@ class RGBDFrame:
     Attributes:
         stamp_ns: time of the exposure, nanoseconds.
         color: (H, W, 3) uint8, RGB.
-        depth_m: (H, W) float32, metres along the optical axis, NaN where invalid (zero, too near, infinite).
+        depth_m: (H, W) float32, metres along the optical axis, NaN where invalid; what is not above 0 or infinite becomes NaN.
         camera: intrinsics shared by both.
         frame_id: name of the optical frame.
     """
@@ -44,6 +44,10 @@ class RGBDFrame:
                 f"depth is {self.depth_m.shape} {self.depth_m.dtype}, expected {size} float32: "
                 "use depth aligned to colour (realsense: align_depth.enable:=true)"
             )
+        # Zeros and infinities stand for "nothing" in many sources; past this point only NaN does.
+        nothing = (self.depth_m <= 0) | (self.depth_m == np.inf)
+        if nothing.any():
+            object.__setattr__(self, "depth_m", np.where(nothing, np.float32(np.nan), self.depth_m))
 
     @cached_property
     def xyz(self) -> npt.NDArray[np.float32]:

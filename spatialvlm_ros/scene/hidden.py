@@ -18,7 +18,9 @@ _LOW_CAMERA_RAD = math.radians(10.0)
 # What continues a thing upwards is at its depth, within this, and at least so near its top.
 _CONTINUES_M, _TOP_M = 0.04, 0.01
 # A thing is taken to be as deep as it is wide, give or take: one standard deviation of its far side, as a share of what is added.
-_PRIOR_SHARE = 0.5
+PRIOR_SHARE = 0.5
+# The upper part of a thing that counts as its top, how much narrower than the rest it has to be, and how near to the middle.
+_TOP_SHARE, _NARROW, _BESIDE = 0.12, 0.75, 0.12
 
 
 def top_is_hidden(frame: RGBDFrame, region: Region, plane: FloatArray, centre: FloatArray, top_m: float) -> bool:
@@ -56,26 +58,41 @@ def _is_covered(frame: RGBDFrame, region: Region, plane: FloatArray, top_m: floa
     return float(np.mean(goes_on)) > 0.5
 
 
-def complete_depth(
-    centre: FloatArray, extents: FloatArray, axes: FloatArray, away: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A box as deep as it is wide behind a visible face.
+def top_is_narrow(along: FloatArray, low: FloatArray, high: FloatArray) -> bool:
+    """Whether a thing has a top over its middle that is much narrower than the rest, as a bottle or a cone has.
+
+    The far rim of a top tells how deep a thing is, but only the top.
 
     Args:
-        centre, extents, axes: box of the visible points; the first two axes are level.
+        along: (N, 3) visible points along the box's axes, the third up, metres.
+        low, high: (3,) the box.
+    """
+    height = high[2] - low[2]
+    top = along[along[:, 2] > high[2] - _TOP_SHARE * height]
+    if len(top) < 10 or height < _TOP_M:
+        return False
+    first, last = np.quantile(top[:, :2], (0.02, 0.98), axis=0)
+    wide = int(np.argmax(high[:2] - low[:2]))
+    width = float(high[wide] - low[wide])
+    beside = abs(float(first[wide] + last[wide] - low[wide] - high[wide])) / 2
+    return float(np.max(last - first)) < _NARROW * width and beside < _BESIDE * width
+
+
+def missing_depth(extents: FloatArray, axes: FloatArray, away: FloatArray) -> tuple[int, int, float] | None:
+    """What a box as deep as it is wide has behind a visible face.
+
+    Args:
+        extents, axes: box of the visible points; the first two axes are level.
         away: (3,) unit vector, level, from the camera.
 
     Returns:
-        centre (3,), extents (3,), and the covariance (3, 3) that not knowing adds; unchanged and zero where the visible points
+        The axis, its end (0 low, 1 high) that lies further back, and the missing length in metres; None where the visible points
         are not flatter along the view than across.
     """
     thin = int(np.argmin(extents[:2]))
-    axis = axes[:, thin] if float(axes[:, thin] @ away) >= 0 else -axes[:, thin]
+    towards = float(axes[:, thin] @ away)
     missing = float(extents[1 - thin] - extents[thin])
     # A sheet that is seen edge-on hides its width, not its depth.
-    if missing <= 0 or float(axis @ away) < math.cos(math.radians(60)):
-        return centre, extents, np.zeros((3, 3))
-    grown = extents.copy()
-    grown[thin] += missing
-    spread = _PRIOR_SHARE * missing / 2
-    return centre + axis * missing / 2, grown, spread**2 * np.outer(axis, axis)
+    if missing <= 0 or abs(towards) < math.cos(math.radians(60)):
+        return None
+    return thin, int(towards >= 0), missing

@@ -6,20 +6,24 @@ comes from valid depth pixels of the region alone, and too few of them give None
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
 from ..geometry.sphere import fit_sphere
 from .facts import Source, Status
-from .frame import BoolArray, Region, RGBDFrame
-from .hidden import complete_depth, top_is_hidden
+from .frame import BoolArray, FrameError, Region, RGBDFrame
+from .hidden import PRIOR_SHARE, missing_depth, top_is_hidden, top_is_narrow
 from .noise import DepthNoise
+from .region_points import SIDES, PointArray, hidden_sides, region_points
 from .scene import Canonical, SceneObject
 
-PointArray = npt.NDArray[np.float32]
+# Share of a thing's lower rim that something in front covers, from which on its foot is not seen.
+_FOOT_COVERED = 0.2
+# How much less a thing's height suffers from its not being a box than its width does.
+_UPRIGHT_MISFIT = 0.25
 
 
 @dataclass(frozen=True)
@@ -31,95 +35,24 @@ class MeasureConfig:
         max_box_points: the box is read from about this many points, evenly thinned.
         max_kept_points: surface points kept for nearest-surface distances.
         trim_share: share of points cut at either end of an axis before its extent is read (flying pixels).
+        outermost_stds: how far beyond a face its outermost points lie, in standard deviations of one pixel's depth.
         ground_snap_m: a thing whose lowest visible point is this near the support plane stands on it.
-        hidden_share: one standard deviation of an unseen far edge, as a share of the extent along the line of sight.
+        ground_std_m: one standard deviation of where the foot of a thing that stands on the plane is.
+        hidden_share: one standard deviation of an unseen far face, as a share of the extent across it.
+        misfit_share: the same for every face, as a share of how far the visible points lie from the box.
+        covered_share: the same for a face on a side behind which more of the thing may lie.
     """
 
     min_points: int = 30
     max_box_points: int = 2000
     max_kept_points: int = 400
-    trim_share: float = 0.004
+    trim_share: float = 0.001
+    outermost_stds: float = 0.9
     ground_snap_m: float = 0.010
-    hidden_share: float = 0.10
-
-
-def smooth_in_mask(depth_m: npt.NDArray[np.float32], mask: BoolArray, radius_px: int = 2) -> npt.NDArray[np.float32]:
-    """Mean of inverse depth over the mask's own pixels in a (2 r + 1)^2 window; NaN where the window holds none.
-
-    Inverse depth, because a plane's inverse depth is linear in the pixel, so that averaging does not bend it.
-    """
-    import cv2
-
-    inside = mask & np.isfinite(depth_m)
-    inverse = np.zeros(depth_m.shape, np.float32)
-    inverse[inside] = 1.0 / depth_m[inside]
-    size = (2 * radius_px + 1, 2 * radius_px + 1)
-    total = cv2.boxFilter(inverse, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
-    count = cv2.boxFilter(inside.astype(np.float32), -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
-    smooth = np.full(depth_m.shape, np.nan, np.float32)
-    near = count > 0.5
-    smooth[near] = count[near] / total[near]
-    return smooth
-
-
-def _own_pixels(
-    depth_m: npt.NDArray[np.float32], mask: BoolArray, noise: DepthNoise, focal_px: float
-) -> tuple[BoolArray, npt.NDArray[np.float32]]:
-    """Pixels (H, W) bool whose depth agrees with the region's inside, and their smoothed depth.
-
-    A mask's rim holds pixels of what lies behind and mixtures of both; a rim pixel counts only where it continues the inside.
-    """
-    import cv2
-
-    mask = _without_islands(mask)
-    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2, borderValue=1).astype(np.bool_)
-    if np.count_nonzero(inside) < 0.2 * np.count_nonzero(mask):
-        inside = mask  # a sliver has no inside
-    expected = smooth_in_mask(depth_m, inside, 3)
-    # Depth may change by a few pixels' footprint over the window on a slanted surface.
-    with np.errstate(invalid="ignore"):
-        tolerance = 3 * noise.pixel_std_m(depth_m) + 4 * depth_m / focal_px
-        own = mask & (np.abs(depth_m - expected) < tolerance)
-    return own, smooth_in_mask(depth_m, own)
-
-
-def _without_islands(mask: BoolArray) -> BoolArray:
-    """The mask without scraps: pieces below a twentieth of its largest one are another thing's rim more often than its own."""
-    import cv2
-
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count <= 2:
-        return mask
-    areas = stats[:, cv2.CC_STAT_AREA]
-    large = areas >= 0.05 * areas[1:].max()
-    large[0] = False
-    kept: BoolArray = large[pieces]
-    return kept
-
-
-def region_points(frame: RGBDFrame, region: Region, noise: DepthNoise) -> PointArray:
-    """(N, 3) float32 smoothed points of a region in the optical frame, metres, flying pixels removed."""
-    u0, v0, u1, v1 = region.box
-    mask = region.mask[v0:v1, u0:u1]
-    if mask.size == 0:
-        return np.empty((0, 3), np.float32)
-    own, depth = _own_pixels(frame.depth_m[v0:v1, u0:u1], mask, noise, frame.camera.fx)
-    rays = frame.camera.rays[v0:v1, u0:u1]
-    z = depth[own]
-    points = np.empty((len(z), 3), np.float32)
-    points[:, :2] = rays[own] * z[:, None]
-    points[:, 2] = z
-    return _without_outliers(points)
-
-
-def _without_outliers(points: PointArray) -> PointArray:
-    """Drop points far from the rest along the ray: beyond 4 interquartile ranges of the median depth."""
-    if len(points) < 8:
-        return points
-    low, middle, high = np.percentile(points[:, 2], (25, 50, 75))
-    spread = max(float(high - low), 0.004)
-    kept: PointArray = points[np.abs(points[:, 2] - middle) <= 4 * spread]
-    return kept
+    ground_std_m: float = 0.001
+    hidden_share: float = 0.05
+    misfit_share: float = 0.4
+    covered_share: float = 0.8
 
 
 def _yaw_box(xy: FloatArray) -> tuple[FloatArray, float]:
@@ -156,6 +89,33 @@ def _trim_rows(values: FloatArray, share: float) -> FloatArray:
     return kept if len(kept) >= 8 else values
 
 
+@dataclass(frozen=True)
+class _Box:
+    """An oriented box: ``low``, ``high`` (3,) along ``axes``, and one standard deviation (3, 2) of each low and high face."""
+
+    axes: FloatArray
+    low: FloatArray
+    high: FloatArray
+    faces_std: FloatArray
+
+    @property
+    def centre(self) -> FloatArray:
+        return np.asarray(self.axes @ ((self.low + self.high) / 2))
+
+    @property
+    def extents(self) -> FloatArray:
+        return np.maximum(self.high - self.low, 1e-3)
+
+    @property
+    def extents_std(self) -> FloatArray:
+        return np.asarray(np.sqrt((self.faces_std**2).sum(axis=1)))
+
+    @property
+    def covariance(self) -> FloatArray:
+        """(3, 3) of the centre, for faces that err independently."""
+        return np.asarray((self.axes * (self.faces_std**2).sum(axis=1) / 4) @ self.axes.T)
+
+
 def measure_region(
     frame: RGBDFrame,
     region: Region,
@@ -164,52 +124,145 @@ def measure_region(
     noise: DepthNoise,
     config: MeasureConfig,
     object_id: int = 0,
+    robot: BoolArray | None = None,
 ) -> SceneObject | None:
     """The thing under a region, in the optical frame; None with fewer than ``config.min_points`` valid pixels.
 
     Args:
         support_plane: (4,) n, d with n up, metres; NaN when there is none.
+        robot: (H, W) bool, pixels of the robot, which may hide a part of the thing; None when unknown.
+
+    Raises:
+        FrameError: for a mask that is not bool or has another size than the image.
     """
-    points = region_points(frame, region, noise)
+    if region.mask.shape != frame.depth_m.shape or region.mask.dtype != np.bool_:
+        raise FrameError(f"a region's mask is {region.mask.shape} {region.mask.dtype}, expected {frame.depth_m.shape} bool")
+    points, rim = region_points(frame, region, noise)
     if len(points) < config.min_points:
         return None
     thinned = points[:: max(1, len(points) // config.max_box_points)]
-    axes = _axes(thinned, canonical)
-    along = thinned.astype(np.float64) @ axes
-    low, high = np.quantile(along, (config.trim_share, 1 - config.trim_share), axis=0)
-    if canonical is not None and np.isfinite(support_plane).all():
-        heights = thinned @ support_plane[:3] + support_plane[3]
-        bottom = float(np.quantile(heights, config.trim_share))
-        if abs(bottom) < config.ground_snap_m:
-            low[2] -= bottom
-    ball, unseen = _ball(thinned, high - low), np.zeros((3, 3))
+    outline = np.concatenate([thinned, rim[:: max(1, len(rim) // config.max_box_points)]])
+    covered = hidden_sides(frame, region, robot, noise)
+    plane = support_plane if canonical is not None and np.isfinite(support_plane).all() else None
+    box = _visible_box(_axes(thinned, canonical), outline, plane, noise, config, frame.camera.fx)
+    ball = _ball(thinned, box.high - box.low, None if canonical is None else canonical.up)
+    if ball is not None:
+        middle = box.axes.T @ ball[0]
+        box = replace(box, low=middle - ball[1], high=middle + ball[1])
+    elif plane is not None and canonical is not None:
+        box = _completed(frame, region, outline, box, canonical, plane)
+    if plane is not None:
+        box = _down_to_the_ground(box, plane, covered, config)
     if ball is None:
-        centre, extents = axes @ ((low + high) / 2), np.maximum(high - low, 1e-3)
-        if canonical is not None and np.isfinite(support_plane).all():
-            top_m = float(np.quantile(thinned @ support_plane[:3], 1 - config.trim_share)) + float(support_plane[3])
-            if top_is_hidden(frame, region, support_plane, centre, top_m):
-                away = canonical.scene_from_canonical.rotation[:, 0]
-                centre, extents, unseen = complete_depth(centre, extents, axes, away)
-    else:
-        centre, extents = ball
-    visible = _visible_share(region)
-    covariance, edge_std = _covariance(points, axes, extents, visible, region.truncated, noise, frame.camera.fx, config)
-    covariance = covariance + unseen
+        box = _with_misfit(box, thinned, noise, config, upright=canonical is not None)
+    box = _with_hidden_faces(box, points.mean(axis=0, dtype=np.float64), covered, ball is not None, config)
     step = max(1, len(points) // config.max_kept_points)
+    centre = box.centre
     return SceneObject(
-        id=object_id, label=region.label, score=region.score, centre=centre, covariance=covariance, axes=axes,
-        extents=extents, extents_std=np.full(3, edge_std * np.sqrt(2)), surface_point=points.mean(axis=0, dtype=np.float64),
-        points=points[::step], point_std_m=float(noise.pixel_std_m(np.median(points[:, 2]))) / 2, visible_share=visible,
-        truncated=region.truncated, num_points=len(points), last_seen_ns=frame.stamp_ns,
-        source=Source.DEPTH, status=Status.OK,
+        id=object_id, label=region.label, score=region.score, centre=centre,
+        covariance=box.covariance + noise.scale**2 * np.outer(centre, centre), axes=box.axes,
+        extents=box.extents, extents_std=box.extents_std, surface_point=points.mean(axis=0, dtype=np.float64),
+        points=points[::step], point_std_m=float(noise.pixel_std_m(np.median(points[:, 2]))) / 2,
+        visible_share=_visible_share(region), truncated=region.truncated, num_points=len(points), scale_std=noise.scale,
+        last_seen_ns=frame.stamp_ns, source=Source.DEPTH, status=Status.OK,
     )  # fmt: skip
 
 
-def _ball(points: PointArray, visible_extents: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """Centre (3,) and extents (3,) of a ball, or None when the points lie on none.
+def _visible_box(
+    axes: FloatArray,
+    outline: PointArray,
+    plane: FloatArray | None,
+    noise: DepthNoise,
+    config: MeasureConfig,
+    focal_px: float,
+) -> _Box:
+    """The box of the visible points (N, 3), down to the ground where it stands on it, with the noise of its faces."""
+    along = outline.astype(np.float64) @ axes
+    low, high = np.quantile(along, (config.trim_share, 1 - config.trim_share), axis=0)
+    mean = outline.mean(axis=0, dtype=np.float64)
+    depth_part = np.abs(axes.T @ (mean / np.linalg.norm(mean)))
+    across = noise.lateral_px * float(mean[2]) / focal_px
+    edge = np.hypot(depth_part * float(noise.pixel_std_m(mean[2])) / 2, np.sqrt(np.maximum(1 - depth_part**2, 0)) * across)
+    faces = np.column_stack([edge, edge])
+    # The outermost points of a face that is turned to the camera are its noisiest ones.
+    turned = axes.T @ (mean / np.linalg.norm(mean))
+    outermost = config.outermost_stds * float(noise.pixel_std_m(mean[2]))
+    low, high = low + outermost * np.maximum(turned, 0), high - outermost * np.maximum(-turned, 0)
+    if plane is not None:
+        bottom = float(np.quantile(outline @ plane[:3] + plane[3], config.trim_share))
+        if abs(bottom) < config.ground_snap_m:
+            low[2] -= bottom
+            faces[2, 0] = config.ground_std_m
+    return _Box(axes, low, high, faces)
+
+
+def _completed(frame: RGBDFrame, region: Region, outline: PointArray, box: _Box, canonical: Canonical, plane: FloatArray) -> _Box:
+    """The box grown to the depth that nobody sees, where the visible points do not tell how deep the thing is."""
+    top_m = float(plane[:3] @ box.centre) + float(plane[3]) + float(box.extents[2]) / 2
+    if not (top_is_hidden(frame, region, plane, box.centre, top_m) or top_is_narrow(outline @ box.axes, box.low, box.high)):
+        return box
+    grown = missing_depth(box.extents, box.axes, canonical.scene_from_canonical.rotation[:, 0])
+    if grown is None:
+        return box
+    axis, end, missing = grown
+    low, high, faces = box.low.copy(), box.high.copy(), box.faces_std.copy()
+    (high if end else low)[axis] += missing if end else -missing
+    faces[axis, end] = math.hypot(faces[axis, end], PRIOR_SHARE * missing)
+    return _Box(box.axes, low, high, faces)
+
+
+def _with_misfit(box: _Box, points: PointArray, noise: DepthNoise, config: MeasureConfig, upright: bool) -> _Box:
+    """The box with faces the less certain the less the points (N, 3) lie on them: round things, handles, hollow things.
+
+    The foot and the top of an upright box are seen whatever its shape is.
+    """
+    along = points.astype(np.float64) @ box.axes
+    off = np.minimum(np.abs(along - box.low), np.abs(box.high - along)).min(axis=1)
+    misfit = math.sqrt(max(float(np.mean(off**2)) - float(noise.pixel_std_m(np.median(points[:, 2]))) ** 2 / 4, 0.0))
+    weights = np.array([1.0, 1.0, _UPRIGHT_MISFIT if upright else 1.0])[:, None]
+    return replace(box, faces_std=np.hypot(box.faces_std, config.misfit_share * misfit * weights))
+
+
+def _down_to_the_ground(box: _Box, plane: FloatArray, covered: FloatArray, config: MeasureConfig) -> _Box:
+    """The box down to the ground where something hides its foot: most things stand on it, but not all."""
+    gap = float(plane[:3] @ (box.axes @ np.append((box.low + box.high)[:2] / 2, box.low[2]))) + float(plane[3])
+    if covered[3] < _FOOT_COVERED or gap < config.ground_snap_m:
+        return box
+    low, faces = box.low.copy(), box.faces_std.copy()
+    low[2] -= gap
+    faces[2, 0] = gap / 2
+    return replace(box, low=low, faces_std=faces)
+
+
+def _with_hidden_faces(box: _Box, mean: FloatArray, covered: FloatArray, is_ball: bool, config: MeasureConfig) -> _Box:
+    """The box with what is not known of faces turned away from the camera and of faces on covered sides of the image.
+
+    Args:
+        mean: (3,) of the visible points, optical frame.
+        covered: (4,) share of each of ``SIDES`` behind which more of it may lie.
+    """
+    ray = mean / np.linalg.norm(mean)
+    faces = box.faces_std.copy()
+    for axis in range(3):
+        for end, sign in ((0, -1.0), (1, 1.0)):
+            normal = sign * box.axes[:, axis]
+            extent = float(box.extents[axis])
+            turned = max(float(normal @ ray), 0.0)
+            unseen = 0.0 if is_ball else config.hidden_share * extent * turned
+            # Where the face lies on the image, seen from the thing's middle.
+            on_image = normal[:2] - ray[:2] / ray[2] * normal[2]
+            behind = np.maximum(SIDES @ on_image, 0.0) ** 2
+            more = config.covered_share * extent * float(np.sqrt(np.minimum(behind, 1.0) @ covered**2))
+            faces[axis, end] = float(np.linalg.norm([faces[axis, end], unseen, more]))
+    return replace(box, faces_std=faces)
+
+
+def _ball(points: PointArray, visible_extents: FloatArray, up: FloatArray | None) -> tuple[FloatArray, float] | None:
+    """Centre (3,) and radius of a ball, or None when the points lie on none.
 
     A block's points stay 12 % of the radius off the best sphere, a can's 14 %, a ball's below 6 % at a metre. A flat plate fits a
-    larger sphere well, but a ball shows at least half as much in its shortest direction as in its longest.
+    larger sphere well, but a ball shows at least half as much in its shortest direction as in its longest. A bowl lies on a
+    sphere, too, but neither with the point that is nearest to the camera nor with the highest one.
     """
     fit = fit_sphere(points)
     if fit is None:
@@ -218,7 +271,11 @@ def _ball(points: PointArray, visible_extents: FloatArray) -> tuple[FloatArray, 
     shortest, middle, longest = (float(extent) for extent in np.sort(visible_extents))
     if rms > 0.08 * radius or shortest < 0.4 * longest or not 0.85 < 2 * radius / middle < 1.5:
         return None
-    return centre, np.full(3, 2 * radius)
+    poles = [-centre / np.linalg.norm(centre), *([] if up is None else [up])]
+    for pole in poles:
+        if float(np.min(np.linalg.norm(points - (centre + radius * pole), axis=1))) > 0.4 * radius:
+            return None
+    return centre, radius
 
 
 def _visible_share(region: Region) -> float:
@@ -232,32 +289,3 @@ def _visible_share(region: Region) -> float:
     hull = cv2.convexHull(np.concatenate(contours))
     area = max(float(cv2.contourArea(hull)), 1.0)
     return float(min(1.0, np.count_nonzero(region.mask[v0:v1, u0:u1]) / area))
-
-
-def _covariance(
-    points: PointArray,
-    axes: FloatArray,
-    extents: FloatArray,
-    visible: float,
-    truncated: bool,
-    noise: DepthNoise,
-    focal_px: float,
-    config: MeasureConfig,
-) -> tuple[FloatArray, float]:
-    """Covariance (3, 3) of the box's middle, and one edge's standard deviation in metres.
-
-    Four parts: both edges of each axis (pixel noise after smoothing, mask edge), the far side that no camera sees, the share
-    that something hides, and the scale error along the ray that all pixels have in common.
-    """
-    mean = points.mean(axis=0, dtype=np.float64)
-    z = float(mean[2])
-    edge_std = float(np.hypot(noise.pixel_std_m(z) / 2, noise.lateral_px * z / focal_px))
-    ray = mean / np.linalg.norm(mean)
-    in_box = axes.T @ ray
-    depth_extent = float(np.abs(in_box) @ extents)
-    hidden = config.hidden_share * depth_extent / 2
-    missing = (1.0 if truncated else max(0.0, 1.0 - visible)) * extents / 4
-    per_axis = edge_std**2 / 2 + missing**2
-    covariance = axes @ np.diag(per_axis) @ axes.T
-    covariance += (hidden**2 + noise.shared_std_m(z) ** 2) * np.outer(ray, ray)
-    return covariance, edge_std

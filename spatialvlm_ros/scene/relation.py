@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 
 from ..geometry.rigid import FloatArray
-from .facts import METRE, PROBABILITY
+from .facts import METRE, PROBABILITY, Status
 from .scene import Scene, SceneObject
 
 
@@ -35,20 +35,32 @@ def _nan_point() -> FloatArray:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A value with one standard deviation (NaN for a probability), and the points (3,) it was measured between."""
+    """A value with one standard deviation (NaN for a probability), and the points (3,) it was measured between.
+
+    ``status``, when given, says more than the things' own; ``note`` is added to the sentence; ``word`` is an answer in a word.
+    """
 
     value: float
     std: float
     subject_point: FloatArray = field(default_factory=_nan_point)
     object_point: FloatArray = field(default_factory=_nan_point)
+    status: Status | None = None
+    note: str = ""
+    word: str = ""
 
 
 @dataclass(frozen=True)
 class Relation:
     """One relation. ``measure`` takes the scene and ``arity`` things, whose coordinates are the scene's.
 
-    ``sentence`` has the fields {a} and {b} with {value} or {verdict}; a choice has {chosen} and {other} instead of {a} and {b}; a
-    classification has {side}, one of ``sides``. ``needs_extent``: it compares sizes, which a point (the gripper by tf) has not.
+    Attributes:
+        needs_canonical: it needs to know up.
+        frame: what its value depends on beside the things: "viewer" (who looks), "gravity", or "none".
+        sentence: with the fields {a}, {b}, {c} and {value}, {verdict} or {word}; a choice has {chosen} and {other} instead of {a}
+            and {b}, a classification {side}, one of ``sides``; {amount} where it takes one.
+        needs_extent: it compares sizes, which a point (the gripper by tf) has not.
+        takes_amount: ``measure`` gets a length in metres after the things.
+        of_all: the subject is a description; ``measure`` gets all things that answer to it, as a tuple, in its place.
     """
 
     name: str
@@ -60,6 +72,9 @@ class Relation:
     measure: Callable[..., Measurement]
     sides: tuple[str, str] = ("", "")
     needs_extent: bool = False
+    frame: str = "none"
+    takes_amount: bool = False
+    of_all: bool = False
 
 
 RELATIONS: dict[str, Relation] = {}
@@ -74,14 +89,18 @@ def register(
     canonical: bool = False,
     sides: tuple[str, str] = ("", ""),
     extent: bool = False,
+    frame: str = "none",
+    unit: str = "",
+    amount: bool = False,
+    of_all: bool = False,
 ) -> Callable[[Callable[..., Measurement]], Callable[..., Measurement]]:
     """Decorator that enters a measuring function under a name. Raises ValueError for a name that is taken."""
     if name in RELATIONS:
         raise ValueError(f"relation '{name}' is registered already")
 
     def add(measure: Callable[..., Measurement]) -> Callable[..., Measurement]:
-        unit = METRE if kind is Kind.ESTIMATE else PROBABILITY
-        RELATIONS[name] = Relation(name, kind, arity, canonical, unit, sentence, measure, sides, extent)
+        of = unit or (METRE if kind is Kind.ESTIMATE else PROBABILITY)
+        RELATIONS[name] = Relation(name, kind, arity, canonical, of, sentence, measure, sides, extent, frame, amount, of_all)
         return measure
 
     return add
@@ -93,6 +112,16 @@ def register(
 def along(direction: FloatArray, covariance: FloatArray) -> float:
     """One standard deviation along a unit vector."""
     return float(np.sqrt(max(float(direction @ covariance @ direction), 0.0)))
+
+
+def pair_covariance(a: SceneObject, b: SceneObject) -> FloatArray:
+    """(3, 3) covariance of the way from one thing to another one.
+
+    The scale error of the camera moves both along their rays by the same share: what is left of it is in the difference.
+    """
+    moved = a.scale_std * a.centre - b.scale_std * b.centre
+    covariance: FloatArray = a.own_covariance + b.own_covariance + np.outer(moved, moved)
+    return covariance
 
 
 def length(vector: FloatArray, covariance: FloatArray) -> tuple[float, float]:
@@ -112,6 +141,8 @@ def up_axis(scene: Scene) -> FloatArray:
 
 def viewer_axes(scene: Scene) -> tuple[FloatArray, FloatArray]:
     """(right, away): the viewer's directions, level where up is known."""
+    if scene.viewer is not None:
+        return scene.viewer
     if scene.canonical is None:
         return np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
     rotation = scene.canonical.scene_from_canonical.rotation
@@ -119,12 +150,20 @@ def viewer_axes(scene: Scene) -> tuple[FloatArray, FloatArray]:
 
 
 def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, float]:
-    """Coordinates of its lowest and highest point along up, from the scene's origin, and one edge's std, metres."""
+    """Coordinates of its lowest and highest point along up, from the scene's origin, and one edge's std, metres.
+
+    Without the scale error, which the support plane and other things share.
+    """
     up = up_axis(scene)
     half = float(np.abs(up @ thing.axes) @ thing.extents) / 2
     middle = float(up @ thing.centre)
-    edge_std = float(np.hypot(along(up, thing.covariance), thing.extents_std.mean() / 2))
+    edge_std = float(np.hypot(along(up, thing.own_covariance), extent_std(thing, up) / 2))
     return middle - half, middle + half, edge_std
+
+
+def extent_std(thing: SceneObject, direction: FloatArray) -> float:
+    """One standard deviation of a thing's extent along a unit vector (3,), metres."""
+    return float(np.linalg.norm((direction @ thing.axes) * thing.extents_std))
 
 
 def support_offset(scene: Scene, thing: SceneObject) -> float:
@@ -139,12 +178,23 @@ def support_offset(scene: Scene, thing: SceneObject) -> float:
     return float(canonical.up @ thing.centre) - height
 
 
+def whole_surface(thing: SceneObject) -> FloatArray:
+    """(N, 3) points of a thing's surface: those seen, and their mirror images through its centre, which one view does not show.
+
+    A box, a can and a ball are their own mirror images. The centre alone for a thing without a surface.
+    """
+    if not len(thing.points):
+        return thing.centre[None]
+    seen = thing.points.astype(np.float64)
+    mirrored = 2 * thing.centre - seen
+    return np.concatenate([seen, mirrored])
+
+
 def nearest_points(a: SceneObject, b: SceneObject) -> tuple[FloatArray, FloatArray]:
     """The nearest pair of surface points of two things (a's, b's), each (3,); the centre of a thing without a surface."""
     from scipy.spatial import cKDTree
 
-    points_a = a.points if len(a.points) else a.centre[None]
-    points_b = b.points if len(b.points) else b.centre[None]
+    points_a, points_b = whole_surface(a), whole_surface(b)
     distances, indices = (np.asarray(found) for found in cKDTree(points_b).query(points_a))
     best = int(np.argmin(distances))
     return np.asarray(points_a[best], np.float64), np.asarray(points_b[int(indices[best])], np.float64)

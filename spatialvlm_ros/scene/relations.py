@@ -7,23 +7,27 @@ Facts, questions, rewards and planning predicates all call ``measure``; no secon
   Where up is not known they follow the optical axes.
 - A difference is signed: negative when it is the other way round. Differences in height are bottom to bottom.
 - The comparisons (predicates, choices, classifications) are in ``dimensions.py``, each pair of opposites from one margin.
+- Contact, fit and reach are in ``contact.py``; directions, points in space and questions about all things in ``places.py``.
 - A predicate's margin and its standard deviation give a probability; its verdict needs two standard deviations.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .dimensions import offset, register_comparisons, width_of
-from .facts import truth_from_margin
 from .relation import (
     RELATIONS,
     Kind,
     Measurement,
     Relation,
     along,
+    extent_std,
     length,
     nearest_points,
+    pair_covariance,
     register,
     support_offset,
     up_axis,
@@ -35,51 +39,54 @@ from .scene import Scene, SceneObject
 __all__ = ["RELATIONS", "Kind", "Measurement", "Relation", "nearest_points"]
 
 
+# What depends on gravity.
+_LEVEL: dict[str, Any] = {"canonical": True, "frame": "gravity"}
+
 # -- estimates --------------------------------------------------------------------------------------------------------
 
 
 @register("distance", Kind.ESTIMATE, 2, "The {a} is {value} from the {b}, centre to centre.")
 def _distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    value, std = length(b.centre - a.centre, a.covariance + b.covariance)
+    value, std = length(b.centre - a.centre, pair_covariance(a, b))
     return Measurement(value, std, a.centre, b.centre)
 
 
 @register("gap", Kind.ESTIMATE, 2, "There is {value} between the nearest surfaces of the {a} and the {b}.")
 def _gap(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     point_a, point_b = nearest_points(a, b)
-    value, std = length(point_b - point_a, a.covariance + b.covariance)
+    value, std = length(point_b - point_a, pair_covariance(a, b))
     return Measurement(value, float(np.hypot(std, np.hypot(a.point_std_m, b.point_std_m))), point_a, point_b)
 
 
-@register("horizontal_distance", Kind.ESTIMATE, 2, "The {a} is {value} from the {b} along the ground.", canonical=True)
+@register("horizontal_distance", Kind.ESTIMATE, 2, "The {a} is {value} from the {b} along the ground.", **_LEVEL)
 def _horizontal_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = up_axis(scene)
     level = np.eye(3) - np.outer(up, up)
-    covariance = level @ (a.covariance + b.covariance) @ level
+    covariance = level @ pair_covariance(a, b) @ level
     value, std = length(level @ (b.centre - a.centre), covariance)
     return Measurement(value, std, a.centre, b.centre)
 
 
-@register("vertical_distance", Kind.ESTIMATE, 2, "The {a} and the {b} are {value} apart in height.", canonical=True)
+@register("vertical_distance", Kind.ESTIMATE, 2, "The {a} and the {b} are {value} apart in height.", **_LEVEL)
 def _vertical_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = up_axis(scene)
     difference = float(up @ (b.centre - a.centre))
-    return Measurement(abs(difference), along(up, a.covariance + b.covariance), a.centre, b.centre)
+    return Measurement(abs(difference), along(up, pair_covariance(a, b)), a.centre, b.centre)
 
 
-@register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True, extent=True)
+@register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True, extent=True, frame="gravity")
 def _height(scene: Scene, a: SceneObject) -> Measurement:
-    low, high, edge_std = vertical_extent(scene, a)
-    return Measurement(high - low, float(edge_std * np.sqrt(2)), a.centre)
+    low, high, _ = vertical_extent(scene, a)
+    return Measurement(high - low, extent_std(a, up_axis(scene)), a.centre)
 
 
-@register("width", Kind.ESTIMATE, 1, "The {a} is {value} wide.", extent=True)
+@register("width", Kind.ESTIMATE, 1, "The {a} is {value} wide.", extent=True, frame="viewer")
 def _width(scene: Scene, a: SceneObject) -> Measurement:
     value, std = width_of(scene, a)
     return Measurement(value, std, a.centre)
 
 
-@register("elevation", Kind.ESTIMATE, 1, "The bottom of the {a} is {value} above the table.", canonical=True)
+@register("elevation", Kind.ESTIMATE, 1, "The bottom of the {a} is {value} above the table.", **_LEVEL)
 def _elevation(scene: Scene, a: SceneObject) -> Measurement:
     low, _, edge_std = vertical_extent(scene, a)
     return Measurement(low - support_offset(scene, a), edge_std, a.centre)
@@ -92,22 +99,22 @@ def _difference(value: float, std: float, a: SceneObject, b: SceneObject) -> Mea
     return Measurement(value, std, a.centre, b.centre)
 
 
-@register("left_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further left than the {b}.")
+@register("left_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further left than the {b}.", frame="viewer")
 def _left_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     return _difference(*offset(a, b, -viewer_axes(scene)[0]), a, b)
 
 
-@register("right_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further right than the {b}.")
+@register("right_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further right than the {b}.", frame="viewer")
 def _right_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     return _difference(*offset(a, b, viewer_axes(scene)[0]), a, b)
 
 
-@register("behind_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further behind than the {b}.")
+@register("behind_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further behind than the {b}.", frame="viewer")
 def _behind_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     return _difference(*offset(a, b, viewer_axes(scene)[1]), a, b)
 
 
-@register("front_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further in front than the {b}.")
+@register("front_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further in front than the {b}.", frame="viewer")
 def _front_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     return _difference(*offset(a, b, -viewer_axes(scene)[1]), a, b)
 
@@ -118,12 +125,12 @@ def _bottoms(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float
     return low_a - low_b, float(np.hypot(std_a, std_b))
 
 
-@register("above_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} higher than that of the {b}.", canonical=True)
+@register("above_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} higher than that of the {b}.", **_LEVEL)
 def _above_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     return _difference(*_bottoms(scene, a, b), a, b)
 
 
-@register("below_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} lower than that of the {b}.", canonical=True)
+@register("below_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} lower than that of the {b}.", **_LEVEL)
 def _below_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     return _difference(*_bottoms(scene, b, a), a, b)
 
@@ -132,34 +139,7 @@ def _below_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measureme
 
 register_comparisons()
 
-# -- contact ----------------------------------------------------------------------------------------------------------
+# -- beyond the paper; last, so that lists of relations begin with the paper's -------------------------------------------------
 
-# A bottom this near a top touches it: the sum of sensor bias and mask edges at a metre, not a free parameter of the task.
-_CONTACT_M = 0.015
-# An object whose centre is this near the tool point can only be between the fingers.
-_HELD_M = 0.03
-
-
-@register("on", Kind.PREDICATE, 2, "The {a} is {verdict} on the {b}.", canonical=True)
-def _on(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    """a stands on b: its bottom at b's top, and its centre over b's footprint. The less certain of the two decides."""
-    bottom, _, std_a = vertical_extent(scene, a)
-    _, top, std_b = vertical_extent(scene, b)
-    contact = _CONTACT_M - abs(bottom - top)
-    in_b = b.axes.T @ (a.centre - b.centre)
-    over = float(np.min(b.extents[:2] / 2 - np.abs(in_b[:2])))
-    rises = float(up_axis(scene) @ (a.centre - b.centre))
-    contact_truth = truth_from_margin(contact, float(np.hypot(std_a, std_b)) / 2).probability
-    over_truth = truth_from_margin(over, length(in_b, a.covariance + b.covariance)[1]).probability
-    rises_truth = truth_from_margin(rises, along(up_axis(scene), a.covariance + b.covariance)).probability
-    return Measurement(min(contact_truth, over_truth, rises_truth), float("nan"), a.centre, b.centre)
-
-
-@register("held", Kind.PREDICATE, 2, "The {a} is {verdict} held by the {b}.")
-def _held(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    """a is between the fingers of the tool b: the tool point lies inside a's box, grown by ``_HELD_M`` / 2."""
-    in_a = a.axes.T @ (b.centre - a.centre)
-    reach = a.extents / 2 + _HELD_M / 2
-    margin = float(np.min(reach - np.abs(in_a)))
-    truth = truth_from_margin(margin, length(in_a, a.covariance + b.covariance)[1])
-    return Measurement(truth.probability, float("nan"), a.centre, b.centre)
+from . import contact as contact  # noqa: E402
+from . import places as places  # noqa: E402

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Source, Status
+from .frame import BoolArray, RGBDFrame
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class SceneObject:
         label: what it looks like ("red block"), or the name it was asked for by.
         score: in [0, 1], how well it answers to its label.
         centre: (3,) middle of the box around it.
-        covariance: (3, 3) of the centre.
+        covariance: (3, 3) of the centre, with the scale error.
         axes: (3, 3) rotation, columns are the box's axes; the third is up where up is known.
         extents: (3,) full edge lengths along ``axes``.
         extents_std: (3,) one standard deviation of each edge length.
@@ -32,6 +33,7 @@ class SceneObject:
         truncated: touches the edge of the image.
         num_points: valid depth pixels before thinning.
         last_seen_ns: stamp of the image that it was last measured on.
+        scale_std: relative error of the distance from the camera that all things of an image share; 0 for a thing known by tf.
     """
 
     id: int
@@ -51,6 +53,13 @@ class SceneObject:
     last_seen_ns: int
     source: Source = Source.DEPTH
     status: Status = Status.OK
+    scale_std: float = 0.0
+
+    @property
+    def own_covariance(self) -> FloatArray:
+        """(3, 3) of the centre without the scale error, which all things on the image and their support share."""
+        own: FloatArray = self.covariance - self.scale_std**2 * np.outer(self.centre, self.centre)
+        return own
 
     def corners(self) -> FloatArray:
         """(8, 3) corners of its box."""
@@ -63,19 +72,21 @@ class SceneObject:
 class Binding:
     """What a name stands for on one image: a thing, or the reason why there is none.
 
-    ``text`` is a sentence for people when ``thing`` is None, e.g. which things a name could mean.
+    ``text`` is a sentence for people when ``thing`` is None, e.g. which things a name could mean. ``answering`` are all things
+    that answer to the name as a description, for "how many" and "which is nearest"; None when the words mean nothing here.
     """
 
     status: Status
     thing: SceneObject | None = None
     text: str = ""
+    answering: tuple[SceneObject, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Canonical:
     """The gravity-aligned frame: x forward, y left, z up, origin on the support plane below the camera.
 
-    ``source`` is "plane" or "tf" (how up was found).
+    ``source`` is "plane", "tf" or "imu" (how up was found).
     """
 
     scene_from_canonical: RigidTransform
@@ -97,6 +108,10 @@ class Scene:
         support_plane: (4,) (nx, ny, nz, d) with n up and n . p + d = height of p above it, metres; NaN when none.
         labels: (H, W) int32, object id of each pixel, 0 nothing, -1 support plane; None when not kept.
         bindings: what each asked name stands for.
+        views: pose in the scene's frame of each tf frame that a query may be seen from, or the reason why it is not known.
+        viewer: (right, away), unit vectors (3,) in the scene's frame of who looks; None for the camera.
+        frame: the image itself, for what only the whole cloud tells; None when not kept.
+        robot: (H, W) bool, pixels of the robot itself; None when unknown.
     """
 
     stamp_ns: int
@@ -108,6 +123,34 @@ class Scene:
     depth_coverage: float
     bindings: Mapping[str, Binding] = field(default_factory=dict)
     labels: npt.NDArray[np.int32] | None = None
+    views: Mapping[str, RigidTransform | str] = field(default_factory=dict)
+    viewer: tuple[FloatArray, FloatArray] | None = None
+    frame: RGBDFrame | None = None
+    robot: BoolArray | None = None
+
+    def seen_from(self, view: str) -> Scene | str:
+        """The scene with left, right, front and behind of a view, or the reason why that is not known.
+
+        A tf frame looks along its x axis with y to its left (REP 103), one whose name ends in "optical_frame" along z with x to
+        its right; "canonical" and "" are the camera's.
+        """
+        if view in ("", "canonical"):
+            if view and self.canonical is None:
+                return f"the canonical frame is not known: {self.canonical_reason}"
+            return self
+        pose = self.views.get(view, f"no transform to frame '{view}' was asked for on this image")
+        if isinstance(pose, str):
+            return pose
+        axes = pose.rotation
+        right, away = (axes[:, 0], axes[:, 2]) if view.endswith("optical_frame") else (-axes[:, 1], axes[:, 0])
+        if self.canonical is not None:
+            up = self.canonical.up
+            away = away - (away @ up) * up
+            if float(np.linalg.norm(away)) < 0.05:
+                return f"frame '{view}' looks straight up or down, so that nothing is left or right of it"
+            away = away / np.linalg.norm(away)
+            right = np.cross(away, up)
+        return replace(self, viewer=(right, away))
 
     def find(self, name: str) -> Binding:
         """The thing that a name stands for; NOT_FOUND for a name that was not asked for."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spatialvlm_ros.engine import check_query
+from spatialvlm_ros.language.answers import check_query
 from spatialvlm_ros.language.questions import QuestionError, forms, parse_question
 from spatialvlm_ros.scene.facts import Query
 from spatialvlm_ros.scene.relations import RELATIONS

@@ -176,9 +176,10 @@ class Bench:
         mine = [s for m in list(self.reports.messages) for s in m.status if s.name == "/spatial_node"]
         return mine[-1] if mine else None
 
-    def set_queries(self, owner: str, *queries: tuple[str, ...]) -> Any:
+    def set_queries(self, owner: str, *queries: tuple[Any, ...]) -> Any:
         request = SetQueries.Request(owner=owner)
-        request.queries = [SpatialQuery(relation=q[0], subject=q[1], object=q[2] if len(q) > 2 else "") for q in queries]
+        fields = ("relation", "subject", "object", "third", "amount", "view")
+        request.queries = [SpatialQuery(**dict(zip(fields, query, strict=False))) for query in queries]
         assert self.queries_client.wait_for_service(10.0)
         future = self.queries_client.call_async(request)
         self.ros.wait_for(future.done, what="~/set_queries")
@@ -199,8 +200,10 @@ class Bench:
         answer = future.result()
         return answer.status, error_name(answer.result), answer.result
 
-    def measure(self, relation: str, subject: str, other: str = "", frame_id: str = "", **kw: Any) -> Any:
-        goal = {"relation": relation, "subject": subject, "object": other, "frame_id": frame_id}
+    def measure(
+        self, relation: str, subject: str, other: str = "", frame_id: str = "", third: str = "", amount: float = 0.0, **kw: Any
+    ) -> Any:
+        goal = {"relation": relation, "subject": subject, "object": other, "frame_id": frame_id, "third": third, "amount": amount}
         return self.result(self.send(self.measure_client, **goal), **kw)
 
     def ask(self, question: str, **kw: Any) -> Any:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spatialvlm_ros.engine import measure_query
 from spatialvlm_ros.geometry.rigid import RigidTransform
+from spatialvlm_ros.language.answers import measure_query
 from spatialvlm_ros.planning.executor import MotionState, MotionStatus
 from spatialvlm_ros.planning.predicates import queries_for
 from spatialvlm_ros.planning.skills import Motion

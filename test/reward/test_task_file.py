@@ -71,11 +71,11 @@ def edited(old: str, new: str) -> str:
         (edited("scale: 0.2 m", "scale: 0 m"), "stages[0].goal[0].scale is 0.0", "greater than 0"),
         (edited("relation: distance", "relation: distanse"), "relation is 'distanse'", "distance"),
         (edited("subject: gripper, object: red block", "object: red block"), "subject is ''", "name the thing"),
-        (edited("subject: gripper, object: red block", "subject: gripper"), "object is ''", "name the other one"),
-        (edited("object: red block, at_most", "object: gripper, at_most"), "object is 'gripper'", "different things"),
+        (edited("subject: gripper, object: red block", "subject: gripper"), "distance(gripper)", "the object's name is empty"),
+        (edited("object: red block, at_most", "object: gripper, at_most"), "distance(gripper, gripper)", "two names"),
         (edited("object: red block, at_most", "object: 7, at_most"), "object is 7", "quotes"),
         (edited("object: red block, at_most", "object: '{thing}', at_most"), "'{thing}'", "not in the task's parameters"),
-        (edited("relation: distance, subject: gripper", "relation: elevation, subject: x"), "'red block'", "leave object"),
+        (edited("relation: distance, subject: gripper", "relation: elevation, subject: x"), "'red block'", "leave the object"),
         (edited("goal:", "goals:"), "'goals'", "did you mean 'goal'?"),
         (edited('{relation: "on"', '{relation: on'), "relation is True", "quotes"),
         (edited("name: reach", "name: ''"), "stages[0].name is ''", "give the stage a name"),
@@ -134,7 +134,7 @@ def test_binding_replaces_names_and_wants_all_of_them():
         template("pick_and_place").bind({"subject": "red block"})
     with pytest.raises(TaskError, match="'thing'"):
         template("pick").bind({"thing": "red block"})
-    with pytest.raises(TaskError, match="different things"):
+    with pytest.raises(TaskError, match="two names are"):
         template("pick_and_place").bind({"subject": "plate", "object": "plate"})
 
 

@@ -108,6 +108,12 @@ def test_without_a_plane_the_origin_is_the_camera() -> None:
     assert np.array_equal(canonical.scene_from_canonical.translation, np.zeros(3))
 
 
+@pytest.mark.parametrize(("source", "std"), [("imu", 0.02), ("tf", 0.009), ("plane", 0.002)])
+def test_it_says_where_up_comes_from_and_how_well_it_is_known(source: str, std: float) -> None:
+    canonical = canonical_from_up(camera_over_table(30, 10).rotation[:, 2], None, std, source)
+    assert canonical is not None and (canonical.source, canonical.tilt_std_rad) == (source, std)
+
+
 def test_gravity_of_tf_moves_the_origin_along_gravity_onto_a_tilted_plane() -> None:
     up, normal = camera_over_table(30).rotation[:, 2], camera_over_table(33).rotation[:, 2]
     canonical = canonical_from_up(up, np.append(normal, 0.8), 0.01, "tf")

@@ -10,7 +10,8 @@ from things import camera_over_table
 from tiny_render import CAMERA, NOISE, Solid, View, view
 
 from spatialvlm_ros.scene.frame import Region
-from spatialvlm_ros.scene.measure import MeasureConfig, measure_region, region_points, smooth_in_mask
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
+from spatialvlm_ros.scene.region_points import region_points, smooth_in_mask
 from spatialvlm_ros.scene.scene import SceneObject
 
 BLOCK = Solid((0.7, 0.0, 0.03), (0.05, 0.07, 0.06), 0.3)
@@ -200,7 +201,7 @@ def test_a_mask_that_misses_the_foot_still_stands_on_the_table() -> None:
 
 def test_every_point_lies_on_the_things_surface() -> None:
     picture = view([BLOCK], noise=None)
-    points = region_points(picture.frame, picture.region(), NOISE)
+    points, _ = region_points(picture.frame, picture.region(), NOISE)
     own = (picture.camera_from_canonical.inverse().apply(points) - BLOCK.centre) @ BLOCK.axes
     beyond = (np.abs(own) - np.array(BLOCK.size) / 2).max(axis=1)
     assert np.quantile(np.abs(beyond), 0.9) < 0.004  # smoothing rounds the edges
@@ -229,7 +230,7 @@ def test_a_mask_of_nothing_is_no_measurement(where: str) -> None:
     mask = np.zeros(picture.owner.shape, np.bool_)
     mask[100, 100] = where == "one pixel"
     assert measured(picture, mask=mask) is None
-    points = region_points(picture.frame, Region(mask), NOISE)
+    points, _ = region_points(picture.frame, Region(mask), NOISE)
     assert points.shape[1] == 3 and len(points) <= 1
 
 

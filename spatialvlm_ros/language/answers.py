@@ -1,0 +1,140 @@
+"""A query on a scene to the fact that answers it, with its sentence: a number, or a status and the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..geometry.rigid import FloatArray, RigidTransform
+from ..scene.facts import Query, Source, SpatialFact, Status
+from ..scene.relations import RELATIONS, Measurement, Relation
+from ..scene.scene import Binding, Scene
+from .sentences import fact_sentence
+
+_COUNT_WORDS = {1: "is about one thing", 2: "relates two things", 3: "relates three things"}
+
+
+def plain_name(name: str) -> str:
+    """A name in lower case without its article."""
+    words = name.lower().split()
+    return " ".join(words[1:] if words and words[0] in ("the", "a", "an") else words)
+
+
+def check_query(query: Query) -> str | None:
+    """What is wrong with a query, as a sentence, or None."""
+    relation = RELATIONS.get(query.relation)
+    if relation is None:
+        return f"unknown relation '{query.relation}'; known are {', '.join(RELATIONS)}"
+    if not query.subject.strip():
+        return f"relation '{query.relation}' needs a subject, e.g. 'red block'"
+    given = (query.subject, query.object, query.third)
+    what = f"relation '{query.relation}' {_COUNT_WORDS[relation.arity]}"
+    for position, role in ((1, "object"), (2, "third")):
+        if relation.arity > position and not given[position].strip():
+            return f"{what}; the {role}'s name is empty: give one"
+        if relation.arity <= position and given[position]:
+            return f"{what}; leave the {role} empty (got '{given[position]}')"
+    names = [plain_name(name) for name in given[: relation.arity]]
+    if not relation.of_all and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        return f"{what}; two names are '{twice}': name different things"
+    if relation.takes_amount and not (math.isfinite(query.amount) and query.amount > 0):
+        return f"relation '{query.relation}' needs a length in metres above 0 as its amount (got {query.amount:g})"
+    if not relation.takes_amount and query.amount != 0:
+        return f"relation '{query.relation}' takes no amount; leave it 0 (got {query.amount:g})"
+    return None
+
+
+def measure_query(scene: Scene, query: Query, output: tuple[str, RigidTransform] | None = None) -> SpatialFact:
+    """The fact that answers a query on a scene.
+
+    Args:
+        output: (frame name, output_from_scene) for the fact's points; a query with a view has them in that view's frame.
+    """
+    frame_id = query.view or (scene.frame_id if output is None else output[0])
+    unit = RELATIONS[query.relation].unit if query.relation in RELATIONS else ""
+    empty = SpatialFact(query, Status.BAD_QUERY, Source.UNKNOWN, scene.stamp_ns, frame_id, unit=unit)
+    if (problem := check_query(query)) is not None:
+        return replace(empty, text=problem)
+    relation = RELATIONS[query.relation]
+    bindings = [scene.find(name) for name in query.names]
+    if (refused := _refused(scene, relation, bindings, empty)) is not None:
+        return refused
+    seen = scene.seen_from(query.view)
+    if isinstance(seen, str) and relation.frame != "viewer" and isinstance(scene.views.get(query.view), RigidTransform):
+        seen = scene  # it looks straight up, but only the points are told in its frame
+    if isinstance(seen, str):
+        status = Status.NOT_CANONICAL if query.view == "canonical" else Status.NO_TRANSFORM
+        return replace(empty, status=status, text=seen)
+    return _measured(seen, relation, empty, bindings, output)
+
+
+def _refused(scene: Scene, relation: Relation, bindings: list[Binding], empty: SpatialFact) -> SpatialFact | None:
+    """The fact that says why a relation of these names cannot be measured, or None when it can."""
+    names = empty.query.names
+    for index, binding in enumerate(bindings):
+        if relation.of_all and index == 0:
+            if binding.answering is None:
+                text = binding.text or f"'{names[0]}' is one thing; a description of things is needed, e.g. 'red block' or 'can'"
+                if scene.canonical is None:
+                    text = f"things are not looked for: {scene.canonical_reason}"
+                return replace(empty, status=Status.NOT_FOUND, text=text)
+        elif binding.thing is None:
+            return replace(empty, status=binding.status, text=binding.text)
+    things = [binding.thing for binding in bindings[relation.of_all :] if binding.thing is not None]
+    if len({thing.id for thing in things}) < len(things):
+        said = " and ".join(f"'{name}'" for name in names)
+        text = f"{said} cannot be told apart: one thing on the image answers to more than one of them"
+        return replace(empty, status=Status.AMBIGUOUS, text=text)
+    if relation.needs_extent:
+        for name, thing in zip(names[relation.of_all :], things, strict=True):
+            if not thing.extents.any():
+                return replace(empty, status=Status.NO_DEPTH, text=f"the {plain_name(name)} is known as a point, without a size")
+    if relation.needs_canonical and scene.canonical is None:
+        text = f"'{relation.name}' needs the up direction, which is not known: {scene.canonical_reason}"
+        return replace(empty, status=Status.NOT_CANONICAL, text=text)
+    return None
+
+
+def _measured(
+    scene: Scene, relation: Relation, empty: SpatialFact, bindings: list[Binding], output: tuple[str, RigidTransform] | None
+) -> SpatialFact:
+    things = [binding.thing for binding in bindings[relation.of_all :] if binding.thing is not None]
+    arguments: list[object] = [bindings[0].answering, *things] if relation.of_all else list(things)
+    if relation.takes_amount:
+        arguments.append(empty.query.amount)
+    measured = relation.measure(scene, *arguments)
+    if not math.isfinite(measured.value):
+        text = measured.note or f"'{relation.name}' cannot be measured: no support plane is known"
+        return replace(empty, status=measured.status or Status.NO_DEPTH, text=text)
+    used = [*things, *((bindings[0].answering or ()) if relation.of_all else ())]
+    statuses = [measured.status or Status.OK, *(thing.status for thing in used)]
+    status = max(statuses, key=_SEVERITY.__getitem__)
+    source = Source.TF if used and all(thing.source is Source.TF for thing in used) else Source.DEPTH
+    points = _points(scene, empty.query.view, measured, output)
+    fact = replace(
+        empty,
+        status=status,
+        source=source,
+        value=measured.value,
+        std=measured.std,
+        subject_point=points[0],
+        object_point=points[1],
+    )
+    return replace(fact, text=fact_sentence(fact, relation, measured))
+
+
+def _points(scene: Scene, view: str, measured: Measurement, output: tuple[str, RigidTransform] | None) -> list[FloatArray]:
+    """Subject's and object's point in the frame of the fact."""
+    transform = None if output is None else output[1]
+    if view == "canonical" and scene.canonical is not None:
+        transform = scene.canonical.scene_from_canonical.inverse()
+    elif view:
+        pose = scene.views[view]
+        transform = pose.inverse() if isinstance(pose, RigidTransform) else None
+    points = [measured.subject_point, measured.object_point]
+    return points if transform is None else [transform.apply(point) for point in points]
+
+
+_SEVERITY: Mapping[Status, int] = {Status.OK: 0, Status.OCCLUDED: 1, Status.STALE: 2}

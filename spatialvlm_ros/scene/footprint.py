@@ -1,0 +1,95 @@
+"""Outlines of things on the ground, the way between two of them, and the room that one leaves another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..geometry.rigid import FloatArray
+from .scene import SceneObject
+
+
+def footprint(thing: SceneObject, basis: FloatArray) -> FloatArray:
+    """Outline of a thing on the ground.
+
+    The hull of its visible points and of the same points mirrored through its centre: a box, a can and a ball are their own
+    mirror images, and one view shows half of them.
+
+    Args:
+        basis: (3, 2) two level unit vectors in the scene's frame.
+
+    Returns:
+        (K, 2) corners of a convex outline in that basis, metres, K >= 1.
+    """
+    import cv2
+
+    if len(thing.points):
+        around = thing.points - thing.centre
+        # Single points beyond the box are flying pixels that the box was read without.
+        inside = (np.abs(around @ thing.axes) <= thing.extents / 2 + 1e-3).all(axis=1)
+        around = around[inside] if inside.any() else around
+        around = np.concatenate([around, -around])
+    else:
+        around = thing.corners() - thing.centre
+    # About its own centre, because the hull is found in single precision.
+    outline: FloatArray = cv2.convexHull((around @ basis).astype(np.float32))[:, 0].astype(np.float64)
+    return outline + thing.centre @ basis
+
+
+def outline_gap(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Nearest points (2,) of two convex outlines (K, 2) and their distance, metres; 0 where they overlap."""
+    if _overlap(a, b):
+        middle = (a.mean(axis=0) + b.mean(axis=0)) / 2
+        return middle, middle, 0.0
+    best = (a[0], b[0], np.inf)
+    for points, outline, swapped in ((a, b, False), (b, a, True)):
+        starts, ends = outline, np.roll(outline, -1, axis=0)
+        sides = ends - starts
+        squared = np.maximum((sides**2).sum(axis=1), 1e-18)
+        along = np.clip(((points[:, None] - starts) * sides).sum(axis=-1) / squared, 0.0, 1.0)
+        feet = starts + along[..., None] * sides
+        distances = np.linalg.norm(points[:, None] - feet, axis=-1)
+        i, j = np.unravel_index(int(np.argmin(distances)), distances.shape)
+        if distances[i, j] < best[2]:
+            pair = (points[i], feet[i, j])
+            best = (*(pair[::-1] if swapped else pair), float(distances[i, j]))
+    return best
+
+
+def _overlap(a: FloatArray, b: FloatArray) -> bool:
+    """Whether two convex outlines share a point: no side of either separates them, nor the line through their middles.
+
+    That line is what parts two outlines without a breadth, points and collinear segments.
+    """
+    middles = b.mean(axis=0) - a.mean(axis=0)
+    for outline in (a, b):
+        sides = np.roll(outline, -1, axis=0) - outline
+        normals = np.column_stack([sides[:, 1], -sides[:, 0]])
+        normals = np.concatenate([normals, middles[None]])
+        on_a, on_b = a @ normals.T, b @ normals.T
+        if ((on_a.max(axis=0) < on_b.min(axis=0)) | (on_b.max(axis=0) < on_a.min(axis=0))).any():
+            return False
+    return True
+
+
+def room(a: FloatArray, b: FloatArray, aligned_rad: float = 0.0) -> float:
+    """How far an outline, turned at will, stays within another one at best, metres; negative where it sticks out.
+
+    Args:
+        a, b: (K, 2) and (L, 2) corners about their own middles, which are put on each other: the best place for outlines that
+            are their own mirror images.
+        aligned_rad: an angle by which a's edges come to lie along b's; it is among those tried, which are a degree apart.
+    """
+    sides = np.roll(b, -1, axis=0) - b
+    lengths = np.linalg.norm(sides, axis=1)
+    real = lengths > 1e-12
+    if not real.any():
+        return -float(np.linalg.norm(a, axis=1).max())
+    normals = np.column_stack([sides[:, 1], -sides[:, 0]])[real] / lengths[real, None]
+    # The farthest corner that way: rounding turns the sides between corners that all but coincide.
+    reach = np.abs(normals @ b.T).max(axis=1)
+    angles = aligned_rad + np.deg2rad(np.arange(180.0))
+    c, s = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    # To turn the outline is to turn the sides the other way.
+    turned = np.stack([normals[:, 0] * c + normals[:, 1] * s, normals[:, 1] * c - normals[:, 0] * s], axis=-1)
+    sticks_out = np.abs(turned @ a.T).max(axis=2)
+    return float((reach - sticks_out).min(axis=1).max())

@@ -1,0 +1,151 @@
+"""Directions, points in free space, and questions about all things of a description.
+
+A point in space comes with a collision check against the whole cloud of the image: how far the nearest surface is, and whether
+the camera sees past the point at all. What nobody sees is not called free.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..geometry.rigid import FloatArray
+from .facts import COUNT, RADIAN, Status
+from .relation import Kind, Measurement, along, length, pair_covariance, register, up_axis, viewer_axes
+from .scene import Scene, SceneObject
+
+# Neighbouring pixels whose depths differ by less belong to one surface.
+_ONE_SURFACE_M = 0.02
+_HOUR_RAD = math.pi / 6
+
+
+@register(
+    "direction", Kind.ESTIMATE, 2, "The {a} is at {word} from the {b} ({value}).", canonical=True, frame="viewer", unit=RADIAN
+)  # fmt: skip
+def _direction(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
+    """Bearing of a from b along the ground: 0 straight away from the viewer, positive to the left (REP 103), in (-pi, pi].
+
+    In words by the clock: 12 o'clock is straight away, 3 o'clock to the right.
+    """
+    right, away = viewer_axes(scene)
+    offset = a.centre - b.centre
+    forward, left = float(offset @ away), float(-offset @ right)
+    reach = math.hypot(forward, left)
+    across = (-forward * right - left * away) / reach if reach > 1e-9 else -right
+    std = math.atan2(along(across, pair_covariance(a, b)), reach)
+    bearing = math.atan2(left, forward)
+    hour = round(-bearing / _HOUR_RAD) % 12 or 12
+    return Measurement(bearing, std, a.centre, b.centre, word=f"{hour} o'clock")
+
+
+# -- points in free space ---------------------------------------------------------------------------------------------
+
+
+def _face(thing: SceneObject, direction: FloatArray) -> tuple[FloatArray, float]:
+    """The point (3,) where a ray from a thing's centre leaves its box, and its standard deviation along the ray."""
+    in_box = np.abs(thing.axes.T @ direction)
+    with np.errstate(divide="ignore"):
+        reach = float(np.min(np.where(in_box > 1e-9, thing.extents / 2 / np.maximum(in_box, 1e-9), np.inf)))
+    edge = float(np.mean(thing.extents_std)) / 2
+    return thing.centre + reach * direction, math.hypot(along(direction, thing.covariance), edge)
+
+
+def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray]:
+    """Distance from a point (3,) to the nearest surface point (3,) on the image, the robot's own left out; NaN without any.
+
+    Over all pixels: every fourth would miss a rod as thin as a finger at three metres.
+    """
+    frame = scene.frame
+    if frame is None:
+        return math.nan, np.full(3, np.nan)
+    xyz = frame.xyz
+    squared = sum((xyz[..., i] - np.float32(point[i])) ** 2 for i in range(3))
+    squared = np.where(frame.valid if scene.robot is None else frame.valid & ~scene.robot, squared, np.inf)
+    row, column = np.unravel_index(int(np.argmin(squared)), squared.shape)
+    if not np.isfinite(squared[row, column]):
+        return math.nan, np.full(3, np.nan)
+    # The nearest of many noisy pixels is nearer than the surface: their mean around it is not.
+    around = (slice(max(row - 2, 0), row + 3), slice(max(column - 2, 0), column + 3))
+    patch = xyz[around][np.isfinite(squared[around])].astype(np.float64)
+    nearest = patch[np.abs(patch[:, 2] - float(xyz[row, column, 2])) < _ONE_SURFACE_M].mean(axis=0)
+    return float(np.linalg.norm(nearest - point)), nearest
+
+
+def _unseen(scene: Scene, point: FloatArray) -> str:
+    """Why nobody sees a point (3,) of the scene's frame, in words; "" for a point that the camera sees past."""
+    frame = scene.frame
+    if frame is None:
+        return "not checked against an image"
+    # Nearer than a millimetre a pixel is no place any more.
+    pixel = frame.camera.project(point[None])[0] if point[2] > 1e-3 else np.full(2, np.nan)
+    height, width = frame.depth_m.shape
+    if not np.isfinite(pixel).all() or not (0 <= round(pixel[0]) < width and 0 <= round(pixel[1]) < height):
+        return "outside of the image"
+    u, v = round(pixel[0]), round(pixel[1])
+    around = (slice(max(v - 2, 0), v + 3), slice(max(u - 2, 0), u + 3))
+    usable = frame.valid[around] if scene.robot is None else frame.valid[around] & ~scene.robot[around]
+    if not usable.any():
+        return "where the image has no depth" if not frame.valid[around].any() else "hidden by the robot"
+    return "behind a surface" if float(np.median(frame.depth_m[around][usable])) < point[2] else ""
+
+
+def _point(scene: Scene, thing: SceneObject, direction: FloatArray, amount: float) -> Measurement:
+    """The point ``amount`` metres off a thing's face; its value is the distance to the nearest surface of anything."""
+    face, std = _face(thing, direction)
+    point = face + amount * direction
+    value, nearest = _nearest_surface(scene, point)
+    std = math.hypot(std, thing.point_std_m)
+    if math.isnan(value):
+        return Measurement(value, std, point, nearest, note="there is no surface on the image to check the point against")
+    unseen = _unseen(scene, point)
+    note = f"{unseen}, so nobody knows whether it is free" if unseen else "free" if value > 2 * std else "touched by a surface"
+    return Measurement(value, std, point, nearest, Status.OCCLUDED if unseen else None, f"the point is {note}")
+
+
+def _register_point(word: str, phrase: str, axis: str, sign: float, canonical: bool) -> None:
+    sentence = f"The nearest surface to the point {{amount}} {phrase} the {{a}} is {{value}} away."
+
+    @register(
+        f"point_{word}", Kind.ESTIMATE, 1, sentence, canonical=canonical, amount=True, frame="gravity" if canonical else "viewer"
+    )  # fmt: skip
+    def measure(scene: Scene, thing: SceneObject, amount: float) -> Measurement:
+        if axis == "up":
+            return _point(scene, thing, sign * up_axis(scene), amount)
+        right, away = viewer_axes(scene)
+        return _point(scene, thing, sign * (right if axis == "right" else away), amount)
+
+
+_register_point("above", "above", "up", 1.0, True)
+_register_point("below", "below", "up", -1.0, True)
+_register_point("left", "left of", "right", -1.0, False)
+_register_point("right", "right of", "right", 1.0, False)
+_register_point("behind", "behind", "away", 1.0, False)
+_register_point("front", "in front of", "away", -1.0, False)
+
+
+# -- all things of a description --------------------------------------------------------------------------------------
+
+
+@register("count", Kind.ESTIMATE, 1, "There {are} {value} {things} in sight that {answer} to '{a}'.", unit=COUNT, of_all=True)
+def _count(scene: Scene, things: tuple[SceneObject, ...]) -> Measurement:
+    """How many things in sight answer to a description. What is hidden whole is not counted."""
+    return Measurement(float(len(things)), 0.0, note=", ".join(f"#{thing.id} {thing.label}" for thing in things))
+
+
+@register("nearest", Kind.ESTIMATE, 2, "Of all that answer to '{a}', {word} is nearest to the {b}, {value} away.", of_all=True)
+def _nearest(scene: Scene, things: tuple[SceneObject, ...], b: SceneObject) -> Measurement:
+    """Centre distance of the nearest thing of a description, other than b itself; which one, in words."""
+    others = [thing for thing in things if thing.id != b.id]
+    measured = sorted((length(thing.centre - b.centre, pair_covariance(thing, b)), i) for i, thing in enumerate(others))
+    if not measured:
+        return Measurement(math.nan, math.nan, status=Status.NOT_FOUND, note="nothing else answers to the description")
+    (value, std), index = measured[0]
+    note = ""
+    if len(measured) > 1:
+        (second, second_std), runner_up = measured[1]
+        # b's own error moves both alike, so that this errs towards "too close to call".
+        if second - value < 2 * math.hypot(std, second_std):
+            note = f"too close to call against #{others[runner_up].id} {others[runner_up].label} at {second:.3f} m"
+    thing = others[index]
+    return Measurement(value, std, thing.centre, b.centre, note=note, word=f"#{thing.id} {thing.label}")

@@ -1,0 +1,195 @@
+"""The points of a region: its own pixels only, smoothed, to the rim of its mask; and which of its sides are hidden.
+
+A mask's rim holds pixels of what lies behind, mixtures of both, and pixels without depth. Their depth is not used, but their
+rays are: a thing is as wide as its mask, at the depth of its nearest pixels that are trusted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .frame import BoolArray, Region, RGBDFrame
+from .noise import DepthNoise
+
+PointArray = npt.NDArray[np.float32]
+DepthArray = npt.NDArray[np.float32]
+# Rim pixels this far from a trusted one get its depth: the width of the holes and mixtures that a sensor leaves at a silhouette.
+_RIM_PX = 3
+# How far beyond a mask its neighbours are looked at: past the rim that belongs to neither.
+_BEYOND_PX = 4
+# The four sides of an image: left, right, up, down, as unit vectors (u, v).
+SIDES = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
+
+
+def smooth_in_mask(depth_m: DepthArray, mask: BoolArray, radius_px: int = 2) -> DepthArray:
+    """Mean of inverse depth over the mask's own pixels in a (2 r + 1)^2 window; NaN where the window holds none.
+
+    Inverse depth, because a plane's inverse depth is linear in the pixel, so that averaging does not bend it.
+    """
+    import cv2
+
+    inside = mask & np.isfinite(depth_m)
+    inverse = np.zeros(depth_m.shape, np.float32)
+    inverse[inside] = 1.0 / depth_m[inside]
+    size = (2 * radius_px + 1, 2 * radius_px + 1)
+    total = cv2.boxFilter(inverse, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    count = cv2.boxFilter(inside.astype(np.float32), -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    smooth = np.full(depth_m.shape, np.nan, np.float32)
+    near = count > 0.5
+    smooth[near] = count[near] / total[near]
+    return smooth
+
+
+def region_points(frame: RGBDFrame, region: Region, noise: DepthNoise) -> tuple[PointArray, PointArray]:
+    """Points of a region in the optical frame, metres: trusted ones (N, 3) float32, and those of its rim (M, 3) float32.
+
+    Trusted points are smoothed and free of flying pixels. Rim points lie on the rays of the mask's other pixels near them.
+    """
+    u0, v0, u1, v1 = region.box
+    mask = region.mask[v0:v1, u0:u1]
+    none = np.empty((0, 3), np.float32)
+    if mask.size == 0:
+        return none, none
+    mask = _without_islands(mask)
+    own, depth = _own_pixels(frame.depth_m[v0:v1, u0:u1], mask, noise, frame.camera.fx)
+    if not own.any():
+        return none, none
+    low, high = _depth_range(depth[own])
+    own &= (depth >= low) & (depth <= high)
+    if not own.any():
+        return none, none
+    rays = frame.camera.rays[v0:v1, u0:u1]
+    rim, source = _rim(mask, own)
+    return _on_rays(rays[own], depth[own]), _on_rays(rays[rim], depth.ravel()[source[rim]])
+
+
+def _on_rays(rays: npt.NDArray[np.float32], z: DepthArray) -> PointArray:
+    points = np.empty((len(z), 3), np.float32)
+    points[:, :2] = rays * z[:, None]
+    points[:, 2] = z
+    return points
+
+
+def _rim(mask: BoolArray, own: BoolArray) -> tuple[BoolArray, npt.NDArray[np.intp]]:
+    """The mask's pixels (h, w) next to its own ones, and each pixel's nearest own one as a flat index."""
+    import cv2
+
+    distance, names = cv2.distanceTransformWithLabels((~own).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    index = np.zeros(int(names.max()) + 1, dtype=np.intp)
+    known = np.flatnonzero(own)
+    index[names.ravel()[known]] = known
+    # Not the outermost pixels: half of each of them is something else.
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
+    return np.asarray(inner & ~own & (distance <= _RIM_PX)), index[names]
+
+
+def _own_pixels(depth_m: DepthArray, mask: BoolArray, noise: DepthNoise, focal_px: float) -> tuple[BoolArray, DepthArray]:
+    """Pixels (h, w) bool whose depth agrees with the region's inside, and their smoothed depth.
+
+    A rim pixel counts only where it continues the inside.
+    """
+    import cv2
+
+    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2, borderValue=1).astype(np.bool_)
+    if np.count_nonzero(inside) < 0.2 * np.count_nonzero(mask):
+        inside = mask  # a sliver has no inside
+    else:
+        inside |= _thin_parts(depth_m, mask, inside)
+    expected = smooth_in_mask(depth_m, inside, 3)
+    # Depth may change by a few pixels' footprint over the window on a slanted surface.
+    with np.errstate(invalid="ignore"):
+        tolerance = 3 * noise.pixel_std_m(depth_m) + 4 * depth_m / focal_px
+        own = mask & (np.abs(depth_m - expected) < tolerance)
+    return own, smooth_in_mask(depth_m, own)
+
+
+def _thin_parts(depth_m: DepthArray, mask: BoolArray, inside: BoolArray) -> BoolArray:
+    """Pixels (h, w) of handles and the like, which have no inside: beyond the width of a rim, and about as deep as the rest."""
+    import cv2
+
+    none = np.zeros(mask.shape, np.bool_)
+    body = depth_m[inside]
+    body = body[np.isfinite(body)]
+    if not len(body):
+        return none
+    low, high = (float(value) for value in np.percentile(body, (2, 98)))
+    margin = (high - low) / 2
+    beyond = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+    with np.errstate(invalid="ignore"):
+        thin: BoolArray = mask & beyond & (depth_m > low - margin) & (depth_m < high + margin)
+    return thin
+
+
+def _without_islands(mask: BoolArray) -> BoolArray:
+    """The mask without scraps: pieces below a twentieth of its largest one are another thing's rim more often than its own."""
+    import cv2
+
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 2:
+        return mask
+    areas = stats[:, cv2.CC_STAT_AREA]
+    large = areas >= 0.05 * areas[1:].max()
+    large[0] = False
+    kept: BoolArray = large[pieces]
+    return kept
+
+
+def _depth_range(z: DepthArray) -> tuple[float, float]:
+    """Depths that belong to one thing: within 4 interquartile ranges of the median."""
+    low, middle, high = (float(value) for value in np.percentile(z, (25, 50, 75)))
+    spread = max(high - low, 0.004)
+    return middle - 4 * spread, middle + 4 * spread
+
+
+def hidden_sides(frame: RGBDFrame, region: Region, robot: BoolArray | None, noise: DepthNoise) -> npt.NDArray[np.float64]:
+    """(4,) share of each of a region's ``SIDES`` behind which more of it may lie: something nearer, or the image's edge.
+
+    Left and right are judged row by row, up and down column by column, just beyond the mask.
+    """
+    u0, v0, u1, v1 = region.box
+    shares = np.zeros(4)
+    if u1 <= u0:
+        return shares
+    mask = region.mask[v0:v1, u0:u1]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    left, right = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    top, bottom = mask[:, columns].argmax(axis=0), mask.shape[0] - 1 - mask[::-1, columns].argmax(axis=0)
+    lines = ((rows, left), (rows, right), (top, columns), (bottom, columns))
+    for side, (line_v, line_u) in enumerate(lines):
+        step = SIDES[side].astype(int)
+        shares[side] = _covered_share(frame, line_v + v0, line_u + u0, step, robot, noise)
+    return shares
+
+
+def _covered_share(
+    frame: RGBDFrame,
+    v: npt.NDArray[np.intp],
+    u: npt.NDArray[np.intp],
+    step: npt.NDArray[np.int_],
+    robot: BoolArray | None,
+    noise: DepthNoise,
+) -> float:
+    """Share of rim pixels (N,) beyond which, in direction ``step`` (u, v), something nearer or the image's edge lies."""
+    height, width = frame.depth_m.shape
+
+    def beyond(pixels: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], BoolArray]:
+        there_v, there_u = v + pixels * step[1], u + pixels * step[0]
+        outside = (there_v < 0) | (there_v >= height) | (there_u < 0) | (there_u >= width)
+        return np.clip(there_v, 0, height - 1), np.clip(there_u, 0, width - 1), outside
+
+    # The nearest of some pixels inside: a mask that spills over has background at its rim.
+    own = np.full(len(v), np.nan, np.float32)
+    for inward in (-2, -4, -6):
+        own_v, own_u, _ = beyond(inward)
+        own = np.fmin(own, frame.depth_m[own_v, own_u])
+    there_v, there_u, _ = beyond(_BEYOND_PX)
+    there = frame.depth_m[there_v, there_u]
+    _, _, outside = beyond(2)
+    with np.errstate(invalid="ignore"):
+        # Half a centimetre: less is the relief of one surface.
+        nearer = there < own - np.maximum(3 * noise.pixel_std_m(own), 0.005)
+    covered = nearer | outside
+    if robot is not None:
+        covered |= robot[there_v, there_u]
+    return float(covered.mean())
