@@ -15,7 +15,18 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray
 from .facts import truth_from_margin
-from .relation import Kind, Measurement, along, extent_std, pair_covariance, register, up_axis, vertical_extent, viewer_axes
+from .relation import (
+    Kind,
+    Measurement,
+    along,
+    extent_std,
+    leaning_std,
+    pair_covariance,
+    register,
+    up_axis,
+    vertical_extent,
+    viewer_axes,
+)
 from .scene import Scene, SceneObject
 
 Margin = Callable[[Scene, SceneObject, SceneObject], tuple[float, float]]
@@ -43,7 +54,8 @@ def _left(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
 
 
 def _above(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    return offset(a, b, up_axis(scene))
+    margin, std = offset(a, b, up_axis(scene))
+    return margin, float(np.hypot(std, leaning_std(scene, a, b)))
 
 
 def _behind(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:

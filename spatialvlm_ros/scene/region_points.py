@@ -16,8 +16,8 @@ PointArray = npt.NDArray[np.float32]
 DepthArray = npt.NDArray[np.float32]
 # Rim pixels this far from a trusted one get its depth: the width of the holes and mixtures that a sensor leaves at a silhouette.
 _RIM_PX = 3
-# How far beyond a mask its neighbours are looked at: past the rim that belongs to neither.
-_BEYOND_PX = 4
+# How far beyond a mask its neighbours are looked at: past the rim that belongs to neither, which a sensor often leaves empty.
+_BEYOND_PX = (3, 5)
 # The four sides of an image: left, right, up, down, as unit vectors (u, v).
 SIDES = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
 
@@ -183,13 +183,15 @@ def _covered_share(
     for inward in (-2, -4, -6):
         own_v, own_u, _ = beyond(inward)
         own = np.fmin(own, frame.depth_m[own_v, own_u])
-    there_v, there_u, _ = beyond(_BEYOND_PX)
-    there = frame.depth_m[there_v, there_u]
+    there = np.full(len(v), np.nan, np.float32)
+    covered = np.zeros(len(v), np.bool_)
+    for outward in _BEYOND_PX:
+        there_v, there_u, _ = beyond(outward)
+        there = np.fmin(there, frame.depth_m[there_v, there_u])
+        if robot is not None:
+            covered |= robot[there_v, there_u]
     _, _, outside = beyond(2)
     with np.errstate(invalid="ignore"):
         # Half a centimetre: less is the relief of one surface.
         nearer = there < own - np.maximum(3 * noise.pixel_std_m(own), 0.005)
-    covered = nearer | outside
-    if robot is not None:
-        covered |= robot[there_v, there_u]
-    return float(covered.mean())
+    return float((covered | nearer | outside).mean())

@@ -124,10 +124,19 @@ def pair_covariance(a: SceneObject, b: SceneObject) -> FloatArray:
     return covariance
 
 
+def leaning_std(scene: Scene, a: SceneObject, b: SceneObject) -> float:
+    """One standard deviation, metres, of a difference in height of two things that comes from not knowing up well."""
+    if scene.canonical is None or not np.isfinite(scene.canonical.tilt_std_rad):
+        return 0.0
+    apart = a.centre - b.centre
+    level = apart - (apart @ scene.canonical.up) * scene.canonical.up
+    return scene.canonical.tilt_std_rad * float(np.linalg.norm(level))
+
+
 def length(vector: FloatArray, covariance: FloatArray) -> tuple[float, float]:
     """Length of a vector and its standard deviation, by the delta method; isotropic where the vector is within its noise."""
     length = float(np.linalg.norm(vector))
-    spread = float(np.sqrt(np.trace(covariance) / 3))
+    spread = float(np.sqrt(max(float(np.trace(covariance)), 0.0) / 3))
     if length < 2 * spread:
         return length, spread
     return length, along(vector / length, covariance)

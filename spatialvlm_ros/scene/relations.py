@@ -25,6 +25,7 @@ from .relation import (
     Relation,
     along,
     extent_std,
+    leaning_std,
     length,
     nearest_points,
     pair_covariance,
@@ -71,7 +72,8 @@ def _horizontal_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measur
 def _vertical_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = up_axis(scene)
     difference = float(up @ (b.centre - a.centre))
-    return Measurement(abs(difference), along(up, pair_covariance(a, b)), a.centre, b.centre)
+    std = float(np.hypot(along(up, pair_covariance(a, b)), leaning_std(scene, a, b)))
+    return Measurement(abs(difference), std, a.centre, b.centre)
 
 
 @register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True, extent=True, frame="gravity")
@@ -122,7 +124,7 @@ def _front_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measureme
 def _bottoms(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
     """How much higher a's bottom is than b's, and its standard deviation, metres."""
     (low_a, _, std_a), (low_b, _, std_b) = vertical_extent(scene, a), vertical_extent(scene, b)
-    return low_a - low_b, float(np.hypot(std_a, std_b))
+    return low_a - low_b, float(np.linalg.norm([std_a, std_b, leaning_std(scene, a, b)]))
 
 
 @register("above_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} higher than that of the {b}.", **_LEVEL)
