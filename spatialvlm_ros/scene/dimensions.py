@@ -69,9 +69,16 @@ def _taller(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]
 
 
 def width_of(scene: Scene, thing: SceneObject) -> tuple[float, float]:
-    """Extent along the viewer's horizontal and its standard deviation, metres."""
+    """Extent along the viewer's horizontal and its standard deviation, metres.
+
+    Of the surface and its mirror image, where that is narrower than the box: a can is not as wide as a box around it that is
+    turned.
+    """
     right, _ = viewer_axes(scene)
-    return float(np.abs(right @ thing.axes) @ thing.extents), extent_std(thing, right)
+    width = float(np.abs(right @ thing.axes) @ thing.extents)
+    if len(thing.points) > 1:
+        width = min(width, 2 * float(np.abs((thing.points - thing.centre) @ right).max()))
+    return width, extent_std(thing, right)
 
 
 def _wider(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
