@@ -135,7 +135,7 @@ class SpatialEngine:
             canonical=canonical, canonical_reason=robot.up_problem or segmentation.reason, support_plane=plane,
             depth_coverage=float(np.count_nonzero(frame.valid) / frame.valid.size),
             bindings=bound, labels=_label_image(frame, segmentation, regions, seen),
-            views=robot.frames, frame=frame, robot=mask,
+            views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask,
         )  # fmt: skip
 
     def _measure_all(

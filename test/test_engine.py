@@ -358,3 +358,17 @@ def test_the_robot_is_no_thing() -> None:
     )
     counts = [len(SpatialEngine().observe(picture.frame, [], state).objects) for state in (bare, dressed)]
     assert counts == [3, 2]  # red block, arm, gripper; without the arm
+
+
+@pytest.mark.parametrize("pitch", [20, 30, 45])
+def test_a_block_on_a_box_stays_on_it_whatever_the_camera_sees_below(pitch: float) -> None:
+    """The top of the box runs towards the camera below the block: that hides nothing of the block."""
+    box = Solid((0.7, 0.0, 0.025), (0.16, 0.16, 0.05), 0.2, color=(25, 45, 180))
+    top = Solid((0.7, 0.0, 0.075), (0.05, 0.05, 0.05), 0.2, color=(190, 20, 20))
+    picture = view([top, box], pose=camera_over_table(pitch, 0.0))
+    scene = SpatialEngine(EngineConfig(noise=NOISE)).observe(picture.frame, ["red block", "blue block"], robot(picture))
+    assert fact(scene, "height", "red block").value == pytest.approx(0.05, abs=0.012)
+    assert fact(scene, "elevation", "red block").value == pytest.approx(0.05, abs=0.012)
+    # At 20 degrees the box shows so little of its top that this is too close to call, but it is no "no".
+    assert fact(scene, "on", "red block", "blue block").value > (0.9 if pitch > 20 else 0.5)
+    assert fact(scene, "on", "blue block", "red block").truth.verdict is False

@@ -12,7 +12,18 @@ from ..geometry.rigid import FloatArray
 from .dimensions import offset
 from .facts import truth_from_margin
 from .footprint import footprint, outline_gap, room
-from .relation import Kind, Measurement, along, length, nearest_points, pair_covariance, register, up_axis, vertical_extent
+from .relation import (
+    Kind,
+    Measurement,
+    along,
+    edges_std,
+    length,
+    nearest_points,
+    pair_covariance,
+    register,
+    up_axis,
+    vertical_extent,
+)
 from .scene import Scene, SceneObject
 
 # A bottom this near a top touches it: the sum of sensor bias and mask edges at a metre, not a free parameter of the task.
@@ -35,32 +46,32 @@ def _least(margins: list[tuple[float, float]], a: SceneObject, b: SceneObject) -
     return Measurement(probability, float("nan"), a.centre, b.centre)
 
 
-def _within(point: SceneObject, box: SceneObject, reach: FloatArray) -> list[tuple[float, float]]:
+def _within(scene: Scene, point: SceneObject, box: SceneObject, reach: FloatArray) -> list[tuple[float, float]]:
     """How far one thing's centre lies within another's faces, grown or not, and the standard deviation, metres, for each axis.
 
     Args:
         reach: (K,) metres from the box's centre to its faces, for its first K axes.
     """
     in_box = np.abs(box.axes.T @ (point.centre - box.centre))
-    covariance = pair_covariance(point, box)
+    covariance = pair_covariance(scene, point, box)
     return [
         (float(far - in_box[i]), float(np.hypot(along(box.axes[:, i], covariance), box.extents_std[i] / 2)))
         for i, far in enumerate(reach)
     ]
 
 
-def _over(a: SceneObject, b: SceneObject) -> list[tuple[float, float]]:
+def _over(scene: Scene, a: SceneObject, b: SceneObject) -> list[tuple[float, float]]:
     """How far a's centre lies within b's footprint, along both of its level axes; b's third axis is up."""
-    return _within(a, b, b.extents[:2] / 2)
+    return _within(scene, a, b, b.extents[:2] / 2)
 
 
 @register("on", Kind.PREDICATE, 2, "The {a} is {verdict} on the {b}.", canonical=True, frame="gravity")
 def _on(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """a stands on b: its bottom at b's top, and its centre over b's footprint and above b's."""
-    bottom, _, std_a = vertical_extent(scene, a)
-    _, top, std_b = vertical_extent(scene, b)
-    contact = CONTACT_M - abs(bottom - top), float(np.hypot(std_a, std_b)) / 2
-    return _least([contact, *_over(a, b), offset(a, b, up_axis(scene))], a, b)
+    bottom, _, _ = vertical_extent(scene, a)
+    _, top, _ = vertical_extent(scene, b)
+    contact = CONTACT_M - abs(bottom - top), edges_std(scene, a, b)
+    return _least([contact, *_over(scene, a, b), offset(scene, a, b, up_axis(scene))], a, b)
 
 
 @register(
@@ -68,11 +79,11 @@ def _on(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
 )  # fmt: skip
 def _contained(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """a lies in b: its centre over b's footprint, narrower than b, and a quarter of its height below b's rim."""
-    bottom, top_a, std_a = vertical_extent(scene, a)
-    low, top, std_b = vertical_extent(scene, b)
-    edges = float(np.hypot(std_a, std_b))
+    bottom, top_a, _ = vertical_extent(scene, a)
+    low, top, _ = vertical_extent(scene, b)
+    edges = edges_std(scene, a, b)
     sunk = top - bottom - SUNK_SHARE * (top_a - bottom), edges
-    return _least([sunk, (bottom - low + CONTACT_M, edges), *_over(a, b), _narrower(a, b)], a, b)
+    return _least([sunk, (bottom - low + CONTACT_M, edges), *_over(scene, a, b), _narrower(a, b)], a, b)
 
 
 def _narrower(a: SceneObject, b: SceneObject) -> tuple[float, float]:
@@ -85,12 +96,13 @@ def _narrower(a: SceneObject, b: SceneObject) -> tuple[float, float]:
 
 
 @register(
-    "fits_into", Kind.PREDICATE, 2, "The {a} would {verdict} fit into the {b}.", canonical=True, extent=True, frame="gravity"
+    "fits_into", Kind.PREDICATE, 2, "The {a} would {verdict} fit into an opening as wide as the {b}.", canonical=True, extent=True, frame="gravity"
 )  # fmt: skip
 def _fits_into(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """a, standing as it stands and turned at will, passes b's opening: b's footprint less its wall all around.
 
-    By outlines, not by boxes: a square block does not pass a round opening of its own width. It may stick out at the top.
+    By outlines, not by boxes: a square block does not pass a round opening of its own width. It may stick out at the top. Whether
+    b is hollow and open is for the one who asks to know.
     """
     basis = _level_basis(scene)
     spare = room(footprint(a, basis) - a.centre @ basis, footprint(b, basis) - b.centre @ basis, _yaw(b, basis) - _yaw(a, basis))
@@ -115,7 +127,7 @@ def _yaw(thing: SceneObject, basis: FloatArray) -> float:
 def _touching(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """Their nearest surfaces are within what a depth camera tells from contact."""
     point_a, point_b = nearest_points(a, b)
-    gap, std = length(point_b - point_a, pair_covariance(a, b))
+    gap, std = length(point_b - point_a, pair_covariance(scene, a, b))
     std = float(np.hypot(std, np.hypot(a.point_std_m, b.point_std_m)))
     return Measurement(truth_from_margin(CONTACT_M - gap, std).probability, float("nan"), point_a, point_b)
 
@@ -123,7 +135,7 @@ def _touching(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
 @register("held", Kind.PREDICATE, 2, "The {a} is {verdict} held by the {b}.")
 def _held(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """a is between the fingers of the tool b: the tool point lies inside a's box, grown by ``HELD_M`` / 2."""
-    return _least(_within(b, a, a.extents / 2 + HELD_M / 2), a, b)
+    return _least(_within(scene, b, a, a.extents / 2 + HELD_M / 2), a, b)
 
 
 @register("between", Kind.PREDICATE, 3, "The {a} is {verdict} between the {b} and the {c}.")
@@ -143,9 +155,9 @@ def _between(scene: Scene, a: SceneObject, b: SceneObject, c: SceneObject) -> Me
     direction = line / span
     at = float(from_b @ direction)
     aside = from_b - at * direction
-    off, off_std = length(aside, level @ (pair_covariance(a, b) + pair_covariance(a, c)) @ level / 2)
+    off, off_std = length(aside, level @ (pair_covariance(scene, a, b) + pair_covariance(scene, a, c)) @ level / 2)
     reach = _half_size(a) + (_half_size(b) + _half_size(c)) / 2
-    first, second = along(direction, pair_covariance(a, b)), along(direction, pair_covariance(a, c))
+    first, second = along(direction, pair_covariance(scene, a, b)), along(direction, pair_covariance(scene, a, c))
     return _least([(at, first), (span - at, second), (reach - off, off_std)], a, b)
 
 
@@ -176,7 +188,7 @@ def _way(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float, Fl
     size = float(np.linalg.norm(towards))
     direction = towards / size if size > 1e-9 else basis[:, 0]
     edges = float(np.hypot(a.extents_std[:2].mean(), b.extents_std[:2].mean())) / 2
-    return width, float(np.hypot(along(direction, pair_covariance(a, b)), edges)), point_a, point_b
+    return width, float(np.hypot(along(direction, pair_covariance(scene, a, b)), edges)), point_a, point_b
 
 
 @register(
@@ -197,6 +209,6 @@ def _reachable(scene: Scene, a: SceneObject, b: SceneObject, amount: float) -> M
     """a's nearest visible surface is within a radius of b's centre (the base of an arm, say)."""
     points = a.points.astype(np.float64) if len(a.points) else a.centre[None]
     nearest = points[int(np.argmin(np.linalg.norm(points - b.centre, axis=1)))]
-    distance, std = length(nearest - b.centre, pair_covariance(a, b))
+    distance, std = length(nearest - b.centre, pair_covariance(scene, a, b))
     margin = truth_from_margin(amount - distance, float(np.hypot(std, a.point_std_m)))
     return Measurement(margin.probability, float("nan"), nearest, b.centre)

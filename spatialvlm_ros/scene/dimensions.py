@@ -20,7 +20,6 @@ from .relation import (
     Measurement,
     along,
     extent_std,
-    leaning_std,
     pair_covariance,
     register,
     up_axis,
@@ -44,22 +43,21 @@ class Dimension:
     margin: Margin
 
 
-def offset(a: SceneObject, b: SceneObject, direction: FloatArray) -> tuple[float, float]:
+def offset(scene: Scene, a: SceneObject, b: SceneObject, direction: FloatArray) -> tuple[float, float]:
     """How far a's centre lies beyond b's along a unit vector, and its standard deviation, metres."""
-    return float(direction @ (a.centre - b.centre)), along(direction, pair_covariance(a, b))
+    return float(direction @ (a.centre - b.centre)), along(direction, pair_covariance(scene, a, b))
 
 
 def _left(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    return offset(a, b, -viewer_axes(scene)[0])
+    return offset(scene, a, b, -viewer_axes(scene)[0])
 
 
 def _above(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    margin, std = offset(a, b, up_axis(scene))
-    return margin, float(np.hypot(std, leaning_std(scene, a, b)))
+    return offset(scene, a, b, up_axis(scene))
 
 
 def _behind(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    return offset(a, b, viewer_axes(scene)[1])
+    return offset(scene, a, b, viewer_axes(scene)[1])
 
 
 def _taller(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:

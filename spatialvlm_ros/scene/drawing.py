@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import METRE, SpatialFact, Status
 from .frame import RGBDFrame
 from .scene import Scene, SceneObject
@@ -25,7 +26,7 @@ def object_color(object_id: int) -> tuple[int, int, int]:
 def draw_scene(frame: RGBDFrame, scene: Scene, facts: Iterable[SpatialFact] = ()) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB: table tint, outlines and names of things, a line and a number for each measured distance.
 
-    Facts are drawn when their points are in the image's own frame.
+    Facts are drawn when their points are in the image's own frame, or in that of a view.
     """
     import cv2
 
@@ -38,12 +39,28 @@ def draw_scene(frame: RGBDFrame, scene: Scene, facts: Iterable[SpatialFact] = ()
             outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
             cv2.drawContours(picture, outlines, -1, object_color(thing.id), 2, cv2.LINE_AA)
     for fact in facts:
-        if fact.frame_id == scene.frame_id and fact.unit == METRE and fact.status.has_value:
-            _draw_distance(picture, frame, fact)
+        points = points_in_scene(scene, fact)
+        if points is not None and fact.unit == METRE and fact.status.has_value:
+            _draw_distance(picture, frame, fact, points)
     for thing in scene.objects:
         if thing.extents.any():
             _draw_name(picture, frame, thing)
     return picture
+
+
+def points_in_scene(scene: Scene, fact: SpatialFact) -> FloatArray | None:
+    """(2, 3) subject's and object's point in the scene's frame, metres.
+
+    None for a fact whose points are in a frame that the scene does not know. Nobody broadcasts the frame "canonical" of such
+    views, so what is drawn must not refer to it.
+    """
+    points = np.stack([fact.subject_point, fact.object_point])
+    if fact.frame_id == scene.frame_id:
+        return points
+    if fact.query.view == "canonical":
+        return None if scene.canonical is None else scene.canonical.scene_from_canonical.apply(points)
+    pose = scene.views.get(fact.frame_id)
+    return pose.apply(points) if isinstance(pose, RigidTransform) else None
 
 
 def _draw_name(picture: npt.NDArray[np.uint8], frame: RGBDFrame, thing: SceneObject) -> None:
@@ -56,11 +73,12 @@ def _draw_name(picture: npt.NDArray[np.uint8], frame: RGBDFrame, thing: SceneObj
     put_text(picture, thing.label + hidden, (u, v), object_color(thing.id), centred=True)
 
 
-def _draw_distance(picture: npt.NDArray[np.uint8], frame: RGBDFrame, fact: SpatialFact) -> None:
+def _draw_distance(picture: npt.NDArray[np.uint8], frame: RGBDFrame, fact: SpatialFact, points: FloatArray) -> None:
     import cv2
 
-    ends = frame.camera.project(np.stack([fact.subject_point, fact.object_point]))
-    if not np.isfinite(ends).all():
+    ends = frame.camera.project(points)
+    # A point just in front of the camera lies further off the image than OpenCV can count.
+    if not np.isfinite(ends).all() or np.abs(ends).max() > 100 * max(picture.shape):
         return
     a, b = ((int(round(u)), int(round(v))) for u, v in ends)
     cv2.line(picture, a, b, _LINE, 2, cv2.LINE_AA)
@@ -107,4 +125,4 @@ def _edges(corners: npt.NDArray[np.float64], thing: SceneObject) -> list[tuple[i
     return [(i, j) for i in range(8) for j in range(i + 1, 8) if np.count_nonzero(signs[i] != signs[j]) == 1]
 
 
-__all__ = ["draw_box", "draw_scene", "object_color", "put_text"]
+__all__ = ["draw_box", "draw_scene", "object_color", "points_in_scene", "put_text"]

@@ -51,8 +51,8 @@ class MeasureConfig:
     ground_snap_m: float = 0.010
     ground_std_m: float = 0.001
     hidden_share: float = 0.05
-    misfit_share: float = 0.4
-    covered_share: float = 0.8
+    misfit_share: float = 0.45
+    covered_share: float = 0.9
 
 
 def _yaw_box(xy: FloatArray) -> tuple[FloatArray, float]:

@@ -27,10 +27,6 @@ class DepthNoise:
         z = np.asarray(depth_m, dtype=np.float64)
         return np.asarray(self.floor_m + self.quadratic_per_m * z * z)
 
-    def shared_std_m(self, depth_m: float) -> float:
-        """Part of the error that all pixels at a depth share, metres."""
-        return self.scale * depth_m
-
 
 PRESETS: dict[str, DepthNoise] = {
     "structured_light": DepthNoise(0.0012, 0.0019, 0.004),

@@ -33,7 +33,7 @@ def _direction(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     forward, left = float(offset @ away), float(-offset @ right)
     reach = math.hypot(forward, left)
     across = (-forward * right - left * away) / reach if reach > 1e-9 else -right
-    std = math.atan2(along(across, pair_covariance(a, b)), reach)
+    std = math.atan2(along(across, pair_covariance(scene, a, b)), reach)
     bearing = math.atan2(left, forward)
     hour = round(-bearing / _HOUR_RAD) % 12 or 12
     return Measurement(bearing, std, a.centre, b.centre, word=f"{hour} o'clock")
@@ -137,7 +137,7 @@ def _count(scene: Scene, things: tuple[SceneObject, ...]) -> Measurement:
 def _nearest(scene: Scene, things: tuple[SceneObject, ...], b: SceneObject) -> Measurement:
     """Centre distance of the nearest thing of a description, other than b itself; which one, in words."""
     others = [thing for thing in things if thing.id != b.id]
-    measured = sorted((length(thing.centre - b.centre, pair_covariance(thing, b)), i) for i, thing in enumerate(others))
+    measured = sorted((length(thing.centre - b.centre, pair_covariance(scene, thing, b)), i) for i, thing in enumerate(others))
     if not measured:
         return Measurement(math.nan, math.nan, status=Status.NOT_FOUND, note="nothing else answers to the description")
     (value, std), index = measured[0]

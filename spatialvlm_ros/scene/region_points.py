@@ -17,7 +17,7 @@ DepthArray = npt.NDArray[np.float32]
 # Rim pixels this far from a trusted one get its depth: the width of the holes and mixtures that a sensor leaves at a silhouette.
 _RIM_PX = 3
 # How far beyond a mask its neighbours are looked at: past the rim that belongs to neither, which a sensor often leaves empty.
-_BEYOND_PX = (3, 5)
+_BEYOND_PX = (3, 5, 10)
 # What lies beside the robot counts less: a finger touches a thing more often than it hides half of it.
 _BY_ROBOT = 0.2
 # The four sides of an image: left, right, up, down, as unit vectors (u, v).
@@ -164,6 +164,19 @@ def hidden_sides(frame: RGBDFrame, region: Region, robot: BoolArray | None, nois
     return shares
 
 
+def _at_the_rim(depths: list[DepthArray]) -> DepthArray:
+    """Depth (N,) at a mask's rim of what lies beyond it, from depths (N,) ``_BEYOND_PX`` off.
+
+    What a thing stands on comes towards the camera, too, but goes on to the foot of the thing: 1 / z is linear in the pixel.
+    """
+    first, second, last = depths
+    steps = np.where(np.isfinite(second), _BEYOND_PX[1], _BEYOND_PX[0]).astype(np.float32)
+    near = np.where(np.isfinite(second), second, first)
+    inverse, slope = 1 / near, (1 / last - 1 / near) / (_BEYOND_PX[2] - steps)
+    continued = 1 / np.maximum(inverse - slope * steps, 1e-3)
+    return np.where(np.isfinite(last) & (slope > 0), continued, np.fmin(first, near)).astype(np.float32)
+
+
 def _covered_share(
     frame: RGBDFrame,
     v: npt.NDArray[np.intp],
@@ -185,16 +198,15 @@ def _covered_share(
     for inward in (-2, -4, -6):
         own_v, own_u, _ = beyond(inward)
         own = np.fmin(own, frame.depth_m[own_v, own_u])
-    there = np.full(len(v), np.nan, np.float32)
-    covered = np.zeros(len(v), np.bool_)
+    covered, depths = np.zeros(len(v), np.bool_), []
     for outward in _BEYOND_PX:
         there_v, there_u, _ = beyond(outward)
-        there = np.fmin(there, frame.depth_m[there_v, there_u])
-        if robot is not None:
+        depths.append(frame.depth_m[there_v, there_u])
+        if robot is not None and outward < _BEYOND_PX[-1]:
             covered |= robot[there_v, there_u]
     _, _, outside = beyond(2)
     with np.errstate(invalid="ignore"):
         # Half a centimetre: less is the relief of one surface.
-        nearer = there < own - np.maximum(3 * noise.pixel_std_m(own), 0.005)
+        nearer = _at_the_rim(depths) < own - np.maximum(3 * noise.pixel_std_m(own), 0.005)
     hidden = nearer | outside
     return float(hidden.mean() + _BY_ROBOT * (covered & ~hidden).mean())

@@ -114,23 +114,19 @@ def along(direction: FloatArray, covariance: FloatArray) -> float:
     return float(np.sqrt(max(float(direction @ covariance @ direction), 0.0)))
 
 
-def pair_covariance(a: SceneObject, b: SceneObject) -> FloatArray:
-    """(3, 3) covariance of the way from one thing to another one.
+def pair_covariance(scene: Scene, a: SceneObject, b: SceneObject) -> FloatArray:
+    """(3, 3) covariance of the way from one thing to another one, as its parts along level directions and up are measured.
 
-    The scale error of the camera moves both along their rays by the same share: what is left of it is in the difference.
+    The scale error of the camera moves both along their rays by the same share: what is left of it is in the difference. An up
+    direction that is not well known turns the way.
     """
     moved = a.scale_std * a.centre - b.scale_std * b.centre
     covariance: FloatArray = a.own_covariance + b.own_covariance + np.outer(moved, moved)
+    canonical = scene.canonical
+    if canonical is not None and np.isfinite(canonical.tilt_std_rad):
+        turned = np.cross(canonical.scene_from_canonical.rotation[:, :2].T, a.centre - b.centre)
+        covariance = covariance + canonical.tilt_std_rad**2 * (turned.T @ turned)
     return covariance
-
-
-def leaning_std(scene: Scene, a: SceneObject, b: SceneObject) -> float:
-    """One standard deviation, metres, of a difference in height of two things that comes from not knowing up well."""
-    if scene.canonical is None or not np.isfinite(scene.canonical.tilt_std_rad):
-        return 0.0
-    apart = a.centre - b.centre
-    level = apart - (apart @ scene.canonical.up) * scene.canonical.up
-    return scene.canonical.tilt_std_rad * float(np.linalg.norm(level))
 
 
 def length(vector: FloatArray, covariance: FloatArray) -> tuple[float, float]:
@@ -161,13 +157,20 @@ def viewer_axes(scene: Scene) -> tuple[FloatArray, FloatArray]:
 def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, float]:
     """Coordinates of its lowest and highest point along up, from the scene's origin, and one edge's std, metres.
 
-    Without the scale error, which the support plane and other things share.
+    Without the scale error, which the support plane and other things share; see ``edges_std`` for two things.
     """
     up = up_axis(scene)
     half = float(np.abs(up @ thing.axes) @ thing.extents) / 2
     middle = float(up @ thing.centre)
     edge_std = float(np.hypot(along(up, thing.own_covariance), extent_std(thing, up) / 2))
     return middle - half, middle + half, edge_std
+
+
+def edges_std(scene: Scene, a: SceneObject, b: SceneObject) -> float:
+    """One standard deviation of a difference in height between an edge of one thing and an edge of another one, metres."""
+    up = up_axis(scene)
+    apart = along(up, pair_covariance(scene, a, b))
+    return float(np.linalg.norm([apart, extent_std(a, up) / 2, extent_std(b, up) / 2]))
 
 
 def extent_std(thing: SceneObject, direction: FloatArray) -> float:
@@ -187,23 +190,8 @@ def support_offset(scene: Scene, thing: SceneObject) -> float:
     return float(canonical.up @ thing.centre) - height
 
 
-def whole_surface(thing: SceneObject) -> FloatArray:
-    """(N, 3) points of a thing's surface: those seen, and their mirror images through its centre, which one view does not show.
-
-    A box, a can and a ball are their own mirror images. The centre alone for a thing without a surface.
-    """
-    if not len(thing.points):
-        return thing.centre[None]
-    seen = thing.points.astype(np.float64)
-    mirrored = 2 * thing.centre - seen
-    return np.concatenate([seen, mirrored])
-
-
 def nearest_points(a: SceneObject, b: SceneObject) -> tuple[FloatArray, FloatArray]:
     """The nearest pair of surface points of two things (a's, b's), each (3,); the centre of a thing without a surface."""
-    from scipy.spatial import cKDTree
-
-    points_a, points_b = whole_surface(a), whole_surface(b)
-    distances, indices = (np.asarray(found) for found in cKDTree(points_b).query(points_a))
+    distances, indices = (np.asarray(found) for found in b.surface_tree.query(a.surface))
     best = int(np.argmin(distances))
-    return np.asarray(points_a[best], np.float64), np.asarray(points_b[int(indices[best])], np.float64)
+    return a.surface[best], b.surface[int(indices[best])]

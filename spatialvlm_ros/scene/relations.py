@@ -24,8 +24,8 @@ from .relation import (
     Measurement,
     Relation,
     along,
+    edges_std,
     extent_std,
-    leaning_std,
     length,
     nearest_points,
     pair_covariance,
@@ -48,14 +48,14 @@ _LEVEL: dict[str, Any] = {"canonical": True, "frame": "gravity"}
 
 @register("distance", Kind.ESTIMATE, 2, "The {a} is {value} from the {b}, centre to centre.")
 def _distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    value, std = length(b.centre - a.centre, pair_covariance(a, b))
+    value, std = length(b.centre - a.centre, pair_covariance(scene, a, b))
     return Measurement(value, std, a.centre, b.centre)
 
 
 @register("gap", Kind.ESTIMATE, 2, "There is {value} between the nearest surfaces of the {a} and the {b}.")
 def _gap(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     point_a, point_b = nearest_points(a, b)
-    value, std = length(point_b - point_a, pair_covariance(a, b))
+    value, std = length(point_b - point_a, pair_covariance(scene, a, b))
     return Measurement(value, float(np.hypot(std, np.hypot(a.point_std_m, b.point_std_m))), point_a, point_b)
 
 
@@ -63,7 +63,7 @@ def _gap(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
 def _horizontal_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = up_axis(scene)
     level = np.eye(3) - np.outer(up, up)
-    covariance = level @ pair_covariance(a, b) @ level
+    covariance = level @ pair_covariance(scene, a, b) @ level
     value, std = length(level @ (b.centre - a.centre), covariance)
     return Measurement(value, std, a.centre, b.centre)
 
@@ -72,8 +72,7 @@ def _horizontal_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measur
 def _vertical_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = up_axis(scene)
     difference = float(up @ (b.centre - a.centre))
-    std = float(np.hypot(along(up, pair_covariance(a, b)), leaning_std(scene, a, b)))
-    return Measurement(abs(difference), std, a.centre, b.centre)
+    return Measurement(abs(difference), along(up, pair_covariance(scene, a, b)), a.centre, b.centre)
 
 
 @register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True, extent=True, frame="gravity")
@@ -91,7 +90,10 @@ def _width(scene: Scene, a: SceneObject) -> Measurement:
 @register("elevation", Kind.ESTIMATE, 1, "The bottom of the {a} is {value} above the table.", **_LEVEL)
 def _elevation(scene: Scene, a: SceneObject) -> Measurement:
     low, _, edge_std = vertical_extent(scene, a)
-    return Measurement(low - support_offset(scene, a), edge_std, a.centre)
+    support = support_offset(scene, a)
+    # The scale error moves the plane and a thing on the image alike, but not a thing that tf places.
+    scale = abs(scene.scale_std - a.scale_std) * abs(support)
+    return Measurement(low - support, float(np.hypot(edge_std, scale)), a.centre)
 
 
 # -- signed differences -----------------------------------------------------------------------------------------------
@@ -103,28 +105,28 @@ def _difference(value: float, std: float, a: SceneObject, b: SceneObject) -> Mea
 
 @register("left_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further left than the {b}.", frame="viewer")
 def _left_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(a, b, -viewer_axes(scene)[0]), a, b)
+    return _difference(*offset(scene, a, b, -viewer_axes(scene)[0]), a, b)
 
 
 @register("right_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further right than the {b}.", frame="viewer")
 def _right_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(a, b, viewer_axes(scene)[0]), a, b)
+    return _difference(*offset(scene, a, b, viewer_axes(scene)[0]), a, b)
 
 
 @register("behind_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further behind than the {b}.", frame="viewer")
 def _behind_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(a, b, viewer_axes(scene)[1]), a, b)
+    return _difference(*offset(scene, a, b, viewer_axes(scene)[1]), a, b)
 
 
 @register("front_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further in front than the {b}.", frame="viewer")
 def _front_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(a, b, -viewer_axes(scene)[1]), a, b)
+    return _difference(*offset(scene, a, b, -viewer_axes(scene)[1]), a, b)
 
 
 def _bottoms(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
     """How much higher a's bottom is than b's, and its standard deviation, metres."""
-    (low_a, _, std_a), (low_b, _, std_b) = vertical_extent(scene, a), vertical_extent(scene, b)
-    return low_a - low_b, float(np.linalg.norm([std_a, std_b, leaning_std(scene, a, b)]))
+    (low_a, _, _), (low_b, _, _) = vertical_extent(scene, a), vertical_extent(scene, b)
+    return low_a - low_b, edges_std(scene, a, b)
 
 
 @register("above_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} higher than that of the {b}.", **_LEVEL)

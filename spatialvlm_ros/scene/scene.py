@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,9 @@ import numpy.typing as npt
 from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Source, Status
 from .frame import BoolArray, RGBDFrame
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,24 @@ class SceneObject:
         own: FloatArray = self.covariance - self.scale_std**2 * np.outer(self.centre, self.centre)
         return own
 
+    @cached_property
+    def surface(self) -> FloatArray:
+        """(N, 3) points of the whole surface: those seen, and their mirror images through the centre, which no one sees.
+
+        A box, a can and a ball are their own mirror images. The centre alone for a thing without a surface.
+        """
+        if not len(self.points):
+            return self.centre[None]
+        seen = self.points.astype(np.float64)
+        return np.concatenate([seen, 2 * self.centre - seen])
+
+    @cached_property
+    def surface_tree(self) -> cKDTree:
+        """Finds the nearest of ``surface``."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.surface)
+
     def corners(self) -> FloatArray:
         """(8, 3) corners of its box."""
         signs = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5])).T.reshape(-1, 3)
@@ -110,6 +133,7 @@ class Scene:
         bindings: what each asked name stands for.
         views: pose in the scene's frame of each tf frame that a query may be seen from, or the reason why it is not known.
         viewer: (right, away), unit vectors (3,) in the scene's frame of who looks; None for the camera.
+        scale_std: relative error of depth that the image's things and its support plane share.
         frame: the image itself, for what only the whole cloud tells; None when not kept.
         robot: (H, W) bool, pixels of the robot itself; None when unknown.
     """
@@ -125,14 +149,15 @@ class Scene:
     labels: npt.NDArray[np.int32] | None = None
     views: Mapping[str, RigidTransform | str] = field(default_factory=dict)
     viewer: tuple[FloatArray, FloatArray] | None = None
+    scale_std: float = 0.0
     frame: RGBDFrame | None = None
     robot: BoolArray | None = None
 
     def seen_from(self, view: str) -> Scene | str:
         """The scene with left, right, front and behind of a view, or the reason why that is not known.
 
-        A tf frame looks along its x axis with y to its left (REP 103), one whose name ends in "optical_frame" along z with x to
-        its right; "canonical" and "" are the camera's.
+        A tf frame looks along its x axis with y to its left (REP 103); the image's own frame and one whose name ends in
+        "optical_frame" look along z with x to their right; "canonical" and "" are the camera's.
         """
         if view in ("", "canonical"):
             if view and self.canonical is None:
@@ -142,7 +167,8 @@ class Scene:
         if isinstance(pose, str):
             return pose
         axes = pose.rotation
-        right, away = (axes[:, 0], axes[:, 2]) if view.endswith("optical_frame") else (-axes[:, 1], axes[:, 0])
+        optical = view == self.frame_id or view.endswith("optical_frame")
+        right, away = (axes[:, 0], axes[:, 2]) if optical else (-axes[:, 1], axes[:, 0])
         if self.canonical is not None:
             up = self.canonical.up
             away = away - (away @ up) * up

@@ -92,8 +92,11 @@ def test_directions_deviation_is_that_of_sampled_centres() -> None:
         a, b = rng.uniform(-0.5, 0.5, 3), rng.uniform(-0.5, 0.5, 3)
         apart = math.dist(a[:2], b[:2])
         things = [placed(box(place, covariance=covariance), pose) for place in (a, b)]
-        stated = measure("direction", scene({}, pose), *things).std
+        view = scene({}, pose)
+        stated = measure("direction", view, *things).std
         drawn = (a - b) + rng.multivariate_normal(np.zeros(3), 2 * covariance, 4000)
+        leaning = np.column_stack([rng.normal(0, view.canonical.tilt_std_rad, (4000, 2)), np.zeros(4000)])
+        drawn = drawn + np.cross(leaning, a - b)
         bearings = np.angle((drawn[:, 0] + 1j * drawn[:, 1]) / complex(*(a - b)[:2]))
         if apart > 0.1:
             assert stated == pytest.approx(bearings.std(), rel=0.15)

@@ -80,8 +80,8 @@ def second_formulation(name: str, a: SceneObject, b: SceneObject) -> float:
         axis, sign = {"left": (1, 1), "right": (1, -1), "behind": (0, 1), "front": (0, -1), "above": (2, 1), "below": (2, -1)}[
             name
         ]
-        # A frame that leans makes a level way go up or down.
-        leaning = situations(1)[0][2].canonical.tilt_std_rad * math.hypot(d[0], d[1]) if axis == 2 else 0.0
+        # A frame that leans makes a level way go up or down, and an upright one aside.
+        leaning = situations(1)[0][2].canonical.tilt_std_rad * (math.hypot(d[0], d[1]) if axis == 2 else d[2])
         return float(norm.cdf(sign * d[axis] / math.hypot(math.sqrt(both[axis, axis]), leaning)))
     values = {
         "distance": lambda: math.dist(a.centre, b.centre),
