@@ -7,23 +7,26 @@ them.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from ..geometry.plane import Plane
+from ..geometry.plane import BoolArray, Plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import Region, RGBDFrame
 from .colors import FloatArray as Float32Array
-from .colors import color_shares, white_point
+from .colors import color_shares_of_each, white_point
 from .edges import trusted_pixels
+from .grid import Window
 from .shapes import ShapeMeasure, measure_shape, shape_scores
 from .tabletop import SupportPlane
 
 SIZES = ("small", "large", "tall", "short", "flat", "wide", "thin")
 # Pixels that are looked at per region: enough for shares to a few %, and quick.
-_MOST_PIXELS = 1500
+_COLOR_PIXELS, _SHAPE_PIXELS = 1500, 600
 # From these scores on a word is worth saying.
 NAMED_COLOR, NAMED_SHAPE, NAMED_SIZE = 0.35, 0.45, 0.6
 
@@ -84,18 +87,37 @@ def describe(
     frame: RGBDFrame, region: Region, plane: SupportPlane | Plane | None, white: Float32Array | None = None
 ) -> Appearance:
     """One region on its own (no size words; see ``describe_scene``). ``plane`` None: colours only."""
-    white = white_point(frame.color) if white is None else white
-    window, inner, trusted = trusted_pixels(frame, region)
+    return describe_each(frame, [region], plane, white)[0]
+
+
+def describe_each(
+    frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | Plane | None, white: Float32Array | None = None
+) -> list[Appearance]:
+    """Regions without size words. All at once is faster than one by one."""
+    if not regions:
+        return []
+    looks = [trusted_pixels(frame, region) for region in regions]
     # Colour is misaligned and mixed along the rim, too.
-    pixels = frame.color[window][inner]
-    colors = color_shares(pixels[:: max(1, len(pixels) // _MOST_PIXELS)], white)
+    pixels = [frame.color[_some_pixels(inner, window, _COLOR_PIXELS)] for window, inner, _ in looks]
+    colors = color_shares_of_each(pixels, white_point(frame.color) if white is None else white)
     flat = plane.plane if isinstance(plane, SupportPlane) else plane
-    rows, columns = np.nonzero(trusted)
-    step = max(1, len(rows) // _MOST_PIXELS)
-    rows, columns = rows[::step] + window[0].start, columns[::step] + window[1].start
-    depth = frame.depth_m[rows, columns]
-    points = np.column_stack([frame.camera.rays[rows, columns] * depth[:, None], depth]).astype(np.float32)
-    shape = measure_shape(points, flat) if flat is not None else None
+    if flat is None:
+        return [Appearance(shares, {}) for shares in colors]
+    axes = np.vstack([flat.basis(), flat.normal])
+    return [
+        _shaped(frame, axes, flat.offset_m, shares, window, trusted)
+        for shares, (window, _, trusted) in zip(colors, looks, strict=True)
+    ]
+
+
+def _shaped(
+    frame: RGBDFrame, axes: FloatArray, height_m: float, colors: Mapping[str, float], window: Window, trusted: BoolArray
+) -> Appearance:
+    """The appearance of a region with known colours and trusted pixels (h, w) in its window; see ``measure_shape``."""
+    seen = _some_pixels(trusted, window, _SHAPE_PIXELS)
+    depth, rays = frame.depth_m[seen], frame.camera.rays[seen]
+    points = np.stack([rays[:, 0] * depth, rays[:, 1] * depth, depth])
+    shape = measure_shape(points, axes, height_m)
     if shape is None:
         return Appearance(colors, {})
     return Appearance(
@@ -106,47 +128,52 @@ def describe(
         length_m=shape.length_m,
         width_m=shape.width_m,
         roundness=shape.roundness,
-        centre=np.asarray((points.min(axis=0) + points.max(axis=0)) / 2, dtype=np.float64),
+        centre=np.asarray((points.min(axis=1) + points.max(axis=1)) / 2, dtype=np.float64),
     )
+
+
+def _some_pixels(mask: BoolArray, window: Window, most: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns (N,) in the image of about ``most`` evenly chosen pixels of a mask (h, w) of one of its windows."""
+    pixels = np.flatnonzero(mask)
+    pixels = pixels[:: max(1, len(pixels) // most)]
+    rows, columns = np.divmod(pixels, mask.shape[1])
+    return rows + window[0].start, columns + window[1].start
 
 
 def describe_scene(frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | Plane | None) -> list[Appearance]:
     """All regions of an image, with size words relative to each other."""
-    white = white_point(frame.color)
-    return with_sizes([describe(frame, region, plane, white) for region in regions])
+    return with_sizes(describe_each(frame, regions, plane))
 
 
 def with_sizes(appearances: Sequence[Appearance]) -> list[Appearance]:
     """The same things with size words: by their own proportions, and beside the median of the others."""
-    volumes = np.array([a.volume_m3 for a in appearances])
-    heights = np.array([a.height_m for a in appearances])
     result = []
     for i, a in enumerate(appearances):
         if not math.isfinite(a.volume_m3):
             result.append(a)
             continue
-        others = np.isfinite(volumes) & (np.arange(len(volumes)) != i)
+        others = [b for j, b in enumerate(appearances) if j != i and math.isfinite(b.volume_m3)]
         # Twice the volume of the others is clearly large, 1.5 times their height clearly tall.
-        large = _beyond(a.volume_m3, float(np.median(volumes[others])), 2.0) if others.any() else 0.0
-        high = _beyond(a.height_m, float(np.median(heights[others])), 1.5) if others.any() else 0.0
+        large = _beyond(a.volume_m3, statistics.median(b.volume_m3 for b in others), 2.0) if others else 0.0
+        high = _beyond(a.height_m, statistics.median(b.height_m for b in others), 1.5) if others else 0.0
         slender = math.log(max(a.height_m, 1e-3) / max(math.sqrt(a.length_m * a.width_m), 1e-3)) / math.log(1.5)
         long = math.log(max(a.length_m, 1e-3) / max(a.width_m, 1e-3)) / math.log(2.5)
         sizes = {
             "small": -large,
             "large": large,
-            "tall": min(slender, max(high, 0.5) if others.any() else 1.0),
+            "tall": min(slender, max(high, 0.5) if others else 1.0),
             "short": max(-high, -slender - 0.5),
             "flat": -slender / 2,
             "wide": max(-slender / 2, large / 2),
             "thin": max(long, slender - 0.5),
         }
-        result.append(replace(a, sizes={name: float(np.clip(score, 0, 1)) for name, score in sizes.items()}))
+        result.append(replace(a, sizes={name: min(max(score, 0.0), 1.0) for name, score in sizes.items()}))
     return result
 
 
 def _beyond(value: float, reference: float, ratio: float) -> float:
     """1 where value is ``ratio`` times the reference, -1 where it is one ``ratio``-th of it, 0 where equal."""
-    return float(np.clip(math.log(max(value, 1e-9) / max(reference, 1e-9)) / math.log(ratio), -1, 1))
+    return min(max(math.log(max(value, 1e-9) / max(reference, 1e-9)) / math.log(ratio), -1.0), 1.0)
 
 
-__all__ = ["Appearance", "ShapeMeasure", "describe", "describe_scene", "with_sizes"]
+__all__ = ["Appearance", "ShapeMeasure", "describe", "describe_each", "describe_scene", "with_sizes"]

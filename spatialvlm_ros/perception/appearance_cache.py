@@ -7,13 +7,13 @@ that it had is the thing it was. It is looked at again every ``MAX_AGE`` images 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..scene.frame import Region, RGBDFrame
-from .appearance import Appearance, describe, with_sizes
-from .colors import white_point
+from .appearance import Appearance, describe_each, with_sizes
+from .grid import quantiles
 from .tabletop import SupportPlane
 
 MAX_AGE = 15
@@ -50,20 +50,26 @@ class AppearanceCache:
 
     def describe(self, frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | None) -> list[Appearance]:
         """Appearances of all regions, with size words relative to each other; see appearance.describe_scene."""
-        white = None
+        states = [_state(frame, region) for region in regions]
+        before = [next((item for item in self._known if item.fits(*state)), None) for state in states]
+        unknown = [region for region, item in zip(regions, before, strict=True) if item is None]
+        fresh = iter(describe_each(frame, unknown, plane))
         known = []
-        for region in regions:
-            u0, v0, u1, v1 = region.box
-            mask = region.mask[v0:v1, u0:u1]
-            size = int(np.count_nonzero(mask))
-            depth_m = float(np.nanmedian(frame.depth_m[v0:v1, u0:u1][mask])) if size else float("nan")
-            before = next((item for item in self._known if item.fits(region.box, size, depth_m)), None)
-            if before is not None:
-                known.append(_Known(before.box, before.size, before.depth_m, before.appearance, before.age + 1))
+        for state, item in zip(states, before, strict=True):
+            if item is not None:
+                known.append(replace(item, age=item.age + 1))
                 continue
-            white = white_point(frame.color) if white is None else white
             # Ages start apart, so that not all things are looked at anew on one image.
             age = (len(known) * 4) % MAX_AGE if not self._known else 0
-            known.append(_Known(region.box, size, depth_m, describe(frame, region, plane, white), age))
+            known.append(_Known(*state, next(fresh), age))
         self._known = known
         return with_sizes([item.appearance for item in known])
+
+
+def _state(frame: RGBDFrame, region: Region) -> tuple[tuple[int, int, int, int], int, float]:
+    """The box, the pixels and the median depth of a region."""
+    u0, v0, u1, v1 = region.box
+    mask = region.mask[v0:v1, u0:u1]
+    depth = frame.depth_m[v0:v1, u0:u1][mask & frame.valid[v0:v1, u0:u1]]
+    depth_m = float(quantiles(depth, (0.5,))[0]) if len(depth) else float("nan")
+    return region.box, int(np.count_nonzero(mask)), depth_m

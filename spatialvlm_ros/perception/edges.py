@@ -11,7 +11,7 @@ import numpy as np
 from ..geometry.plane import BoolArray
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import PRESETS, DepthNoise
-from .grid import nearest_pixel
+from .grid import Window, nearest_pixel
 
 # Width of the band along a silhouette in which depth is doubted, pixels.
 BAND_PX = 3
@@ -19,7 +19,7 @@ BAND_PX = 3
 
 def trusted_pixels(
     frame: RGBDFrame, region: Region, noise: DepthNoise = PRESETS["structured_light"]
-) -> tuple[tuple[slice, slice], BoolArray, BoolArray]:
+) -> tuple[Window, BoolArray, BoolArray]:
     """The region's bounding window, and in it two masks (rows, columns).
 
     Returns:
@@ -36,18 +36,18 @@ def trusted_pixels(
     if not mask.any():
         return window, mask, valid
     size = 2 * BAND_PX + 1
-    padded = np.pad(mask.astype(np.uint8), 1)
-    eroded = cv2.erode(padded, np.ones((size, size), np.uint8), borderValue=0)[1:-1, 1:-1] > 0
-    if eroded.sum() < 0.15 * mask.sum():
+    # Beyond the window the region ends, too.
+    eroded = cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    if np.count_nonzero(eroded) < 0.15 * np.count_nonzero(mask):
         return window, mask, valid
-    seeds = eroded & valid
-    if not seeds.any():
+    trusted = eroded & valid
+    if not trusted.any():
         return window, eroded, valid
-    distance, source = nearest_pixel(seeds)
+    doubted = valid & ~eroded
+    distance, source = nearest_pixel(trusted, doubted)
     inside = depth.ravel()[source]
     sigma = noise.floor_m + noise.quadratic_per_m * inside * inside
     # 56 degrees of slope, and half as much again as one pixel's noise.
     limit = 1.5 * inside / frame.camera.fx * distance + 1.5 * sigma
-    with np.errstate(invalid="ignore"):
-        continues = np.abs(depth - inside) < limit
-    return window, eroded, np.asarray(valid & (eroded | continues), dtype=bool)
+    trusted[doubted] = np.abs(depth[doubted] - inside) < limit
+    return window, eroded, trusted

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..geometry.plane import BoolArray
 from ..scene.frame import RGBDFrame
-from .grid import Grid, Surface, nearest_pixel
+from .grid import Grid, Surface, nearest_pixel, window_of
 from .mend import IntMap
 
 if TYPE_CHECKING:
@@ -46,26 +46,30 @@ def claim_base(grid: Grid, surface: Surface, labels: IntMap, config: TabletopCon
     import cv2
 
     reach = max(1, round(config.parts.foot_px / grid.step))
-    if not labels.any():
+    # The foot is within reach of a thing, and what the table looks like there is seen not far beyond.
+    window = window_of(labels > 0, 6 * reach)
+    if window is None:
         return labels
-    distance, thing = nearest_pixel(labels > 0)
-    wanted = (labels == 0) & (distance <= reach) & grid.valid & ~surface.above
-    # What the table looks like nearby: the closest pixel that is safely away from any thing.
-    bare = (distance > 2 * reach) & surface.on_plane
+    own, depth, on_plane = labels[window], grid.depth[window], surface.on_plane[window]
+    distance, thing = nearest_pixel(own > 0)
+    wanted = (own == 0) & (distance <= reach) & grid.valid[window] & ~surface.above[window]
+    # The closest pixel that is safely away from any thing.
+    bare = (distance > 2 * reach) & on_plane
     if not wanted.any() or not bare.any():
         return labels
-    _, table = nearest_pixel(bare)
-    lab = cv2.cvtColor(cv2.blur(grid.color, (3, 3)), cv2.COLOR_RGB2LAB).astype(np.float32).reshape(-1, 3)
-    own, source = lab[wanted.ravel()], thing[wanted]
+    _, table = nearest_pixel(bare, wanted)
+    source = thing[wanted]
+    blurred = cv2.blur(np.ascontiguousarray(grid.color[window]), (3, 3)).reshape(-1, 3)
+    asked = blurred[np.concatenate([np.flatnonzero(wanted), source, table])]
     # Lightness counts little: a thing throws a shadow on the table beside it.
-    scale = np.array([0.35, 1.0, 1.0], dtype=np.float32)
-    to_thing = np.linalg.norm((own - lab[source]) * scale, axis=1)
-    to_table = np.linalg.norm((own - lab[table[wanted]]) * scale, axis=1)
+    lab = cv2.cvtColor(asked[None], cv2.COLOR_RGB2LAB)[0] * np.array([0.35, 1.0, 1.0], dtype=np.float32)
+    foot, beside, beyond = np.split(lab, 3)
+    to_thing, to_table = np.linalg.norm(foot - beside, axis=1), np.linalg.norm(foot - beyond, axis=1)
     # At the foot, depth goes on without a step: 3 cm over the reach of a few pixels.
-    close = np.abs(grid.depth[wanted] - grid.depth.ravel()[source]) < 0.03
+    close = np.abs(depth[wanted] - depth.ravel()[source]) < 0.03
     same = close & (to_table > config.parts.foot_contrast) & (to_thing < 0.5 * to_table)
     result = labels.copy()
-    result[wanted] = np.where(same, labels.ravel()[source], 0)
+    result[window][wanted] = np.where(same, own.ravel()[source], 0)
     return result
 
 
@@ -82,6 +86,11 @@ def fill_holes(mask: BoolArray, valid: BoolArray, most_pixels: int = 64) -> Bool
     holes = (filled > 0) & ~mask
     if not holes.any():
         return mask
-    count, names, stats, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8), connectivity=4)
-    small = np.append(False, stats[1:count, cv2.CC_STAT_AREA] <= most_pixels)
-    return np.asarray(mask | (holes & (small[names] | ~valid)), dtype=bool)
+    _, names = cv2.connectedComponents(holes.astype(np.uint8), connectivity=4)
+    # The pixels of holes alone: few of a mask's window.
+    pixels = np.flatnonzero(holes)
+    hole = names.ravel()[pixels]
+    fill = (np.bincount(hole) <= most_pixels)[hole] | ~valid.ravel()[pixels]
+    result = mask.copy()
+    result.ravel()[pixels[fill]] = True
+    return result

@@ -229,14 +229,3 @@ def _gap(a: Part, b: Part) -> float:
 
     distance, _ = cKDTree(a.flat).query(b.flat[:: max(1, len(b.flat) // 100)])
     return float(np.min(distance))
-
-
-def is_remainder(part: Part, blocked: BoolArray) -> bool:
-    """Whether a part is what the robot's own mask left over: most of it lies within two pixels of blocked ones (h, w).
-
-    Depth noise leaves rims and speckles of the robot outside its mask; a thing in the gripper touches it at two sides.
-    """
-    import cv2
-
-    near = cv2.dilate(blocked[part.window].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    return bool(near[part.mask].mean() > 0.5)

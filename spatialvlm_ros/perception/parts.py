@@ -14,12 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import FloatMap, Grid, Surface, nearest_pixel
-from .mend import IntMap, is_remainder, mend, parts_of
+from .grid import FloatMap, Grid, Surface, members, nearest_pixel, quantiles, window_of
+from .mend import IntMap, mend
 from .tints import split_by_color
 
 if TYPE_CHECKING:
     from .tabletop import TabletopConfig
+
+# How far a part reaches for pixels without a name, grid pixels.
+_GROW_PX = 8
+# Points that tell where a part is and how large: more take longer and tell no more.
+_SOME_POINTS = 500
 
 
 @dataclass(frozen=True)
@@ -70,63 +75,74 @@ def creases(grid: Grid, config: TabletopConfig) -> BoolArray:
     valley = np.zeros((h, w), dtype=bool)
     if not grid.valid.any():
         return valley
-    typical = float(np.median(grid.depth[grid.valid]))
+    # Some of the pixels tell the typical depth.
+    sparse = grid.depth[2::4, 2::4]
+    sparse = sparse if sparse.any() else grid.depth
+    typical = float(np.median(sparse[sparse > 0]))
     k = int(np.clip(round(config.parts.reach_m * grid.focal_px / typical), 2, 8))
     with np.errstate(divide="ignore"):
-        inverse = np.where(grid.valid, 1 / grid.depth, np.nan).astype(np.float32)
+        inverse = 1 / grid.depth
+    # Not a number, so that nothing is compared with a pixel without depth.
+    inverse[~grid.valid] = np.nan
     sigma = config.noise.floor_m + config.noise.quadratic_per_m * grid.depth**2
     limit = np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma) / np.maximum(grid.depth, 0.1) ** 2
     jump = grid.jump_m(grid.depth, config.noise, k)
-    for dr, dc in ((0, k), (k, 0), (k * 2 // 3, k * 2 // 3), (k * 2 // 3, -(k * 2 // 3))):
-        centre = (slice(dr, h - dr), slice(abs(dc), w - abs(dc)))
-        before = (slice(0, h - 2 * dr), slice(abs(dc) - dc, w - abs(dc) - dc))
-        after = (slice(2 * dr, h), slice(abs(dc) + dc, w - abs(dc) + dc))
-        with np.errstate(invalid="ignore"):
-            sag = (inverse[before] + inverse[after]) / 2 - inverse[centre]
-            whole = (np.abs(grid.depth[before] - grid.depth[centre]) < jump[centre]) & (
-                np.abs(grid.depth[after] - grid.depth[centre]) < jump[centre]
-            )
-            valley[centre] |= whole & (sag > limit[centre])
+    # sag = (before + after) / 2 - centre > limit
+    least = (2 * (inverse + limit)).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        for dr, dc in ((0, k), (k, 0), (k * 2 // 3, k * 2 // 3), (k * 2 // 3, -(k * 2 // 3))):
+            centre = (slice(dr, h - dr), slice(abs(dc), w - abs(dc)))
+            before = (slice(0, h - 2 * dr), slice(abs(dc) - dc, w - abs(dc) - dc))
+            after = (slice(2 * dr, h), slice(abs(dc) + dc, w - abs(dc) + dc))
+            sags = inverse[before] + inverse[after] > least[centre]
+            sags &= np.abs(grid.depth[before] - grid.depth[centre]) < jump[centre]
+            sags &= np.abs(grid.depth[after] - grid.depth[centre]) < jump[centre]
+            valley[centre] |= sags
     return valley
 
 
 def connected(grid: Grid, mask: BoolArray, config: TabletopConfig, least: int) -> IntMap:
     """Label the 4-connected parts (h, w) of a mask that depth does not break; parts below ``least`` pixels are 0."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+    import cv2
 
-    ids = np.full(mask.shape, -1, dtype=np.int32)
-    count = int(mask.sum())
     labels = np.zeros(mask.shape, dtype=np.int32)
-    if not count:
+    window = window_of(mask)
+    if window is None:
         return labels
-    ids[mask] = np.arange(count, dtype=np.int32)
-    jump = grid.jump_m(grid.depth, config.noise)
-    starts, ends = [], []
-    for a, b in (((slice(None), slice(0, -1)), (slice(None), slice(1, None))), ((slice(0, -1),), (slice(1, None),))):
-        joined = mask[a] & mask[b] & (np.abs(grid.depth[a] - grid.depth[b]) < np.minimum(jump[a], jump[b]))
-        starts.append(ids[a][joined])
-        ends.append(ids[b][joined])
-    start, end = np.concatenate(starts), np.concatenate(ends)
-    graph = coo_matrix((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count))
-    _, part = connected_components(graph, directed=False)
-    sizes = np.bincount(part)
-    names = np.zeros(len(sizes), dtype=np.int32)
+    inside, depth = mask[window], grid.depth[window]
+    jump = grid.jump_m(depth, config.noise)
+    # An image of twice the size has a pixel for each pair of neighbours, too, which is set where nothing parts them.
+    h, w = inside.shape
+    links = np.zeros((2 * h - 1, 2 * w - 1), dtype=np.uint8)
+    links[::2, ::2] = inside
+    right = np.abs(depth[:, 1:] - depth[:, :-1]) < np.minimum(jump[:, 1:], jump[:, :-1])
+    links[::2, 1::2] = right & inside[:, 1:] & inside[:, :-1]
+    down = np.abs(depth[1:] - depth[:-1]) < np.minimum(jump[1:], jump[:-1])
+    links[1::2, ::2] = down & inside[1:] & inside[:-1]
+    count, whole = cv2.connectedComponents(links, connectivity=4)
+    part = whole[::2, ::2]
+    sizes = np.bincount(part[inside], minlength=count)
     large = sizes >= least
-    names[large] = np.arange(1, int(large.sum()) + 1)
-    labels[mask] = names[part]
+    names = np.zeros(count, dtype=np.int32)
+    names[large] = np.arange(1, int(np.count_nonzero(large)) + 1)
+    labels[window] = names[part]
     return labels
 
 
 def grow(grid: Grid, labels: IntMap, above: BoolArray, config: TabletopConfig) -> IntMap:
     """Give each unlabelled pixel above the plane to its nearest part, unless depth says that it is another surface."""
-    if not labels.any():
+    window = window_of(labels > 0, _GROW_PX)
+    if window is None:
         return labels
-    distance, source = nearest_pixel(labels > 0)
-    gap = np.abs(grid.depth - grid.depth.ravel()[source])
+    own, depth = labels[window], grid.depth[window]
+    wanted = above[window] & (own == 0)
+    distance, source = nearest_pixel(own > 0, wanted)
+    gap = np.abs(depth[wanted] - depth.ravel()[source])
     reach = np.maximum(np.ceil(distance), 1)
-    near = (distance < 8) & (gap < grid.jump_m(grid.depth, config.noise) * reach)
-    return np.where(above & near, labels.ravel()[source], labels).astype(np.int32)
+    near = (distance < _GROW_PX) & (gap < grid.jump_m(depth[wanted], config.noise) * reach)
+    result = labels.copy()
+    result[window][wanted] = np.where(near, own.ravel()[source], 0)
+    return result
 
 
 def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -> IntMap:
@@ -136,21 +152,36 @@ def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig)
         return names[labels]
     hull = Footprint.of(grid, surface)
     wide, inner = hull.grown(config.hull_margin_m), hull.grown(-config.hull_margin_m)
-    structure = structures(grid, surface, config)
+    structure, left_over = structures(grid, surface, config).ravel(), near_blocked(grid).ravel()
+    cloud = grid.xyz.reshape(-1, 3)
     kept: list[tuple[float, int]] = []
-    for name, part in parts_of(grid, surface, labels).items():
-        if part.count * grid.step**2 < config.min_pixels or is_remainder(part, grid.blocked):
+    for name, pixels in enumerate(members(labels)):
+        if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels or left_over[pixels].mean() > 0.5:
             continue
-        points = grid.xyz[part.window][part.mask]
-        low, high = np.percentile(points, [2, 98], axis=0)
+        whole = cloud[pixels]
+        points = whole[:: max(1, len(whole) // _SOME_POINTS)]
+        low, high = quantiles(np.ascontiguousarray(points.T), (0.02, 0.98))
         if not config.min_object_m < float(np.max(high - low)) < config.max_object_m:
             continue
-        footprint = inner if structure[part.window][part.mask].mean() > 0.5 else wide
+        footprint = inner if structure[pixels].mean() > 0.5 else wide
         if footprint.contains(points).mean() >= config.hull_share:
-            kept.append((float(np.median(np.linalg.norm(points, axis=1))), name))
+            kept.append((float(quantiles(np.einsum("ij,ij->i", whole, whole), (0.5,))[0]), name))
     for rank, (_, name) in enumerate(sorted(kept), start=1):
         names[name] = rank
     return names[labels]
+
+
+def near_blocked(grid: Grid) -> BoolArray:
+    """(h, w) pixels within two pixels of those that the caller asked to ignore.
+
+    A part that mostly lies there is what the robot's own mask left over: depth noise leaves rims and speckles of the robot
+    outside its mask, while a thing in the gripper touches it at two sides.
+    """
+    import cv2
+
+    if not grid.blocked.any():
+        return np.zeros(grid.blocked.shape, dtype=bool)
+    return np.asarray(cv2.dilate(grid.blocked.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
 
 
 def structures(grid: Grid, surface: Surface, config: TabletopConfig) -> BoolArray:
@@ -164,14 +195,15 @@ def structures(grid: Grid, surface: Surface, config: TabletopConfig) -> BoolArra
     joined = surface.above.copy()
     joined[:, 1:] &= np.abs(grid.depth[:, 1:] - grid.depth[:, :-1]) < step[:, 1:]
     joined[1:] &= np.abs(grid.depth[1:] - grid.depth[:-1]) < step[1:]
-    count, whole, stats, _ = cv2.connectedComponentsWithStats(joined.astype(np.uint8), connectivity=4)
+    count, whole = cv2.connectedComponents(joined.astype(np.uint8), connectivity=4)
     large = np.zeros(count, dtype=bool)
-    for name in range(1, count):
-        if stats[name, cv2.CC_STAT_AREA] * grid.step**2 < config.min_pixels:
+    cloud = grid.xyz.reshape(-1, 3)
+    for name, pixels in enumerate(members(whole)):
+        if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels:
             continue
-        x, y, w, h = (int(v) for v in stats[name, :4])
-        window = (slice(y, y + h), slice(x, x + w))
-        low, high = np.percentile(grid.xyz[window][whole[window] == name], [2, 98], axis=0)
+        # A wall holds a large part of the image, and some of it tells how long it is.
+        some = cloud[pixels[:: max(1, len(pixels) // _SOME_POINTS)]]
+        low, high = quantiles(np.ascontiguousarray(some.T), (0.02, 0.98))
         large[name] = float(np.max(high - low)) > config.max_object_m
     return np.asarray(large[whole], dtype=bool)
 
@@ -216,8 +248,7 @@ class Footprint:
 
     def contains(self, points: FloatMap) -> BoolArray:
         """(N,) bool for points (N, 3) in the optical frame."""
-        cells = np.floor((points @ self.basis.T - self.origin) / self.cell_m).astype(int)
-        inside = np.all((cells >= 0) & (cells < self.raster.shape[::-1]), axis=1)
-        found = np.zeros(len(points), dtype=bool)
-        found[inside] = self.raster[cells[inside, 1], cells[inside, 0]] > 0
-        return found
+        column, row = np.floor((self.basis @ points.T - self.origin[:, None]) / self.cell_m).astype(np.intp)
+        height, width = self.raster.shape
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        return np.asarray(inside & (self.raster[np.where(inside, row, 0), np.where(inside, column, 0)] > 0), dtype=bool)

@@ -27,24 +27,29 @@ def robot_mask(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float =
     """(H, W) bool: pixels whose point lies inside a capsule grown by ``padding_m``."""
     mask = np.zeros(frame.depth_m.shape, dtype=np.bool_)
     for capsule in capsules:
+        radius = capsule.radius_m + padding_m
         rows, columns = _image_window(frame, capsule, padding_m)
         if rows.stop <= rows.start or columns.stop <= columns.start:
             continue
-        points = frame.xyz[rows, columns]
+        depth = frame.depth_m[rows, columns]
+        near, far = sorted((float(capsule.start[2]), float(capsule.end[2])))
+        # Few pixels of the window are as deep as the capsule; a little more, for rounding.
         with np.errstate(invalid="ignore"):
-            mask[rows, columns] |= _squared_distance(points, capsule) <= (capsule.radius_m + padding_m) ** 2
+            v, u = np.nonzero((depth > near - radius - 1e-4) & (depth < far + radius + 1e-4))
+        z = depth[v, u]
+        rays = frame.camera.rays[v + rows.start, u + columns.start]
+        inside = _squared_distance(np.stack([rays[:, 0] * z, rays[:, 1] * z, z]), capsule) <= radius**2
+        mask[v[inside] + rows.start, u[inside] + columns.start] = True
     return mask
 
 
 def _squared_distance(points: np.ndarray, capsule: Capsule) -> np.ndarray:
-    """Squared distance (...,) of points (..., 3) to the capsule's segment; NaN for NaN points."""
-    start = capsule.start.astype(np.float32)
+    """Squared distance (N,) of points (3, N) to the capsule's segment."""
     along = (capsule.end - capsule.start).astype(np.float32)
-    relative = points - start
+    relative = points - capsule.start.astype(np.float32)[:, None]
     length_squared = max(float(along @ along), 1e-12)
-    share = np.clip(relative @ along / length_squared, 0.0, 1.0)
-    difference = relative - share[..., None] * along
-    squared: np.ndarray = np.einsum("...i,...i->...", difference, difference)
+    share = np.clip(along @ relative / length_squared, 0.0, 1.0)
+    squared: np.ndarray = np.square(relative - along[:, None] * share).sum(axis=0)
     return squared
 
 

@@ -12,14 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.plane import Plane
 from ..geometry.rigid import FloatArray
+from .grid import FloatMap, quantiles
 
 SHAPES = ("block", "can", "ball", "plate", "cup", "bowl")
 # A thing whose lowest visible point is below this stands on the table: its foot is too low to be told from it.
 STANDING_M = 0.025
 # Seen at less than this from the side, a lid is too thin a strip of the image to miss it.
 _LID_ELEVATION_RAD = math.radians(18)
+# Yaws at which a box is tried: along (A, 2), then across (A, 2).
+_YAWS = np.arange(0, 90, 5) * (math.pi / 180)
+_DIRECTIONS = np.concatenate(
+    [np.column_stack([np.cos(_YAWS), np.sin(_YAWS)]), np.column_stack([-np.sin(_YAWS), np.cos(_YAWS)])]
+).astype(np.float32)
+# Boxes are judged by every n-th point: there are many of them.
+_BOX_STEP = 3
+# A face that is seen holds many points on both sides of it, an edge that is only reached few: shares of the points beyond a face.
+_FACE_SHARES = (0.02, 0.06, 0.12)
 
 
 @dataclass(frozen=True)
@@ -44,30 +53,37 @@ class ShapeMeasure:
     sphere_diameter_m: float
 
 
-def measure_shape(points: npt.NDArray[np.float32], plane: Plane) -> ShapeMeasure | None:
-    """Of points (N, 3) in the plane's frame; None for fewer than 20."""
+def measure_shape(points: FloatMap, axes: FloatArray, height_m: float) -> ShapeMeasure | None:
+    """The measures of points (3, N), metres; None for fewer than 20.
+
+    Args:
+        axes: (3, 3) rows: two unit vectors in the plane that the thing stands on, and the plane's normal.
+        height_m: of the origin, which is the camera, above that plane.
+    """
     import cv2
 
-    if len(points) < 20:
+    if points.shape[1] < 20:
         return None
-    p = points.astype(np.float64)
-    height, flat = plane.height(p), p @ plane.basis().T
-    low, high = (float(x) for x in np.percentile(height, [1, 98]))
+    upright = axes @ points.astype(np.float64)
+    upright[2] += height_m
+    flat, height = upright[:2], upright[2]
+    low, high = quantiles(height, (0.01, 0.98)).tolist()
     # The highest points are the noisiest ones: the middle of the uppermost 6 mm is where a lid is.
-    top = float(np.median(height[height >= high - 0.006]))
+    top = float(quantiles(height[height >= high - 0.006], (0.5,))[0])
     base = 0.0 if low < STANDING_M else low
     # Without the outermost points along each axis: flying pixels stretch any box.
-    inner = np.percentile(flat, [0.7, 99.3], axis=0)
-    core = flat[np.all((flat >= inner[0]) & (flat <= inner[1]), axis=1)].astype(np.float32)
-    middle, (a, b), _ = cv2.minAreaRect(core)
-    fill = float(cv2.contourArea(cv2.convexHull(core))) / max(a * b, 1e-9)
+    first, last = quantiles(flat, (0.007, 0.993))
+    core = ((flat >= first[:, None]) & (flat <= last[:, None])).all(axis=0)
+    hull = cv2.convexHull(_pairs(flat[:, core]))
+    middle, (a, b), _ = cv2.minAreaRect(hull)
+    fill = float(cv2.contourArea(hull)) / max(a * b, 1e-9)
     # A disc fills pi / 4 of its square, a rectangle all of its own but for noise at its corners.
     slender = min(a, b) / max(a, b, 1e-9)
-    roundness = float(np.clip((0.95 - fill) / (0.95 - 0.82), 0, 1) * np.clip((slender - 0.5) / 0.3, 0, 1))
-    sphere, diameter = _sphere(np.column_stack([flat, height]))
+    roundness = _ramp(fill, 0.95, 0.82) * _ramp(slender, 0.5, 0.8)
+    sphere, diameter = _sphere(upright)
     above = np.abs(height - top)
-    # The origin is the camera: its elevation above the thing decides whether a lid could be seen at all.
-    elevation = math.atan2(plane.offset_m - top, float(np.linalg.norm(middle)))
+    # The camera's elevation above the thing decides whether a lid could be seen at all.
+    elevation = math.atan2(height_m - top, math.hypot(*middle))
     hollow = _hollow(flat, top - height, top - base) if elevation > _LID_ELEVATION_RAD else 0.0
     return ShapeMeasure(
         height_m=top - base,
@@ -76,11 +92,21 @@ def measure_shape(points: npt.NDArray[np.float32], plane: Plane) -> ShapeMeasure
         width_m=min(a, b),
         roundness=roundness,
         hollow=hollow,
-        box_m=_box_residual(flat[::3], above[::3]),
+        box_m=_box_residual(flat[:, ::_BOX_STEP], above[::_BOX_STEP]),
         cylinder_m=_cylinder_residual(flat, height < top - 0.012, above),
         sphere_m=sphere,
         sphere_diameter_m=diameter,
     )
+
+
+def _pairs(flat: FloatArray) -> FloatMap:
+    """Points (2, N) as OpenCV takes them: (N, 2) float32."""
+    return np.ascontiguousarray(flat.T, dtype=np.float32)
+
+
+def _ramp(value: float, none: float, full: float) -> float:
+    """0 at ``none`` and beyond it, 1 at ``full`` and beyond it, linear between the two."""
+    return min(max((value - none) / (full - none), 0.0), 1.0)
 
 
 def _mean(residual: FloatArray) -> float:
@@ -93,74 +119,80 @@ def _hollow(flat: FloatArray, drop: FloatArray, height_m: float) -> float:
     """How much a thing lacks a lid: 0 with one, 1 for an open cup seen from above.
 
     Args:
-        flat: (N, 2) points in the plane, about the point below the camera.
+        flat: (2, N) points in the plane, about the point below the camera.
         drop: (N,) how far each point lies below the top, metres.
     """
     import cv2
 
     high = drop < max(0.012, 0.15 * height_m)
-    rim = flat[high]
-    if len(rim) < 8:
+    if np.count_nonzero(high) < 8:
         return 0.0
     # The rim alone has no handle. A rim that is not round is not seen whole: the lid may be hidden by something.
-    middle, (a, b), degrees = cv2.minAreaRect(rim.astype(np.float32))
+    middle, (a, b), degrees = cv2.minAreaRect(_pairs(flat[:, high]))
     if min(a, b) < 0.6 * max(a, b):
         return 0.0
-    angle = math.radians(degrees)
-    axes = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-    local = np.abs((flat - middle) @ axes.T / (max(a, 1e-3) / 2, max(b, 1e-3) / 2))
-    inside = local.max(axis=1) < 0.5
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    x, y = flat[0] - middle[0], flat[1] - middle[1]
+    # The inner half of the rim's rectangle along either axis.
+    inside = (np.abs(c * x + s * y) < max(a, 1e-3) / 4) & (np.abs(c * y - s * x) < max(b, 1e-3) / 4)
     lid = int(np.count_nonzero(high & inside)) / max(float(np.count_nonzero(inside)), 0.02 * len(drop))
-    return float(np.clip((0.55 - lid) / 0.3, 0, 1))
+    return _ramp(lid, 0.55, 0.25)
 
 
 def _box_residual(flat: FloatArray, from_top: FloatArray) -> float:
-    """The best of upright boxes at every 5 degrees of yaw, of points (N, 2) and their distances (N,) from the top."""
-    angles = np.arange(0, 90, 5) * (math.pi / 180)
-    directions = np.stack([np.cos(angles), np.sin(angles)])
-    # (A, 2, N): along and across for each angle.
-    local = np.stack([flat @ directions, flat @ np.stack([-directions[1], directions[0]])]).transpose(2, 0, 1)
-    ordered = np.sort(local, axis=2)
-    best = math.inf
-    # A face that is seen holds many points on both sides of it, an edge that is only reached few.
-    for share in (0.02, 0.06, 0.12):
-        index = int(share * (flat.shape[0] - 1))
-        low, high = ordered[:, :, index, None], ordered[:, :, -1 - index, None]
-        gap = np.minimum(np.abs(local - low), np.abs(local - high)).min(axis=1)
-        residual = np.sort(np.minimum(gap, from_top), axis=1)[:, : max(1, int(0.9 * flat.shape[0]))].mean(axis=1)
-        best = min(best, float(residual.min()))
-    return best
+    """The best of upright boxes at every 5 degrees of yaw, of points (2, N) and their distances (N,) from the top."""
+    count = len(from_top)
+    # (2, A, N): along and across for each yaw.
+    local = (_DIRECTIONS @ flat.astype(np.float32)).reshape(2, -1, count)
+    ordered = np.sort(local, axis=-1)
+    at = np.array([int(share * (count - 1)) for share in _FACE_SHARES])
+    low, high = (ordered[..., index].transpose(2, 0, 1)[..., None] for index in (at, count - 1 - at))
+    # (S, A, N): distance to the nearest side of the box.
+    gap = np.abs(np.abs(local - (low + high) / 2) - (high - low) / 2)
+    nearest = np.minimum(np.minimum(gap[:, 0], gap[:, 1]), from_top.astype(np.float32))
+    keep = max(1, int(0.9 * count))
+    return float(np.sort(nearest, axis=-1)[..., :keep].mean(axis=-1).min())
 
 
 def _cylinder_residual(flat: FloatArray, side: npt.NDArray[np.bool_], from_top: FloatArray) -> float:
-    """The better one of two circles: that of the side points, and that around all points."""
+    """The better one of two circles: that of the side points, and that around all points, of points (2, N)."""
     import cv2
 
-    centre = flat.mean(axis=0)
-    local = flat - centre
-    (x, y), radius = cv2.minEnclosingCircle(local.astype(np.float32))
+    local = flat - flat.mean(axis=1, keepdims=True)
+    (x, y), radius = cv2.minEnclosingCircle(cv2.convexHull(_pairs(local)))
     circles = [(np.array([x, y]), float(radius))]
-    if side.sum() >= 10:
-        circles.append(_circle(local[side]))
-    residuals = [_mean(np.minimum(np.abs(np.linalg.norm(local - c, axis=1) - r), from_top)) for c, r in circles if r < 0.25]
+    if np.count_nonzero(side) >= 10:
+        circles.append(_round_fit(local[:, side]))
+    residuals = [
+        _mean(np.minimum(np.abs(np.hypot(local[0] - x, local[1] - y) - r), from_top)) for (x, y), r in circles if r < 0.25
+    ]
     return min(residuals, default=math.inf)
 
 
-def _circle(local: FloatArray) -> tuple[FloatArray, float]:
-    """Centre and radius by least squares (Kasa)."""
-    terms = np.column_stack([2 * local, np.ones(len(local))])
-    solution, *_ = np.linalg.lstsq(terms, (local**2).sum(axis=1), rcond=None)
-    centre: FloatArray = solution[:2]
-    return centre, math.sqrt(max(float(solution[2] + centre @ centre), 0.0))
+def _round_fit(local: FloatArray) -> tuple[FloatArray, float]:
+    """Centre and radius of the circle or sphere of points (D, N) about their middle, by least squares (Kasa)."""
+    import cv2
+
+    dimensions, count = local.shape
+    squares = np.square(local).sum(axis=0)
+    # Normal equations of |p|^2 = 2 p . centre + c.
+    normal = np.empty((dimensions + 1, dimensions + 1))
+    normal[:-1, :-1] = 4 * (local @ local.T)
+    normal[-1, :-1] = normal[:-1, -1] = 2 * local.sum(axis=1)
+    normal[-1, -1] = count
+    # Points on a plane leave the centre open: a trace of regularisation takes the nearest one.
+    normal.ravel()[: -1 : dimensions + 2] += 1e-12 * count
+    _, solution = cv2.solve(normal, np.append(2 * (local @ squares), squares.sum())[:, None], flags=cv2.DECOMP_LU)
+    centre = np.asarray(solution[:-1, 0], dtype=np.float64)
+    return centre, math.sqrt(max(float(solution[-1, 0] + centre @ centre), 0.0))
 
 
 def _sphere(points: FloatArray) -> tuple[float, float]:
-    """Residual of the best sphere through points (N, 3), and its diameter."""
-    local = points - points.mean(axis=0)
-    terms = np.column_stack([2 * local, np.ones(len(local))])
-    solution, *_ = np.linalg.lstsq(terms, (local**2).sum(axis=1), rcond=None)
-    radius = math.sqrt(max(float(solution[3] + solution[:3] @ solution[:3]), 0.0))
-    return _mean(np.abs(np.linalg.norm(local - solution[:3], axis=1) - radius)), 2 * radius
+    """Residual of the best sphere through points (3, N), and its diameter."""
+    local = points - points.mean(axis=1, keepdims=True)
+    centre, radius = _round_fit(local)
+    distance = np.sqrt(np.square(local - centre[:, None]).sum(axis=0))
+    return _mean(np.abs(distance - radius)), 2 * radius
 
 
 def shape_scores(s: ShapeMeasure) -> dict[str, float]:
@@ -174,11 +206,11 @@ def shape_scores(s: ShapeMeasure) -> dict[str, float]:
     likelihood = np.exp(-np.array([s.box_m, s.cylinder_m, s.sphere_m]) / scale)
     likelihood *= [1.0 - 0.6 * s.roundness, 0.4 + 0.6 * s.roundness, ball_size if s.length_m < 2 * s.height_m else 0.0]
     box, cylinder, ball = (likelihood / max(likelihood.sum(), 1e-12)).tolist()
-    flat = float(np.clip((0.40 - tall) / 0.16, 0, 1) * np.clip((0.06 - s.height_m) / 0.02, 0, 1))
+    flat = _ramp(tall, 0.40, 0.24) * _ramp(s.height_m, 0.06, 0.04)
     # Two faces of a block that carries another one show no lid either, but are no round thing seen whole.
     slender = s.width_m / max(s.length_m, 1e-3)
-    hollow = s.hollow * (1 - flat) * float(np.clip((slender - 0.56) / 0.08, 0, 1))
-    stocky = float(np.clip((tall - 0.65) / 0.2, 0, 1))
+    hollow = s.hollow * (1 - flat) * _ramp(slender, 0.56, 0.64)
+    stocky = _ramp(tall, 0.65, 0.85)
     solid = 1 - hollow
     return {
         "block": solid * box * (1 - flat * s.roundness),

@@ -5,13 +5,14 @@ Only two plainly coloured halves count. Printed boxes, labels, highlights and wh
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import Grid
+from .grid import Grid, quantiles
 from .mend import IntMap
 
 if TYPE_CHECKING:
@@ -41,49 +42,68 @@ def second_color(color: npt.NDArray[np.uint8], mask: BoolArray, config: Tabletop
     """The pixels of a mask (h, w) that have the second of its two plain colours; None when it has not exactly two."""
     import cv2
 
-    least = max(config.min_pixels / 16, 0.1 * float(mask.sum()))
-    lab = cv2.cvtColor(cv2.medianBlur(np.ascontiguousarray(color), 3), cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32) - 128
-    tints = lab[mask]
-    spread = np.linalg.eigh(np.cov(tints.T)) if len(tints) > 2 * least else None
-    # Two equal halves that lie a distance apart spread by half of it; unequal ones by less.
-    if spread is None or np.sqrt(max(float(spread[0][1]), 0.0)) < 0.25 * config.parts.two_tints:
+    pixels = np.flatnonzero(mask)
+    least = max(config.min_pixels / 16, 0.1 * len(pixels))
+    if len(pixels) <= 2 * least:
         return None
-    centres = tints.mean(axis=0) + np.outer([-1, 1], spread[1][:, 1] * np.sqrt(spread[0][1])).astype(np.float32)
+    own = cv2.medianBlur(np.ascontiguousarray(color), 3).reshape(-1, 3)[pixels]
+    tints = cv2.cvtColor(own[None], cv2.COLOR_RGB2LAB)[0, :, 1:].astype(np.float32) - 128
+    centres = _two_centres(tints, config.parts.two_tints)
+    if centres is None or float(np.linalg.norm(centres, axis=1).min()) < config.parts.plain_tint:
+        return None
+    halves = np.zeros(mask.shape, dtype=np.uint8)
+    halves.ravel()[pixels] = _nearer_second(tints, centres)
+    in_second = cv2.medianBlur(halves, 5).ravel()[pixels] > 0
+    for half in (~in_second, in_second):
+        part = np.zeros(mask.shape, dtype=np.uint8)
+        part.ravel()[pixels] = half
+        if not _is_plain(part, tints[half], least, config):
+            return None
+    return np.asarray(part > 0, dtype=bool)
+
+
+def _two_centres(tints: FloatArray, apart: float) -> FloatArray | None:
+    """(2, 2) the middles of two groups of tints (N, 2), or None when they are less than ``apart`` from each other."""
+    mean = tints.mean(axis=0)
+    off = tints - mean
+    (uu, uv), (_, vv) = (off.T @ off / (len(tints) - 1)).tolist()
+    spread = (uu + vv) / 2 + math.hypot((uu - vv) / 2, uv)
+    # Two equal halves that lie a distance apart spread by half of it; unequal ones by less.
+    if math.sqrt(spread) < 0.25 * apart:
+        return None
+    along = np.linalg.eigh(np.array([[uu, uv], [uv, vv]]))[1][:, 1]
+    centres = mean + np.outer([-1, 1], along * math.sqrt(spread)).astype(np.float32)
+    before: BoolArray | None = None
     for _ in range(6):
         of_second = _nearer_second(tints, centres)
-        if not 0 < int(of_second.sum()) < len(tints):
+        count = int(np.count_nonzero(of_second))
+        if not 0 < count < len(tints):
             return None
-        centres = np.stack([tints[~of_second].mean(axis=0), tints[of_second].mean(axis=0)])
-    if float(np.linalg.norm(centres[1] - centres[0])) < config.parts.two_tints:
-        return None
-    if float(np.linalg.norm(centres, axis=1).min()) < config.parts.plain_tint:
-        return None
-    second = np.zeros(mask.shape, dtype=np.uint8)
-    second[mask] = _nearer_second(tints, centres)
-    second = cv2.medianBlur(second, 5)
-    halves = ((second == 0) & mask, (second > 0) & mask)
-    if all(_is_plain(lab, half, least, config) for half in halves):
-        return np.asarray(halves[1], dtype=bool)
-    return None
+        if before is not None and np.array_equal(before, of_second):
+            break
+        second = of_second.astype(np.float32) @ tints
+        centres = np.stack([(mean * len(tints) - second) / (len(tints) - count), second / count])
+        before = of_second
+    return centres if float(np.linalg.norm(centres[1] - centres[0])) >= apart else None
 
 
 def _nearer_second(tints: FloatArray, centres: FloatArray) -> BoolArray:
     """(N,) whether tints (N, 2) are nearer to the second of two centres (2, 2)."""
-    return np.asarray(np.linalg.norm(tints - centres[1], axis=1) < np.linalg.norm(tints - centres[0], axis=1), dtype=bool)
+    across = centres[1] - centres[0]
+    return np.asarray(tints @ across > float(across @ (centres[0] + centres[1])) / 2, dtype=bool)
 
 
-def _is_plain(lab: FloatArray, half: BoolArray, least: float, config: TabletopConfig) -> bool:
-    """Whether a half (h, w) is large, in one piece and of one colour."""
+def _is_plain(part: npt.NDArray[np.uint8], tints: FloatArray, least: float, config: TabletopConfig) -> bool:
+    """Whether a part (h, w) with tints (N, 2) is large, in one piece and of one colour."""
     import cv2
 
-    count = int(half.sum())
-    if count < least:
+    if len(tints) < least:
         return False
-    pieces, _, stats, _ = cv2.connectedComponentsWithStats(half.astype(np.uint8), connectivity=8)
-    if pieces < 2 or stats[1:, cv2.CC_STAT_AREA].max() < 0.85 * count:
+    pieces, names = cv2.connectedComponents(part, connectivity=8)
+    if pieces < 2 or np.bincount(names.ravel())[1:].max() < 0.85 * len(tints):
         return False
     # The median tells the colour, three quarters of the pixels whether it is one: the rest is edges and highlights. Light
     # and shade on two faces make a tint stronger or weaker, not another one: only what is across its direction counts.
-    tint = np.median(lab[half], axis=0)
-    across = np.array([-tint[1], tint[0]]) / max(float(np.linalg.norm(tint)), 1e-6)
-    return float(np.percentile(np.abs(lab[half] @ across), 75)) < 0.25 * config.parts.two_tints
+    tint = quantiles(np.ascontiguousarray(tints.T), (0.5,))[0]
+    across = np.array([-tint[1], tint[0]], dtype=np.float32) / max(float(np.linalg.norm(tint)), 1e-6)
+    return float(quantiles(np.abs(tints @ across), (0.75,))[0]) < 0.25 * config.parts.two_tints

@@ -87,9 +87,11 @@ def facets_of(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: flo
     """
     import cv2
 
-    usable = usable & (xyz[..., 2] > 0.01)  # nearer than any camera sees, and its inverse has no limit
-    z = np.where(usable, xyz[..., 2], np.float32(1))
-    inverse = np.where(usable, 1 / z, 0).astype(np.float32)
+    z = xyz[..., 2].copy()
+    usable = usable & (z > 0.01)  # nearer than any camera sees, and its inverse has no limit
+    z[~usable] = 1
+    inverse = np.asarray(1 / z, dtype=np.float32)
+    inverse[~usable] = 0
     steps = np.arange(-radius, radius + 1, dtype=np.float32)
     flat, count = np.ones_like(steps), float(len(steps)) ** 2
     spread = float(len(steps) * np.square(steps).sum())
@@ -104,17 +106,18 @@ def facets_of(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: flo
     slope_u, slope_v = sums(inverse, steps, flat) / spread, sums(inverse, flat, steps) / spread
     square = sums(np.square(inverse), flat, flat) / count - np.square(mean)
     residual = square - (np.square(slope_u) + np.square(slope_v)) * (spread / count)
-    points = xyz[::stride, ::stride]
-    std_m = cloud_std_m = np.asarray(noise.pixel_std_m(z[::stride, ::stride]), dtype=np.float32)
-    smooth = whole & (residual < np.square(1.5 * std_m / np.square(z[::stride, ::stride])))
-    kept, std_m = points[smooth], std_m[smooth]
-    rays = kept / kept[:, 2:]
-    normals = np.empty_like(kept)
-    normals[:, 0], normals[:, 1] = slope_u[smooth] * focal_px, slope_v[smooth] * focal_px
-    normals[:, 2] = mean[smooth] - np.einsum("ij,ij->i", normals[:, :2], rays[:, :2])
-    normals /= -np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), np.float32(1e-9))
-    cloud = np.where(usable[::stride, ::stride, None], points, np.float32(np.nan))
-    return Facets(kept, normals, std_m, cloud, cloud_std_m)
+    points = np.ascontiguousarray(xyz[::stride, ::stride])
+    std_m = np.asarray(noise.pixel_std_m(z[::stride, ::stride]), dtype=np.float32)
+    smooth = np.flatnonzero(whole & (residual < np.square(1.5 * std_m / np.square(z[::stride, ::stride]))))
+    kept = points.reshape(-1, 3)[smooth]
+    # Component by component: rows of three are slow to work on.
+    n_x, n_y = (slope.ravel()[smooth] * focal_px for slope in (slope_u, slope_v))
+    n_z = mean.ravel()[smooth] - (n_x * kept[:, 0] + n_y * kept[:, 1]) / kept[:, 2]
+    length = np.maximum(np.sqrt(n_x * n_x + n_y * n_y + n_z * n_z), np.float32(1e-9))
+    normals = np.stack([n_x / -length, n_y / -length, n_z / -length], axis=1, dtype=np.float32)
+    cloud = points.copy()
+    cloud[~usable[::stride, ::stride]] = np.nan
+    return Facets(kept, normals, std_m.ravel()[smooth], cloud, std_m)
 
 
 def may_be_wall(plane: Plane, facets: Facets, config: WallConfig) -> str:

@@ -51,7 +51,9 @@ def _is_covered(frame: RGBDFrame, region: Region, plane: FloatArray, top_m: floa
     columns, inner, outer = columns[outer >= 0], inner[outer >= 0], outer[outer >= 0]
     if not len(columns):
         return False
-    outside = frame.xyz[outer, columns].astype(np.float64)
+    # Not frame.xyz: a few pixels are wanted, not the cloud of the whole image.
+    z = frame.depth_m[outer, columns].astype(np.float64)
+    outside = np.column_stack([frame.camera.rays[outer, columns] * z[:, None], z])
     with np.errstate(invalid="ignore"):
         goes_on = np.abs(outside[:, 2] - frame.depth_m[inner, columns]) < _CONTINUES_M
         goes_on &= outside @ plane[:3] + plane[3] > top_m - _TOP_M
