@@ -15,6 +15,8 @@ BIN := .venv/bin
 PYTEST_ARGS ?=
 # RGB-D folders or bags for demo-real. Empty: the frames at hand, or a sentence on where to get some.
 REAL ?=
+# Added to the seeds of bench-engine's scenes; the file in benchmarks/ is of 0.
+SEED ?= 0
 
 # Images do not fit into the default shared-memory segment; the file says more.
 export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds.xml
@@ -46,7 +48,7 @@ bench-demo: venv
 	@$(BIN)/spatialvlm demo-seeds --benchmark benchmarks/demo.json
 
 bench-engine: venv
-	@$(BIN)/spatialvlm bench-engine --benchmark benchmarks/engine.json
+	@$(BIN)/spatialvlm bench-engine --seed $(SEED) --benchmark benchmarks/engine.json
 
 # ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
 test: venv

@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench-engine", help="the engine against true scenes, real labels and a plain pipeline")
     bench.add_argument("--quick", action="store_true", help="a few scenes only: does it run, not how good is it")
+    bench.add_argument("--seed", type=int, default=0, metavar="N", help="added to the seeds of all scenes (default: 0)")
     bench.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the scenes (default: 2)")
     bench.add_argument("--out", type=Path, default=Path("out/engine"), help="where results go (default: out/engine)")
     bench.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/engine.json")
@@ -86,7 +87,7 @@ def _bench_engine(options: argparse.Namespace) -> int:
     ]
     inputs = {f"{folder.name}/{file.name}": sha256(file) for folder in folders for file in sorted(folder.iterdir())}
     extent = QUICK if options.quick else Extent()
-    bench = EngineBenchOptions(options.out, options.benchmark, extent, options.workers, frames=frames, inputs=inputs)
+    bench = EngineBenchOptions(options.out, options.benchmark, extent, options.workers, options.seed, frames, inputs)
     return 0 if run_engine_bench(bench) else _BAD_RESULT
 
 

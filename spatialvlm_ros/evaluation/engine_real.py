@@ -1,6 +1,7 @@
 """Labelled frames of a real camera through the engine: what is found, where, and how large, with pictures.
 
 Truth is what the labels say: the pixels of a thing, and the box of their own depth, read in another way than the engine does.
+Errors of centres and extents are thus between two readings of one depth image: what the sensor itself gets wrong is in neither.
 """
 
 from __future__ import annotations

@@ -6,44 +6,28 @@ for errors, the others for recall.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, permutations
 
 import numpy as np
 import numpy.typing as npt
 
 from ..engine import EngineConfig, RobotState, SpatialEngine
 from ..geometry.rigid import FloatArray, RigidTransform
-from ..scene.facts import Query, Status
+from ..scene.facts import Status
 from ..scene.frame import BoolArray, RGBDFrame
 from ..scene.noise import PRESETS
-from ..scene.relations import RELATIONS
 from ..scene.scene import Scene, SceneObject
-from ..simulation.depth_noise import add_noise
-from ..simulation.random_scene import RandomScene, SceneSampling, random_scene
-from ..simulation.raycast import Rendering, frame_of, render
+from ..simulation.raycast import SUPPORT_LABEL
+from .engine_facts import ANYTHING, FACT, TOOL, judge_facts, true_pairs
+from .engine_render import Rendered, noisy_frame
 from .engine_solids import Solid
-from .engine_truth import TRUTHS, TrueScene
+from .engine_truth import TrueScene
 
-# The families of noise that the engine's model describes, and those that it does not with the nearest model it has.
-IN_FAMILY = {name: name for name in ("structured_light", "stereo", "time_of_flight")}
-OUT_OF_FAMILY = {"correlated_stereo": "stereo", "tof_multipath": "time_of_flight", "kinect_quantised": "structured_light"}
-FAMILY_NAMES = (*IN_FAMILY, *OUT_OF_FAMILY)
-RELATION_NAMES = tuple(sorted(TRUTHS))
-
-TOOL, ANYTHING = "gripper", "object"
 TOOL_STD_M = 0.002
-# A thing with fewer visible pixels is not asked for; a match needs half of the pixels of both.
-MIN_PIXELS, MIN_IOU = 150, 0.5
-# Relations of two things whose two orders ask two things; of the others one order holds all there is.
-_BOTH_ORDERS = ("on", "contained", "fits_into", "reachable")
-_TRIPLES = 8
-_POINT_M = 0.05
+# A match needs half of the pixels of both.
+MIN_IOU = 0.5
 
-FACT = np.dtype(
-    [("relation", "i2"), ("a", "i2"), ("b", "i2"), ("value", "f8"), ("std", "f8"), ("truth", "f8")]
-)  # a, b index the frame's things, -1 none
 THING = np.dtype(
     [
         ("shape", "U10"),
@@ -61,6 +45,7 @@ THING = np.dtype(
         ("extents", "f8", 3),
         ("extents_std", "f8", 3),
         ("elevation_error", "f8"),
+        ("support_error", "f8"),
     ]
 )
 
@@ -96,13 +81,16 @@ class FrameResult:
         support_share: share of the pixels that show the true support.
         accepted: whether the engine knows up.
         tilt_error_deg: of its up; NaN when not accepted.
+        added_tilt_deg: of its up against the up that it was given; NaN without either.
         plane_tilt_deg: of its support plane's normal against true up; NaN without a plane.
-        support_error_m: true height of its support plane over the true support, at the nearest true thing; NaN without.
-        wall_share: share of the pixels that it calls support that are neither support nor thing; NaN without a plane.
-        things: (N,) THING: the things in sight; errors are of centres along right, away and up.
+        on_support: share of the pixels that it calls support that show the true support; NaN without a plane, 0 where nothing
+            in the scene is a support.
+        things: (N,) THING: the things in sight; errors are of centres along right, away and up, ``support_error`` is the height
+            of the engine's plane over the true support at the thing's middle, metres.
         false_things: found things that match none.
-        facts: (M,) FACT.
-        count: (said, true) number of things in sight.
+        facts: (M,) FACT: all that was asked.
+        true_pairs: number of pairs in sight for which a rare relation holds, matched or not.
+        stacks: whether the scene is drawn for things on things, seen from low.
     """
 
     seed: int
@@ -113,55 +101,30 @@ class FrameResult:
     support_share: float
     accepted: bool
     tilt_error_deg: float
+    added_tilt_deg: float
     plane_tilt_deg: float
-    support_error_m: float
-    wall_share: float
+    on_support: float
     things: npt.NDArray[np.void]
     false_things: int
     facts: npt.NDArray[np.void]
-    count: tuple[float, float]
+    true_pairs: Mapping[str, int] = field(default_factory=dict)
+    stacks: bool = False
+
+    @property
+    def has_plane(self) -> bool:
+        """Whether the engine found something to stand on."""
+        return bool(np.isfinite(self.plane_tilt_deg))
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A scene as the camera would see it without noise, with its truth.
-
-    Attributes:
-        truth: with the things in sight, whose numbers in the rendering are ``numbers``.
-        known: truths worked out already, for the next image of the same scene.
-    """
-
-    scene: RandomScene
-    rendering: Rendering
-    truth: TrueScene
-    numbers: tuple[int, ...]
-    known: dict[tuple[str, tuple[int, ...], float], float] = field(default_factory=dict)
-
-
-def render_scene(seed: int, sampling: SceneSampling) -> Rendered:
-    """The scene of a seed, and all that is true about it."""
-    scene = random_scene(seed, sampling)
-    rendering = render(scene)
-    pixels = np.bincount(rendering.labels[rendering.labels > 0].ravel(), minlength=len(scene.things) + 1)
-    numbers = tuple(number for number in range(1, len(scene.things) + 1) if pixels[number] >= MIN_PIXELS)
-    solids = tuple(
-        Solid(thing.name, thing.shape, thing.vertices_world(), thing.mesh.triangles)
-        for thing in (scene.things[number - 1] for number in numbers)
-    )
-    cloud = scene.camera.back_project(rendering.depth_m)
-    seen = scene.world_from_camera.apply(cloud[np.isfinite(rendering.depth_m)])
-    truth = TrueScene(solids, scene.support_height_m, scene.world_from_camera, seen)
-    return Rendered(scene, rendering, truth, numbers)
-
-
-def noisy_frame(rendered: Rendered, family: str) -> RGBDFrame:
-    """The image of a scene with a family's noise on its depth."""
-    scene, rendering = rendered.scene, rendered.rendering
-    depth = add_noise(rendering.depth_m, scene.camera, family, seed=scene.seed)
-    return frame_of(scene, rendering, depth_m=depth)
-
-
-def judge_frame(rendered: Rendered, family: str, observer: Observer, *, with_up: bool = False, facts: bool = True) -> FrameResult:
+def judge_frame(
+    rendered: Rendered,
+    family: str,
+    observer: Observer,
+    *,
+    with_up: bool = False,
+    facts: bool = True,
+    stacks: bool = False,
+) -> FrameResult:
     """One image through the engine. ``facts`` False leaves the relations out."""
     truth = rendered.truth
     generator = np.random.default_rng((rendered.scene.seed, 7))
@@ -172,26 +135,28 @@ def judge_frame(rendered: Rendered, family: str, observer: Observer, *, with_up:
     scene = observer.observe(frame, names, up, camera_from_tool)
     overlaps, objects = _matches(rendered, scene, frame.valid)
     rows = np.zeros(0, FACT)
-    if facts and scene.canonical is not None:
-        rows = _judge_facts(rendered, tool, observer, scene, objects, generator)
+    if facts:
+        rows = judge_facts(rendered, tool, observer.engine, scene, objects, generator)
     rotation = rendered.scene.world_from_camera.rotation
     things = [thing for thing in scene.objects if thing.num_points]
+    said_up = np.full(3, np.nan) if scene.canonical is None else scene.canonical.up
     return FrameResult(
         seed=rendered.scene.seed,
         family=family,
         pitch_deg=float(np.rad2deg(np.arcsin(np.clip(rotation[2, 2], -1, 1)))),
         roll_deg=float(np.rad2deg(np.arctan2(rotation[2, 0], -rotation[2, 1]))),
         with_up=with_up,
-        support_share=float(np.mean(rendered.rendering.labels == -1)),
+        support_share=float(np.mean(rendered.rendering.labels == SUPPORT_LABEL)),
         accepted=scene.canonical is not None,
-        tilt_error_deg=float("nan") if scene.canonical is None else _angle_deg(scene.canonical.up, truth.up),
+        tilt_error_deg=_angle_deg(said_up, truth.up),
+        added_tilt_deg=float("nan") if up is None else _angle_deg(said_up, up),
         plane_tilt_deg=_angle_deg(scene.support_plane[:3], truth.up),
-        support_error_m=_support_error_m(truth, scene),
-        wall_share=_wall_share(rendered, scene),
+        on_support=_on_support(rendered, scene),
         things=_thing_rows(rendered, scene, overlaps, objects),
         false_things=len(things) - len(objects),
         facts=rows,
-        count=(float(len(things)), float(len(truth.solids))),
+        true_pairs=true_pairs(rendered, tool) if facts else {},
+        stacks=stacks,
     )
 
 
@@ -255,6 +220,7 @@ def _thing_rows(
         row["iou"], row["found"] = overlaps[index], index in objects
         for name in ("error", "std", "extents_error", "extents", "extents_std", "elevation_error"):
             row[name] = np.nan
+        row["support_error"] = _support_error_m(truth, scene, solid)
         if index not in objects:
             continue
         thing = objects[index]
@@ -282,82 +248,16 @@ def _angle_deg(a: FloatArray, b: FloatArray) -> float:
     return float(np.rad2deg(np.arccos(np.clip(a @ b, -1, 1))))
 
 
-def _support_error_m(truth: TrueScene, scene: Scene) -> float:
-    """How far the engine's plane lies above the true support under the middle of the things, metres."""
-    if not np.isfinite(scene.support_plane).all() or not truth.solids or not np.isfinite(truth.support_height_m):
+def _support_error_m(truth: TrueScene, scene: Scene, solid: Solid) -> float:
+    """How far the engine's plane lies above the true support under the middle of a true thing, metres; NaN without either."""
+    point = np.append(solid.middle[:2], truth.support_height_m)
+    return -float(scene.height_above_support(truth.world_from_camera.inverse().apply(point)))
+
+
+def _on_support(rendered: Rendered, scene: Scene) -> float:
+    if not np.isfinite(scene.support_plane).all():
         return float("nan")
-    point = np.mean([solid.middle for solid in truth.solids], axis=0)
-    point[2] = truth.support_height_m
-    in_camera = truth.world_from_camera.inverse().apply(point)
-    return -float(scene.support_plane[:3] @ in_camera + scene.support_plane[3])
-
-
-def _wall_share(rendered: Rendered, scene: Scene) -> float:
-    if scene.labels is None:
-        return float("nan")
-    called = scene.labels == -1
-    if not called.any():
-        return float("nan")
-    return float(np.mean(rendered.rendering.labels[called] == -2))
-
-
-# -- facts ------------------------------------------------------------------------------------------------------------------
-
-
-def queries_of(indices: Sequence[int], generator: np.random.Generator) -> Iterator[tuple[str, tuple[int, ...], float]]:
-    """(relation, indices of things, amount) of every relation between things; the tool is index -1."""
-    orders = list(permutations(indices, 2))
-    # Scenes list their largest things first; which of two is asked about is left to chance.
-    pairs = [pair if generator.random() < 0.5 else pair[::-1] for pair in combinations(indices, 2)]
-    triples = list(permutations(indices, 3))
-    some = [triples[i] for i in generator.permutation(len(triples))[:_TRIPLES]]
-    for name, relation in RELATIONS.items():
-        if name not in TRUTHS or name == "count":
-            continue
-        if name == "held":
-            yield from ((name, (index, -1), 0.0) for index in indices)
-        elif relation.arity == 1 or name == "nearest":
-            amount = _POINT_M if relation.takes_amount else 0.0
-            yield from ((name, (index,), amount) for index in indices)
-        elif relation.arity == 3:
-            yield from ((name, triple, 0.0) for triple in some)
-        else:
-            for pair in orders if name in _BOTH_ORDERS else pairs:
-                amount = float(np.round(generator.uniform(0.05, 0.4), 3)) if relation.takes_amount else 0.0
-                yield name, pair, amount
-
-
-def _judge_facts(
-    rendered: Rendered,
-    tool: Solid,
-    observer: Observer,
-    scene: Scene,
-    objects: dict[int, SceneObject],
-    generator: np.random.Generator,
-) -> npt.NDArray[np.void]:
-    truth = rendered.truth
-    asked = list(queries_of(sorted(objects), generator))
-
-    def name_of(index: int) -> str:
-        return TOOL if index < 0 else f"#{objects[index].id}"
-
-    queries = []
-    for relation, indices, amount in asked:
-        names = [name_of(index) for index in indices]
-        names = [ANYTHING, *names] if relation == "nearest" else names
-        first, second, third = [*names, "", ""][:3]
-        queries.append(Query(relation, first, second, third, amount))
-    rows = np.zeros(len(asked), FACT)
-    kept = np.zeros(len(asked), bool)
-    for i, ((relation, indices, amount), fact) in enumerate(zip(asked, observer.engine.facts(scene, queries), strict=True)):
-        if fact.status is not Status.OK:
-            continue
-        key = (relation, indices, amount)
-        if key not in rendered.known:
-            solids = [tool if index < 0 else truth.solids[index] for index in indices]
-            rendered.known[key] = TRUTHS[relation](truth, *solids, *([amount] if amount else []))
-        true = rendered.known[key]
-        b = indices[1] if len(indices) > 1 else -1
-        rows[i] = (RELATION_NAMES.index(relation), indices[0], b, fact.value, fact.std, true)
-        kept[i] = np.isfinite(true)
-    return rows[kept]
+    called = np.zeros(rendered.rendering.labels.shape, bool) if scene.labels is None else scene.labels == SUPPORT_LABEL
+    if not called.any() or not np.isfinite(rendered.truth.support_height_m):
+        return 0.0
+    return float(np.mean(rendered.rendering.labels[called] == SUPPORT_LABEL))

@@ -1,17 +1,18 @@
-"""Figures over many judged images: errors, coverage of the stated standard deviations, verdicts, recall, breakdowns."""
+"""Figures over many judged images: errors, coverage of the stated standard deviations, verdicts, what was answered, recall."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
-from ..scene.facts import PROBABILITY, RADIAN, Truth
+from ..scene.facts import PROBABILITY, RADIAN, Status, Truth
 from ..scene.relations import RELATIONS, Kind
-from .engine_scenes import FACT, RELATION_NAMES, THING, FrameResult
+from .engine_facts import FACT, RARE, RELATION_NAMES
+from .engine_scenes import THING, FrameResult
 
 BoolArray = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.void]
@@ -40,11 +41,23 @@ def verdicts() -> list[str]:
     return [name for name in RELATION_NAMES if RELATIONS[name].unit == PROBABILITY]
 
 
-def pooled(results: Sequence[FrameResult]) -> tuple[Rows, npt.NDArray[np.intp]]:
-    """All facts (N,) FACT, and the index of each one's image."""
+def asked(results: Sequence[FrameResult]) -> tuple[Rows, npt.NDArray[np.intp]]:
+    """All that was asked (N,) FACT, and the index of each one's image."""
     rows = [result.facts for result in results]
     frames = np.repeat(np.arange(len(results)), [len(row) for row in rows])
     return (np.concatenate(rows) if rows else np.zeros(0, FACT)), frames
+
+
+def pooled(results: Sequence[FrameResult]) -> tuple[Rows, npt.NDArray[np.intp]]:
+    """All facts with a value and a truth (N,) FACT, and the index of each one's image."""
+    rows, frames = asked(results)
+    both = answered(rows) & np.isfinite(rows["truth"])
+    return rows[both], frames[both]
+
+
+def answered(rows: Rows) -> BoolArray:
+    """(N,) bool: queries whose status comes with a value."""
+    return np.asarray(np.isfinite(rows["value"]) & np.isin(rows["status"], [status for status in Status if status.has_value]))
 
 
 def errors_of(rows: Rows) -> FloatArray:
@@ -109,7 +122,7 @@ def _rank_correlation(a: FloatArray, b: FloatArray) -> float:
 
 
 def decisions(probability: FloatArray, margin: FloatArray) -> dict[str, float]:
-    """Verdicts against the sign of the true margin; nothing is left out for being close."""
+    """Verdicts against the sign of the true margin; nothing is left out for being close. A share of nothing is NaN."""
     if not len(probability):
         return {"n": 0}
     low, high = Truth(0.5).band
@@ -121,22 +134,84 @@ def decisions(probability: FloatArray, margin: FloatArray) -> dict[str, float]:
     return {
         "n": len(true),
         "true_share": base,
+        "decided": int(decided.sum()),
         "decided_share": float(decided.mean()),
         "wrong": int(wrong.sum()),
-        "wrong_share_of_decided": float(wrong.sum() / max(decided.sum(), 1)),
-        "wrong_yes_share": float((yes & ~true).sum() / max(yes.sum(), 1)),
-        "wrong_no_share": float((no & true).sum() / max(no.sum(), 1)),
+        "wrong_share_of_decided": mean(wrong[decided]),
+        "wrong_yes_share": mean(~true[yes]),
+        "wrong_no_share": mean(true[no]),
         "wrong_without_band": float(np.mean((probability > 0.5) != true)),
         "brier": float(np.mean(np.square(probability - true))),
         "brier_of_base_rate": base * (1 - base),
     }
 
 
+def score_asked(results: Sequence[FrameResult]) -> dict[str, dict[str, Any]]:
+    """By relation: how much was asked, answered and, for verdicts, decided, and every status with its number."""
+    rows, _ = asked(results)
+    has_value = answered(rows)
+    low, high = Truth(0.5).band
+    found: dict[str, dict[str, Any]] = {}
+    for name in RELATION_NAMES:
+        of_name = select(rows, [name])
+        count = np.count_nonzero(of_name)
+        status = rows["status"][of_name]
+        found[name] = {
+            "asked": int(count),
+            "answered_share": mean(has_value[of_name]),
+            "without_a_truth": int(np.count_nonzero(of_name & ~np.isfinite(rows["truth"]))),
+            "by_status": {item.name: int(np.sum(status == item)) for item in Status if (status == item).any()},
+        }
+        if RELATIONS[name].unit == PROBABILITY:
+            value = rows["value"][of_name]
+            found[name]["decided_share"] = mean((value >= high) | (value <= low))
+    return found
+
+
+def score_rare(results: Sequence[FrameResult]) -> dict[str, dict[str, float]]:
+    """Of the true pairs of relations that hold for few: the share decided yes, and how many of all yeses are wrong.
+
+    ``recall_of_asked`` is over pairs of which both things were found, ``recall_in_sight`` over all pairs in sight.
+    """
+    rows, _ = asked(results)
+    found: dict[str, dict[str, float]] = {}
+    for name in RARE:
+        of_name = rows[select(rows, [name])]
+        true, yes = of_name["truth"] > 0, of_name["value"] >= Truth(0.5).band[1]
+        in_sight = sum(result.true_pairs.get(name, 0) for result in results)
+        found[name] = {
+            "true_in_sight": in_sight,
+            "true_asked": int(true.sum()),
+            "said": int(yes.sum()),
+            "recall_of_asked": mean(yes[true]),
+            "recall_in_sight": float(np.sum(yes & true) / in_sight) if in_sight else float("nan"),
+            "wrong_yes_share": mean(~true[yes]),
+        }
+    return found
+
+
+def score_count(results: Sequence[FrameResult]) -> dict[str, float]:
+    """The answered number of things against that of the true things in sight."""
+    rows, _ = pooled(results)
+    counts = rows[select(rows, ["count"])]
+    return {
+        "n": len(counts),
+        "exact_share": mean(counts["value"] == counts["truth"]),
+        "mae": mean(np.abs(counts["value"] - counts["truth"])),
+        "bias": mean(counts["value"] - counts["truth"]),
+    }
+
+
 def score_facts(results: Sequence[FrameResult]) -> dict[str, Any]:
-    """Coverage by kind of quantity and by relation, and verdicts by relation and over all."""
+    """Coverage by kind of quantity and by relation, and verdicts by relation and over all.
+
+    Every answer with a value counts, also one whose status is a doubt (a point that lies where the camera cannot see); those are
+    listed on their own beside it.
+    """
     rows, frames = pooled(results)
     scenes = np.array([result.seed for result in results], np.intp)[frames] if len(results) else frames
     error = errors_of(rows)
+    doubted = rows["status"] != Status.OK
 
     def numbers(which: BoolArray) -> dict[str, float]:
         return calibration(error[which], rows["std"][which], rows["truth"][which], scenes[which])
@@ -144,9 +219,21 @@ def score_facts(results: Sequence[FrameResult]) -> dict[str, Any]:
     def answers(which: BoolArray) -> dict[str, float]:
         return decisions(rows["value"][which], rows["truth"][which])
 
+    by_relation = score_asked(results)
+    everything, _ = asked(results)
+    has_value = answered(everything)
+
+    def share_of(names: Iterable[str]) -> float:
+        return mean(has_value[select(everything, names)])
+
     return {
         "images": len(results),
+        "asked": by_relation,
+        "answered_share_by_quantity": {kind: share_of(names) for kind, names in QUANTITIES.items()},
+        "rare": score_rare(results),
+        "count": score_count(results),
         "quantities": {kind: numbers(select(rows, names)) for kind, names in QUANTITIES.items()},
+        "quantities_told_with_a_doubt": {kind: numbers(select(rows, names) & doubted) for kind, names in QUANTITIES.items()},
         "estimates": {name: numbers(select(rows, [name])) for name in estimates()},
         "verdicts": {name: answers(select(rows, [name])) for name in verdicts()},
         "all_verdicts": answers(select(rows, verdicts())),
@@ -161,186 +248,101 @@ def things_of(results: Sequence[FrameResult]) -> Rows:
 
 
 def score_discovery(results: Sequence[FrameResult]) -> dict[str, Any]:
-    """Which things in sight are found (IoU at least 0.5), and how many are made up; over images with a support plane."""
-    accepted = _with_plane(results)
-    things = things_of(accepted)
-    counts = np.array([result.count for result in accepted]).reshape(-1, 2)
+    """Which things in sight are found (IoU at least 0.5), and how many are made up; over images with a support plane.
+
+    ``recall_of_whole_on_all_images`` also counts the things of images without one, which are all missed.
+    """
+    accepted = with_plane(results)
+    things, everywhere = things_of(accepted), things_of(results)
     false_things = int(sum(result.false_things for result in accepted))
-    whole = (things["visible"] > 0.9) & ~things["truncated"]
+    found = things[things["found"]]
     return {
         "images": len(accepted),
         "things": len(things),
-        "recall": _mean(things["found"]),
-        "recall_iou_75": _mean(things["iou"] >= 0.75),
-        "recall_of_whole": _mean(things["found"][whole]),
-        "false_things_per_image": false_things / max(len(accepted), 1),
-        "precision": float(things["found"].sum() / max(things["found"].sum() + false_things, 1)),
-        "count_exact": _mean(counts[:, 0] == counts[:, 1]),
-        "count_mae": _mean(np.abs(counts[:, 0] - counts[:, 1])),
+        "recall": mean(things["found"]),
+        "recall_iou_75": mean(things["iou"] >= 0.75),
+        "recall_of_whole": mean(things["found"][whole(things)]),
+        "recall_of_whole_on_all_images": mean(everywhere["found"][whole(everywhere)]),
+        "false_things_per_image": false_things / len(accepted) if accepted else float("nan"),
+        "precision": float(len(found) / (len(found) + false_things)) if len(found) + false_things else float("nan"),
+        "truncated_told": mean(found["said_truncated"][found["truncated"]]),
+        "truncated_wrongly_told": mean(found["said_truncated"][~found["truncated"]]),
+        "visible_share_mae": mean(np.abs(found["said_visible"] - found["visible"])),
     }
 
 
-def _with_plane(results: Sequence[FrameResult]) -> list[FrameResult]:
-    return [result for result in results if result.accepted and np.isfinite(result.wall_share)]
+def with_plane(results: Sequence[FrameResult]) -> list[FrameResult]:
+    """Images with an up and a support plane."""
+    return [result for result in results if result.accepted and result.has_plane]
 
 
-def _mean(values: npt.ArrayLike) -> float:
+def whole(things: Rows) -> BoolArray:
+    """(N,) bool: things of which next to nothing is hidden or beyond the image."""
+    return np.asarray((things["visible"] > 0.9) & ~things["truncated"])
+
+
+def mean(values: npt.ArrayLike) -> float:
+    """NaN of nothing."""
     array = np.asarray(values, np.float64)
     return float(array.mean()) if len(array) else float("nan")
 
 
-# -- breakdowns -------------------------------------------------------------------------------------------------------------
-
-
-def thing_groups(things: Rows) -> Mapping[str, BoolArray]:
-    """What may make a thing hard to measure."""
-    groups: dict[str, BoolArray] = {
-        "all": np.ones(len(things), bool),
-        "whole": (things["visible"] > 0.9) & ~things["truncated"],
-        "visible 0.6-0.9": (things["visible"] > 0.6) & (things["visible"] <= 0.9) & ~things["truncated"],
-        "visible < 0.6": (things["visible"] <= 0.6) & ~things["truncated"],
-        "truncated": things["truncated"],
-        "lying": things["lying"],
-    }
-    for shape in np.unique(things["shape"]):
-        groups[f"{shape}, whole"] = (things["shape"] == shape) & groups["whole"]
-    return groups
-
-
-def break_down_things(results: Sequence[FrameResult]) -> dict[str, Any]:
-    """Recall, centre and extents errors by what is seen of a thing, its shape, and the camera's pitch."""
-    accepted = _with_plane(results)
-    things = things_of(accepted)
-    pitch = np.repeat([result.pitch_deg for result in accepted], [len(result.things) for result in accepted])
-    groups = dict(thing_groups(things))
-    for low, high in ((-90, -60), (-60, -45), (-45, -30), (-30, -10), (-10, 90)):
-        groups[f"pitch {low}..{high}, whole"] = groups["whole"] & (pitch >= low) & (pitch < high)
-    return {name: _describe_things(things[which]) for name, which in groups.items() if which.any()}
-
-
-def _describe_things(things: Rows) -> dict[str, Any]:
-    found = things[things["found"]]
-    described: dict[str, Any] = {"n": len(things), "recall": _mean(things["found"])}
-    if not len(found):
-        return described
-    for key, axes in (("error", ("right", "away", "up")), ("extents_error", ("long side", "short side", "height"))):
-        std = np.maximum(found["std" if key == "error" else "extents_std"], 1e-6)
-        z = np.abs(found[key]) / std
-        for axis, name in enumerate(axes):
-            described[name] = {
-                "median_abs_m": float(np.nanmedian(np.abs(found[key][:, axis]))),
-                "bias_m": float(np.nanmedian(found[key][:, axis])),
-                "median_std_m": float(np.nanmedian(std[:, axis])),
-                "coverage_1": float(np.mean(z[:, axis] <= 1)),
-                "coverage_2": float(np.mean(z[:, axis] <= 2)),
-            }
-    return described
-
-
-def break_down_facts(results: Sequence[FrameResult], kinds: Sequence[str] = tuple(QUANTITIES)) -> dict[str, Any]:
-    """Coverage of each kind of quantity by the worse seen of the things it is about."""
-    rows, frames = pooled(results)
-    if not len(rows):
-        return {}
-    starts = np.cumsum([0, *(len(result.things) for result in results)])[:-1]
-    things = things_of(results)
-    first = things[starts[frames] + rows["a"]]
-    second = things[starts[frames] + np.where(rows["b"] >= 0, rows["b"], rows["a"])]
-    visible = np.minimum(first["visible"], second["visible"])
-    cut = first["truncated"] | second["truncated"]
-    error = errors_of(rows)
-    groups = {
-        "whole": (visible > 0.9) & ~cut,
-        "visible 0.6-0.9": (visible > 0.6) & (visible <= 0.9) & ~cut,
-        "visible < 0.6": (visible <= 0.6) & ~cut,
-        "truncated": cut,
-    }
-    found: dict[str, Any] = {}
-    for kind in kinds:
-        of_kind = select(rows, QUANTITIES[kind])
-        for name, members in groups.items():
-            which = of_kind & members
-            if which.any():
-                figures = calibration(error[which], rows["std"][which], rows["truth"][which], frames[which])
-                wanted = ("n", "coverage_1", "coverage_2", "median_abs_error", "bias", "median_std")
-                found[f"{kind} | {name}"] = {key: figures[key] for key in wanted}
-    return found
-
-
-def break_down_verdicts(
-    results: Sequence[FrameResult], names: Sequence[str] = ("tall", "wide", "big", "above", "fits_into")
-) -> dict[str, Any]:
-    """Wrong share of the decided verdicts by relation, by what is seen of the two things, and by shape of whole ones."""
-    rows, frames = pooled(results)
-    if not len(rows):
-        return {}
-    starts = np.cumsum([0, *(len(result.things) for result in results)])[:-1]
-    things = things_of(results)
-    first, second = things[starts[frames] + rows["a"]], things[starts[frames] + np.maximum(rows["b"], 0)]
-    groups_of_both = [thing_groups(first), thing_groups(second)]
-    whole = groups_of_both[0]["whole"] & groups_of_both[1]["whole"]
-    found: dict[str, Any] = {}
-    for name in names:
-        of_name = select(rows, [name])
-        groups = {"whole": whole, "hidden in part": ~whole & ~(first["truncated"] | second["truncated"])}
-        groups["truncated"] = first["truncated"] | second["truncated"]
-        for shape in np.unique(things["shape"]):
-            groups[f"{shape}, whole"] = whole & ((first["shape"] == shape) | (second["shape"] == shape))
-        found[name] = {}
-        for group, members in groups.items():
-            answers = decisions(rows["value"][of_name & members], rows["truth"][of_name & members])
-            if answers["n"]:
-                found[name][group] = {key: answers[key] for key in ("n", "decided_share", "wrong_share_of_decided")}
-    return found
-
-
 def score_tilt(results: Sequence[FrameResult], wall_tilt_deg: float = 20.0) -> dict[str, Any]:
-    """Acceptance of a support, errors of the accepted ones, and how often something upright was taken for it."""
+    """Acceptance of a support, errors of the accepted ones, and how often something else was taken for it.
+
+    ``wall_as_floor`` counts every plane that is not the true support: less than half of its pixels lie there, or it stands
+    steeper than ``wall_tilt_deg``. ``other_level_surface`` are those of them that are level: a shelf, a carton's lid, the floor
+    beside the table.
+    """
     accepted = [result for result in results if result.accepted]
-    planes = [result for result in results if np.isfinite(result.wall_share)]
+    planes = [result for result in results if result.has_plane]
     tilt = np.array([result.tilt_error_deg for result in accepted])
-    support = np.array([abs(result.support_error_m) for result in planes])
-    support = support[np.isfinite(support)]
-    elevations = _elevation_errors(results)
+    added = np.array([result.added_tilt_deg for result in accepted if np.isfinite(result.added_tilt_deg)])
+    support, elevations = _things_errors(results, "support_error"), _things_errors(results, "elevation_error")
     in_view = [result for result in results if result.support_share > 0.1]
-    walls = [result for result in planes if result.plane_tilt_deg > wall_tilt_deg]
-    # Level, but not what the things stand on: a shelf, a carton's lid, the floor beside the table.
-    others = [result for result in planes if result.plane_tilt_deg <= wall_tilt_deg and result.wall_share > 0.5]
+
+    def is_wall(result: FrameResult) -> bool:
+        return result.on_support < 0.5 or result.plane_tilt_deg > wall_tilt_deg
+
+    walls = [result for result in planes if is_wall(result)]
     return {
         "images": len(results),
         "accepted_share": len(accepted) / max(len(results), 1),
         "plane_share": len(planes) / max(len(results), 1),
-        "plane_share_where_support_in_view": _mean([np.isfinite(r.wall_share) for r in results if r.support_share > 0.1]),
+        "plane_share_where_support_in_view": mean([result.has_plane for result in in_view]),
+        "true_support_share_where_in_view": mean([result.has_plane and not is_wall(result) for result in in_view]),
         "tilt_median_deg": _quantile(tilt, 0.5),
         "tilt_p95_deg": _quantile(tilt, 0.95),
+        "tilt_added_to_the_given_up_p95_deg": _quantile(added, 0.95),
         "support_median_cm": 100 * _quantile(support, 0.5),
         "support_p95_cm": 100 * _quantile(support, 0.95),
         "elevation_median_cm": 100 * _quantile(elevations, 0.5),
         "elevation_p95_cm": 100 * _quantile(elevations, 0.95),
         "wall_as_floor": len(walls),
-        "wall_as_floor_rate": len(walls) / max(len(results), 1),
+        "wall_as_floor_rate": len(walls) / len(results) if results else float("nan"),
         "wall_as_floor_of_accepted": len(walls) / max(len(accepted), 1),
-        "other_level_surface": len(others),
+        "steep_planes": sum(result.plane_tilt_deg > wall_tilt_deg for result in planes),
+        "other_level_surface": sum(result.plane_tilt_deg <= wall_tilt_deg for result in walls),
         "wall_as_floor_seeds": [
-            [result.seed, result.family, round(result.pitch_deg), round(result.roll_deg), round(result.plane_tilt_deg)]
+            [result.seed, result.family, *(round(x) for x in (result.pitch_deg, result.roll_deg, result.plane_tilt_deg)),
+             round(result.on_support, 2)]
             for result in walls[:20]
         ],
         "accepted_by_pitch_where_in_view": {
-            f"{low}..{low + 20}": _mean([result.accepted for result in in_view if low <= result.pitch_deg < low + 20])
+            f"{low}..{low + 20}": mean([result.accepted for result in in_view if low <= result.pitch_deg < low + 20])
             for low in range(-80, 40, 20)
         },
         "accepted_by_roll_where_in_view": {
-            f"{low}..{low + 15}": _mean([result.accepted for result in in_view if low <= abs(result.roll_deg) < low + 15])
+            f"{low}..{low + 15}": mean([result.accepted for result in in_view if low <= abs(result.roll_deg) < low + 15])
             for low in (0, 15, 30)
         },
-    }
+    }  # fmt: skip
 
 
-def _elevation_errors(results: Sequence[FrameResult]) -> FloatArray:
-    """|error| of the height of things' bottoms over the support, metres: from the things' own rows, facts or not."""
-    rows = [result.things["elevation_error"][result.things["found"]] for result in results]
-    errors = np.abs(np.concatenate(rows)) if rows else np.zeros(0)
-    return errors[np.isfinite(errors)]
+def _things_errors(results: Sequence[FrameResult], column: str) -> FloatArray:
+    """|error| in a column of the things' own rows, metres, where there is one."""
+    errors = np.abs(things_of(results)[column])
+    return np.asarray(errors[np.isfinite(errors)])
 
 
 def _quantile(values: FloatArray, share: float) -> float:

@@ -77,7 +77,6 @@ class TrueScene:
         return float(self.world_from_camera.translation[2]) - self.support_height_m
 
 
-Truth1 = Callable[[TrueScene, Solid], float]
 Truth2 = Callable[[TrueScene, Solid, Solid], float]
 TRUTHS: dict[str, Callable[..., float]] = {}
 

@@ -1,6 +1,7 @@
 """Questions in words to queries: one relation of one or two named things.
 
-A question that fits no form is refused with the forms there are; nothing is guessed.
+The grammar covers these alone: relations of three things, of a length (``amount``) or seen from elsewhere (``view``) are asked
+for as queries, not in words. A question that fits no form is refused with the forms there are; nothing is guessed.
 """
 
 from __future__ import annotations

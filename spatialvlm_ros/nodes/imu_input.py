@@ -16,7 +16,7 @@ from .conversions import point_from_msg, stamp_to_ns
 from .lifecycle import ManagedNode
 from .parameters import Param
 from .rgbd_input import SENSOR_QOS
-from .tf_listener import TransformListener
+from .tf_listener import ImageTransforms
 
 IMU_PARAMS = (
     Param(
@@ -31,8 +31,8 @@ IMU_PARAMS = (
 class ImuInput:
     """Owned by a node that declares IMU_PARAMS; make it in setup()."""
 
-    def __init__(self, node: ManagedNode, listener: TransformListener, config: GravityConfig | None = None) -> None:
-        self._node, self._listener = node, listener
+    def __init__(self, node: ManagedNode, transforms: ImageTransforms, config: GravityConfig | None = None) -> None:
+        self._transforms = transforms
         self._gravity = GravityEstimator(config)
         self._frame_id = ""
         self._lock = threading.Lock()
@@ -46,8 +46,8 @@ class ImuInput:
         with self._lock:
             self._gravity.clear()
 
-    def add_up(self, robot: RobotState, camera_frame: str, stamp_ns: int) -> RobotState:
-        """The state with up from the IMU where tf is not asked for it.
+    def add_up(self, robot: RobotState, camera_frame: str) -> RobotState:
+        """The state with up from the IMU where tf is not asked for it, for the image that ``transforms`` has begun.
 
         One that is asked for and does not answer leaves up unknown for this image, with the reason: falling back on the plane
         would change the source from one image to the next.
@@ -55,20 +55,20 @@ class ImuInput:
         self.problem = None
         if not self.topic or robot.up is not None or robot.up_problem:
             return robot
-        found, self.problem = self.up_at(camera_frame, stamp_ns)
+        found, self.problem = self.up_at(camera_frame)
         if found is None:
             return replace(robot, up_problem=self.problem or "")
         return replace(robot, up=found.up, up_source="imu", up_std_rad=found.std_rad)
 
-    def up_at(self, camera_frame: str, stamp_ns: int) -> tuple[UpDirection | None, str | None]:
-        """Up in the camera's frame at a stamp, or None and a sentence that says why."""
+    def up_at(self, camera_frame: str) -> tuple[UpDirection | None, str | None]:
+        """Up in the camera's frame at the image's stamp, or None and a sentence that says why."""
         with self._lock:
-            found, reason = self._gravity.up_at(stamp_ns)
+            found, reason = self._gravity.up_at(self._transforms.stamp_ns)
             frame_id = self._frame_id
         if found is None:
             return None, f"no up from {self.topic}: {reason}"
         try:
-            pose = self._listener.lookup(camera_frame, frame_id, stamp_ns, self._node.param("tf_timeout_s"))
+            pose = self._transforms.lookup(camera_frame, frame_id)
         except TransformError as error:
             return None, f"no up from {self.topic}: {error}"
         return UpDirection(pose.rotation @ found.up, found.std_rad), None

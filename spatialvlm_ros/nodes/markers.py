@@ -13,6 +13,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from ..geometry.rigid import RigidTransform
 from ..language.sentences import number
+from ..scene.drawing import points_in_scene
 from ..scene.facts import METRE, SpatialFact, Status
 from ..scene.scene import Scene, SceneObject
 from .conversions import header, point_to_msg, pose_to_msg
@@ -80,16 +81,18 @@ def _text(scene: Scene, namespace: str, marker_id: int, place: npt.NDArray[np.fl
 
 
 def _fact_markers(scene: Scene, fact: SpatialFact, index: int) -> list[Marker]:
-    line = _marker(fact.stamp_ns, fact.frame_id, "line", index, Marker.LINE_LIST, _LINE, 0.9)
+    frame_id, points = scene.frame_id, points_in_scene(scene, fact)
+    if points is None:  # the output frame, which tf knows
+        frame_id, points = fact.frame_id, np.stack([fact.subject_point, fact.object_point])
+    line = _marker(fact.stamp_ns, frame_id, "line", index, Marker.LINE_LIST, _LINE, 0.9)
     line.scale.x = 0.003
-    line.points = [point_to_msg(fact.subject_point), point_to_msg(fact.object_point)]
-    ends = _marker(fact.stamp_ns, fact.frame_id, "contact", index, Marker.SPHERE_LIST, _LINE, 0.9)
+    line.points = [point_to_msg(point) for point in points]
+    ends = _marker(fact.stamp_ns, frame_id, "contact", index, Marker.SPHERE_LIST, _LINE, 0.9)
     ends.scale = Vector3(x=0.012, y=0.012, z=0.012)
     ends.points = list(line.points)
-    middle = (fact.subject_point + fact.object_point) / 2
     label = number(fact.value, 0.0 if math.isnan(fact.std) else fact.std, fact.unit)
-    text = _marker(fact.stamp_ns, fact.frame_id, "number", index, Marker.TEXT_VIEW_FACING, _LINE, 1.0)
-    text.pose.position = point_to_msg(middle)
+    text = _marker(fact.stamp_ns, frame_id, "number", index, Marker.TEXT_VIEW_FACING, _LINE, 1.0)
+    text.pose.position = point_to_msg(points.mean(axis=0))
     text.scale.z = 0.02
     text.text = label
     return [line, ends, text]

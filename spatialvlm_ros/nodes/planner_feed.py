@@ -78,9 +78,15 @@ class PlannerFeed:
             self._node.get_logger().warning(f"ignored facts: {error}", throttle_duration_sec=5.0)
             return
         with self._lock:
-            self._facts.update({fact.query: fact for fact in facts})
+            # spatial_node publishes the facts of all who ask; those of others are no part of a task.
+            wanted = self._wanted()
+            self._facts.update({fact.query: fact for fact in facts if fact.query in wanted})
 
     # -- what is asked for ----------------------------------------------------------------------------------------------
+
+    def _wanted(self) -> frozenset[Query]:
+        """What all tasks need; the lock is held."""
+        return frozenset(query for asked in self._sessions.values() for query in asked)
 
     def ask(self, session: int, queries: Sequence[Query]) -> None:
         """Set what one task needs; tells spatial_node when the sum over all tasks changed. Does not wait."""
@@ -89,7 +95,8 @@ class PlannerFeed:
                 self._sessions[session] = tuple(queries)
             else:
                 self._sessions.pop(session, None)
-            wanted = frozenset(query for asked in self._sessions.values() for query in asked)
+            wanted = self._wanted()
+            self._facts = {query: fact for query, fact in self._facts.items() if query in wanted}
             known, when_s = self._asked
             now_s = time.monotonic()
             # Sent again once in a while: spatial_node may have been restarted.
@@ -98,7 +105,6 @@ class PlannerFeed:
                 return
             self._asked = (wanted, now_s)
             ordered = list(dict.fromkeys(query for asked in self._sessions.values() for query in asked))[:256]
-            self._facts = {query: fact for query, fact in self._facts.items() if query in wanted}
         if self._client.service_is_ready():
             request = SetQueries.Request(owner="planner_node", queries=[query_to_msg(query) for query in ordered])
             self._client.call_async(request).add_done_callback(self._answered)

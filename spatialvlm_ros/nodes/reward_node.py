@@ -10,6 +10,7 @@ import math
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -164,7 +165,14 @@ class RewardNode(ManagedNode):
             self._refusal = ""
 
     def _set_task(self, request: Any, response: Any) -> Any:
-        response.error_code, response.error_msg = self._try_task(request.task.strip())
+        try:
+            response.error_code, response.error_msg = self._try_task(request.task.strip())
+        except Exception as error:  # whoever asked waits for an answer, and the node serves on
+            self.get_logger().error(f"set_task('{request.task.strip()}') failed:\n{traceback.format_exc()}")
+            response.error_code = SetTask.Response.ERROR_BAD_TASK
+            response.error_msg = (
+                f"the task cannot be set, the one before stays: {error!r}; reward_node's log says where it failed"
+            )
         response.success = response.error_code == SetTask.Response.ERROR_NONE
         if response.success and self._task is not None:
             response.stages = self._task.stage_names()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..perception.self_filter import Capsule
 from ..scene.facts import Status
 from .lifecycle import ManagedNode
 from .parameters import Param
-from .tf_listener import TransformListener
+from .tf_listener import ImageTransforms
 
 ROBOT_PARAMS = (
     Param("tool_frame", "", "tf frame of the point between the finger tips; it is what 'gripper' means. Empty: no gripper."),
@@ -64,71 +64,62 @@ def _named_frame(text: str) -> tuple[str, str]:
 
 
 class RobotStateReader:
-    """Owned by a node that declares ROBOT_PARAMS; make it in setup(). Raises ValueError on a capsule it cannot read."""
+    """Owned by a node that declares ROBOT_PARAMS; make it in setup(). Raises ValueError on a capsule or name it cannot read."""
 
-    def __init__(self, node: ManagedNode, listener: TransformListener) -> None:
-        self._node, self._listener = node, listener
+    def __init__(self, node: ManagedNode, transforms: ImageTransforms) -> None:
+        self._transforms = transforms
         self._tool_frame = node.param("tool_frame")
         self._gravity_frame = node.param("gravity_frame")
         self._world_frame = node.param("world_frame")
-        self._timeout_s = node.param("tf_timeout_s")
         self._capsules = [LinkCapsule.parse(text) for text in node.param("robot_capsules") if text.strip()]
         self._places = dict(_named_frame(text) for text in node.param("named_frames") if text.strip())
-        self._unknown: set[str] = set()
         self.problem: str | None = None
 
-    def read(self, camera_frame: str, stamp_ns: int, views: Iterable[str] = ()) -> RobotState:
-        """The state at a stamp, with the frames that queries are seen from.
+    def read(self, camera_frame: str, views: Iterable[str] = ()) -> RobotState:
+        """The state at the stamp of the image that ``transforms`` has begun, with the frames that queries are seen from.
 
         What tf does not give is left out and said in ``problem``; it never raises.
         """
-        frames = dict.fromkeys((self._tool_frame, *(c.frame_id for c in self._capsules), self._gravity_frame, self._world_frame))
-        wanted = [(camera_frame, frame) for frame in frames if frame]
-        error = self._listener.wait_for(wanted, stamp_ns, self._timeout_s)
-        self.problem = None if error is None else str(error)
-        tool, tool_error = self._lookup(camera_frame, self._tool_frame, stamp_ns)
+        own = (self._tool_frame, *(c.frame_id for c in self._capsules), self._gravity_frame, self._world_frame)
+        views = [view for view in views if view not in ("", "canonical")]
+        wanted = dict.fromkeys(frame for frame in (*own, *views, *self._places.values()) if frame)
+        poses = {frame: self._lookup(camera_frame, frame) for frame in wanted}
+        self.problem = next((pose for frame in own if isinstance(pose := poses.get(frame), str)), None)
+        tool, tool_error = _split(poses.get(self._tool_frame))
         status, text = Status.NOT_FOUND, "no gripper: set parameter tool_frame to the tf frame of the tool point"
         if tool_error is not None:
             status, text = Status.NO_TRANSFORM, f"gripper: {tool_error}"
-        gravity, gravity_error = self._lookup(camera_frame, self._gravity_frame, stamp_ns)
-        world, _ = self._lookup(camera_frame, self._world_frame, stamp_ns)
+        gravity, gravity_error = _split(poses.get(self._gravity_frame))
+        world, _ = _split(poses.get(self._world_frame))
         return RobotState(
             camera_from_tool=tool,
             tool_status=status,
             tool_text=text,
-            capsules=self._place_capsules(camera_frame, stamp_ns),
+            capsules=self._place_capsules(poses),
             up=None if gravity is None else gravity.rotation[:, 2],
             up_problem="" if gravity_error is None else f"gravity_frame: {gravity_error}",
             world_from_camera=RigidTransform.identity() if world is None else world.inverse(),
-            frames={view: self._frame(camera_frame, view, stamp_ns) for view in views if view not in ("", "canonical")},
-            places={name: self._frame(camera_frame, frame, stamp_ns) for name, frame in self._places.items()},
+            frames={view: poses[view] for view in views},
+            places={name: poses[frame] for name, frame in self._places.items()},
         )
 
-    def _frame(self, camera_frame: str, frame: str, stamp_ns: int) -> RigidTransform | str:
-        """Pose of a frame, or why it is not known. Only the first image waits for a frame that nobody knows."""
+    def _lookup(self, camera_frame: str, frame: str) -> RigidTransform | str:
+        """Pose of a frame in the camera's, or why it is not known."""
         try:
-            timeout_s = 0.0 if frame in self._unknown else self._timeout_s
-            pose = self._listener.lookup(camera_frame, frame, stamp_ns, timeout_s)
+            return self._transforms.lookup(camera_frame, frame)
         except TransformError as error:
-            self._unknown.add(frame)
             return str(error)
-        self._unknown.discard(frame)
-        return pose
 
-    def _lookup(self, camera_frame: str, frame: str, stamp_ns: int) -> tuple[RigidTransform | None, str | None]:
-        if not frame:
-            return None, None
-        try:
-            return self._listener.buffer.lookup(camera_frame, frame, stamp_ns), None
-        except TransformError as error:
-            return None, str(error)
-
-    def _place_capsules(self, camera_frame: str, stamp_ns: int) -> list[Capsule]:
+    def _place_capsules(self, poses: Mapping[str, RigidTransform | str]) -> list[Capsule]:
         placed = []
-        poses = {frame: self._lookup(camera_frame, frame, stamp_ns)[0] for frame in {c.frame_id for c in self._capsules}}
         for capsule in self._capsules:
             pose = poses[capsule.frame_id]
-            if pose is not None:
+            if isinstance(pose, RigidTransform):
                 start, end = pose.apply(np.array([capsule.start, capsule.end]))
                 placed.append(Capsule(start, end, capsule.radius_m))
         return placed
+
+
+def _split(pose: RigidTransform | str | None) -> tuple[RigidTransform | None, str | None]:
+    """(pose, None), (None, why there is none), or (None, None) for a frame that is not set."""
+    return (None, pose) if isinstance(pose, str) else (pose, None)

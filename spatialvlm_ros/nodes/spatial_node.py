@@ -32,7 +32,7 @@ from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
-from ..scene.sync import Triple
+from ..scene.sync import NewestSlot, Triple
 from .conversions import array_to_image, frame_from_messages
 from .imu_input import IMU_PARAMS, ImuInput
 from .lifecycle import ManagedNode, run_node
@@ -42,10 +42,12 @@ from .rgbd_input import INPUT_PARAMS, RgbdInput
 from .robot_state import ROBOT_PARAMS, RobotStateReader
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
 from .spatial_actions import NUM_THREADS, QueryActions, Request
-from .tf_listener import TransformListener
+from .tf_listener import ImageTransforms, TransformListener
 
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _PICTURES = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+# Longest wait at cleanup for the image in work.
+_JOIN_S = 5.0
 
 
 class SpatialNode(ManagedNode):
@@ -71,7 +73,7 @@ class SpatialNode(ManagedNode):
         self._queries: dict[str, list[Query]] = {}
         self._requests: list[Request] = []
         self._worker: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._closing: threading.Event | None = None
         self._reset_wanted = threading.Event()
         self._reset_statistics()
 
@@ -86,12 +88,12 @@ class SpatialNode(ManagedNode):
 
     def setup(self) -> None:
         self._reset_statistics()
-        self._closing.clear()
         self._queries = {"parameters": _parse_queries(self.param("queries"))}
         self._engine = SpatialEngine(EngineConfig(noise=PRESETS[self.param("depth_noise")]))
         self._listener = TransformListener(self)
-        self._robot = RobotStateReader(self, self._listener)
-        self._imu = ImuInput(self, self._listener)
+        self._transforms = ImageTransforms(self._listener, self.param("tf_timeout_s"))
+        self._robot = RobotStateReader(self, self._transforms)
+        self._imu = ImuInput(self, self._transforms)
         self._scene_publisher = self.own_publisher(SceneMsg, "~/scene", _RESULTS)
         self._facts_publisher = self.own_publisher(SpatialFactArray, "~/facts", _RESULTS)
         self._marker_publisher = self.own_publisher(MarkerArray, "~/markers", _RESULTS)
@@ -101,7 +103,8 @@ class SpatialNode(ManagedNode):
         self.own_service(SetQueries, "~/set_queries", self._set_queries)
         self.own_service(Trigger, "~/reset", self._reset)
         self._actions = QueryActions(self, self, self.param("request_timeout_s"))
-        self._worker = threading.Thread(target=self._work, name="measure", daemon=True)
+        self._closing = threading.Event()
+        self._worker = threading.Thread(target=self._work, args=(self._closing, self._input.slot), name="measure", daemon=True)
         self._worker.start()
 
     def start(self) -> None:
@@ -112,10 +115,13 @@ class SpatialNode(ManagedNode):
         self._actions.running.wait_until_ended()
 
     def teardown(self) -> None:
-        self._closing.set()
+        if self._closing is not None:
+            self._closing.set()
         if self._worker is not None:
             self._input.slot.close()
-            self._worker.join(timeout=5.0)
+            self._worker.join(timeout=_JOIN_S)
+            if self._worker.is_alive():
+                self.get_logger().warning(f"an image is still being measured after {_JOIN_S} s; its result will be dropped")
             self._worker = None
 
     def diagnostics(self) -> tuple[bytes, str, dict[str, str]]:
@@ -183,21 +189,28 @@ class SpatialNode(ManagedNode):
         self._reset_wanted.set()
         self._marker_publisher.publish(clear_markers())
 
-    def _work(self) -> None:
-        """Body of the worker thread: the newest frame, one at a time, until cleanup."""
+    def _work(self, closing: threading.Event, slot: NewestSlot[Triple]) -> None:
+        """Body of the worker thread: the newest frame, one at a time, until cleanup.
+
+        The event and the slot are its own: it may outlast the cleanup, and the node's are then those of another worker.
+        """
         last = time.monotonic()
-        while not self._closing.is_set():
-            triple = self._input.slot.take(0.5)
+        while not closing.is_set():
+            triple = slot.take(0.5)
             if triple is None or not self.active:
                 continue
+            problem: Exception | None = None
             try:
-                self._process(triple)
-                self._last_problem = ""
-            except ValueError as error:
-                self._refuse(error)
+                self._process(triple, closing)
             except Exception as error:
-                self._refuse(error)
-                self.get_logger().error(f"frame failed: {error!r}", throttle_duration_sec=5.0)
+                problem = error
+            if closing.is_set():
+                # What it used was destroyed meanwhile, and the counts are of the next worker.
+                return
+            if problem is None:
+                self._last_problem = ""
+            else:
+                self._refuse(problem)
             now = time.monotonic()
             self._period_s += 0.1 * (min(now - last, 10.0) - self._period_s)
             last = now
@@ -208,8 +221,10 @@ class SpatialNode(ManagedNode):
         self._refused[cause] = self._refused.get(cause, 0) + 1
         self._last_problem = str(error)
         self.get_logger().warning(f"frame refused: {error}", throttle_duration_sec=5.0)
+        if not isinstance(error, ValueError):
+            self.get_logger().error(f"frame failed: {error!r}", throttle_duration_sec=5.0)
 
-    def _process(self, triple: Triple) -> None:
+    def _process(self, triple: Triple, closing: threading.Event) -> None:
         frame = frame_from_messages(triple.color, triple.depth, triple.info)
         if self._reset_wanted.is_set():
             self._reset_wanted.clear()
@@ -219,9 +234,12 @@ class SpatialNode(ManagedNode):
             requests = list(self._requests)
         asked = (*queries, *(request.query for request in requests))
         names = [name for query in asked for name in query.names]
-        robot = self._robot.read(frame.frame_id, frame.stamp_ns, dict.fromkeys(query.view for query in asked))
-        robot = self._imu.add_up(robot, frame.frame_id, frame.stamp_ns)
+        self._transforms.begin(frame.stamp_ns)
+        robot = self._robot.read(frame.frame_id, dict.fromkeys(query.view for query in asked))
+        robot = self._imu.add_up(robot, frame.frame_id)
         scene = self._engine.observe(frame, names, robot)
+        if closing.is_set():
+            return
         facts = self._facts_in(scene, queries)
         self._publish(frame, scene, facts)
         for request in requests:
@@ -234,7 +252,7 @@ class SpatialNode(ManagedNode):
         if not frame_id or frame_id == scene.frame_id:
             return self._engine.facts(scene, queries)
         try:
-            output = self._listener.lookup(frame_id, scene.frame_id, scene.stamp_ns, self.param("tf_timeout_s"))
+            output = self._transforms.lookup(frame_id, scene.frame_id)
         except TransformError as error:
             facts = self._engine.facts(scene, queries)
             return [fact if fact.query.view else _without_frame(fact, str(error)) for fact in facts]

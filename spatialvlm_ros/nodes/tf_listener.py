@@ -11,7 +11,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from tf2_msgs.msg import TFMessage
 
 from ..geometry.rigid import RigidTransform
-from ..geometry.transform_buffer import ExtrapolationError, TransformBuffer, TransformError, UnknownFrameError
+from ..geometry.transform_buffer import ExtrapolationError, TransformBuffer, UnknownFrameError
 from .conversions import stamp_to_ns, transform_from_msg
 from .lifecycle import ManagedNode
 
@@ -33,28 +33,24 @@ class TransformListener:
         """Forget moving transforms, after a backward jump of time."""
         self.buffer.clear()
 
-    def lookup(self, target: str, source: str, stamp_ns: int, timeout_s: float) -> RigidTransform:
-        """``target_from_source`` at a stamp, waiting up to ``timeout_s`` (wall time) for it. Raises TransformError."""
+    def lookup(self, target: str, source: str, stamp_ns: int, timeout_s: float, *, await_unknown: bool = True) -> RigidTransform:
+        """``target_from_source`` at a stamp, waiting up to ``timeout_s`` (wall time) for it.
+
+        ``await_unknown``: also wait for frames that tf has not heard of or does not connect, not only for a newer transform.
+        Raises TransformError, at once where waiting cannot help.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             try:
                 return self.buffer.lookup(target, source, stamp_ns)
-            except (UnknownFrameError, ExtrapolationError) as error:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0 or (isinstance(error, ExtrapolationError) and not error.too_new):
+            except UnknownFrameError:
+                if not await_unknown or time.monotonic() >= deadline:
+                    raise
+            except ExtrapolationError as error:
+                if not error.too_new or time.monotonic() >= deadline:
                     raise
             with self._arrived:
-                self._arrived.wait(min(remaining, 0.02))
-
-    def wait_for(self, frames: list[tuple[str, str]], stamp_ns: int, timeout_s: float) -> TransformError | None:
-        """Wait until each (target, source) is known at a stamp; the first error when the time is up, else None."""
-        deadline = time.monotonic() + timeout_s
-        for target, source in frames:
-            try:
-                self.lookup(target, source, stamp_ns, max(0.0, deadline - time.monotonic()))
-            except TransformError as error:
-                return error
-        return None
+                self._arrived.wait(min(max(0.0, deadline - time.monotonic()), 0.02))
 
     def _receive(self, message: Any, static: bool) -> None:
         for transform in message.transforms:
@@ -72,3 +68,43 @@ class TransformListener:
                 f"ignored transform '{message.header.frame_id}' -> '{message.child_frame_id}': {error}",
                 throttle_duration_sec=5.0,
             )
+
+
+class ImageTransforms:
+    """Transforms at the stamps of images, one image after the other. For the one thread that measures them.
+
+    All lookups of an image share one deadline, ``timeout_s`` of wall time from its begin(): however many frames are missing, an
+    image waits no longer. Frames that tf has never heard of, or does not connect, cost that once: the next images ask for
+    them without waiting, as long as they ask. A frame that tf knows is always waited for: the transform of a moving one comes
+    a little after the image.
+    """
+
+    def __init__(self, listener: TransformListener, timeout_s: float) -> None:
+        self._listener, self._timeout_s = listener, timeout_s
+        self.stamp_ns = 0
+        self._deadline = 0.0
+        self._asked: set[tuple[str, str]] = set()
+        self._unknown: set[tuple[str, str]] = set()
+
+    def begin(self, stamp_ns: int) -> None:
+        """A new image with its stamp."""
+        self.stamp_ns, self._deadline = stamp_ns, time.monotonic() + self._timeout_s
+        # Names come with requests from outside: those that are no longer asked for must not pile up.
+        self._unknown &= self._asked
+        self._asked = set()
+
+    def lookup(self, target: str, source: str) -> RigidTransform:
+        """``target_from_source`` at the image's stamp, waiting for it within the image's deadline. Raises TransformError."""
+        pair = (target, source)
+        self._asked.add(pair)
+        remaining_s = self._deadline - time.monotonic()
+        try:
+            pose = self._listener.lookup(target, source, self.stamp_ns, remaining_s, await_unknown=pair not in self._unknown)
+        except UnknownFrameError:
+            self._unknown.add(pair)
+            raise
+        except ExtrapolationError:
+            self._unknown.discard(pair)
+            raise
+        self._unknown.discard(pair)
+        return pose

@@ -17,6 +17,13 @@ from ..scene.facts import Query, SpatialFact
 GRIPPER = "gripper"
 # A fact's point this near a box's middle speaks of that box: both come from the same measurement.
 _SAME_M = 0.02
+# Relations whose facts' points are the middles of the things they name. Points of others lie on surfaces or in free space.
+CENTRE_RELATIONS = frozenset(
+    {
+        "distance", "horizontal_distance", "vertical_distance", "height", "width", "elevation",
+        "left_difference", "right_difference", "behind_difference", "front_difference", "above_difference", "below_difference",
+    }
+)  # fmt: skip
 
 FrameLookup = Callable[[str, int], RigidTransform]
 """``planning_from(frame_id, stamp_ns)``; raises LookupError when it is not known."""
@@ -203,17 +210,20 @@ def _apart_m(box: SeenBox, planning_from_scene: RigidTransform, point: FloatArra
 
 
 def point_of(name: str, facts: Mapping[Query, SpatialFact], from_frame: FrameLookup) -> FloatArray | None:
-    """(3,) middle of a named thing in the planning frame, from the newest fact that has it; None when no fact tells."""
-    best: tuple[int, FloatArray, str] | None = None
+    """(3,) middle of a named thing in the planning frame, from the newest fact that has it; None when no fact tells.
+
+    Only facts of ``CENTRE_RELATIONS`` count, and none with a view: its points are in the view's frame, which tf need not know.
+    """
+    known: list[tuple[SpatialFact, FloatArray]] = []
     for query, fact in facts.items():
-        if query.relation == "gap" or not fact.status.has_value:
+        if query.relation not in CENTRE_RELATIONS or query.view or not fact.status.has_value:
             continue
         for who, point in ((query.subject, fact.subject_point), (query.object, fact.object_point)):
-            if who == name and np.isfinite(point).all() and (best is None or fact.stamp_ns > best[0]):
-                best = (fact.stamp_ns, point, fact.frame_id)
-    if best is None:
-        return None
-    try:
-        return from_frame(best[2], best[0]).apply(best[1])
-    except LookupError:
-        return None
+            if who == name and np.isfinite(point).all():
+                known.append((fact, point))
+    for fact, point in sorted(known, key=lambda one: -one[0].stamp_ns):
+        try:
+            return from_frame(fact.frame_id, fact.stamp_ns).apply(point)
+        except LookupError:
+            continue  # its frame is not known at its stamp; that of an older fact may be
+    return None

@@ -1,6 +1,6 @@
 """A recorded episode as arrays: facts beside the truth, rewards, dropped frames, latencies.
 
-Truth is whatever facts carry the source GROUND_TRUTH; it is matched by relation and names, and in time by interpolation between
+Truth is whatever facts carry the source GROUND_TRUTH; it is matched by query, and in time by interpolation between
 neighbours, never beyond them. Facts without a value are NaN and stay in the arrays: they are what coverage is about.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,12 @@ def load_episode(path: str | Path, *, max_gap_s: float = 0.2) -> Episode:
     )  # fmt: skip
 
 
+def query_of(entry: Any) -> Query:
+    """The query that a SpatialFact of a bag answers. Bags older than ``third``, ``amount`` and ``view`` lack these: empty."""
+    third, view = str(getattr(entry, "third", "")), str(getattr(entry, "view", ""))
+    return Query(entry.relation, entry.subject, entry.object, third, float(getattr(entry, "amount", 0.0)), view)
+
+
 def _collect_facts(found: _Collected, message: BagMessage) -> None:
     entries = message.message.facts
     is_truth = any(entry.source == Source.GROUND_TRUTH for entry in entries)
@@ -159,14 +165,14 @@ def _collect_facts(found: _Collected, message: BagMessage) -> None:
         found.arrays.setdefault(message.stamp_ns, message.log_ns)
     for entry in entries:
         side = found.truth if entry.source == Source.GROUND_TRUTH else found.measured
-        rows = side[Query(entry.relation, entry.subject, entry.object, entry.third, entry.amount, entry.view)]
+        rows = side[query_of(entry)]
         rows.unit = entry.unit or rows.unit
         rows.rows.append((message.stamp_ns, float(entry.value), float(entry.std), int(entry.status)))
 
 
 def _series(query: Query, rows: _Rows, truth: dict[Query, _Rows], max_gap_s: float) -> FactSeries:
     stamps, value, std, status = rows.columns()
-    turned = Query(query.relation, query.object, query.subject)
+    turned = replace(query, subject=query.object, object=query.subject)
     known = truth.get(query) or (truth.get(turned) if query.relation in _SYMMETRIC else None)
     true = np.full(len(stamps), np.nan) if known is None else interpolate(stamps, *known.columns()[:2], max_gap_s)
     return FactSeries(query, rows.unit, stamps, value, std, status, true)

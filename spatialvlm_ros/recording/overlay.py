@@ -20,7 +20,7 @@ from ..scene.frame import RGBDFrame
 from ..scene.scene import SceneObject
 from .bag_reader import BagError, BagReader
 from .bag_reader import stamp_ns as to_ns
-from .episode import FACTS_TYPE, REWARD_TYPE, color_topic
+from .episode import FACTS_TYPE, REWARD_TYPE, color_topic, query_of
 from .video import write_video
 
 Picture = npt.NDArray[np.uint8]
@@ -179,11 +179,12 @@ def _draw_object(picture: Picture, frame: RGBDFrame, message: Any) -> None:
 
 def _choose_fact(facts: list[Any], reward: Any, query: Query | None) -> Any:
     """The distance to draw: asked for, or used by the reward's stage, or the gripper's first one; None without any."""
-    by_query = {Query(fact.relation, fact.subject, fact.object): fact for fact in facts if fact.unit == "m" and fact.object}
+    by_query = {query_of(fact): fact for fact in facts if fact.unit == "m" and fact.object}
     if query is not None:
         return by_query.get(query)
-    names = "\n".join(term.name for term in reward.terms) if reward is not None else ""
-    used = [fact for known, fact in by_query.items() if str(known) in names]
+    # The whole name of a term, its stage and its query: "distance(a, b)" is a part of "distance(a, b) seen from base_link", too.
+    terms = {term.name for term in reward.terms} if reward is not None else set()
+    used = [fact for known, fact in by_query.items() if terms & {f"{reward.stage}/{keep}{known}" for keep in ("", "keep ")}]
     of_gripper = [
         fact for known, fact in by_query.items() if known.relation == "distance" and "gripper" in (known.subject, known.object)
     ]
@@ -222,7 +223,7 @@ def _draw_strip(strip: Picture, reward: Any, fact: Any) -> None:
 
     width = strip.shape[1]
     if fact is not None:
-        text = f"{Query(fact.relation, fact.subject, fact.object)}  {_distance_text(fact)}"
+        text = f"{query_of(fact)}  {_distance_text(fact)}"
         size = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0]
         put_text(strip, text, (width - size - 8, 20), _LINE)
     if reward is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ..scene.facts import PROBABILITY, Query, SpatialFact, Status
+from ..scene.facts import METRE, PROBABILITY, Query, SpatialFact, Status
 from ..scene.relations import RELATIONS
 from .potential import TAIL, MedianFilter, active_share, curve, stage_bands
 from .task import Constraint, Reference, Stage, TaskError, TaskSpec
@@ -259,7 +259,7 @@ class RewardAnnotator:
     def _driving(self, readings: dict[Query, _Reading]) -> tuple[float, float]:
         """The length that drives the current stage: of its first goal in metres, else of its first keep in metres."""
         for constraint in self.task.stages[self._stage].constraints:
-            if constraint.unit != PROBABILITY:
+            if constraint.unit == METRE:
                 reading = readings.get(constraint.query)
                 return (reading.raw, reading.std) if reading else (math.nan, math.nan)
         return math.nan, math.nan

@@ -60,7 +60,7 @@ class Reference(Enum):
 class Constraint:
     """One condition on one fact.
 
-    All numbers are in the relation's unit: metres for estimates, probability for predicates.
+    All numbers are in the relation's unit: "m", "rad" or "count" for estimates, "probability" for predicates.
 
     Attributes:
         target: the number to be at most or at least; for a predicate the probability that its verdict needs.
@@ -144,7 +144,7 @@ class TaskSpec:
     Attributes:
         name: the instruction or the file's name for it.
         stages: in order; the last one's goals and keeps together are the task's success.
-        parameters: names that ``{...}`` in subjects and objects stand for; a task that has any must be bound before
+        parameters: names that ``{...}`` in subjects, objects and thirds stand for; a task that has any must be bound before
             use.
         gamma: the learner's discount for one ``nominal_dt_s``; a frame that took longer is discounted by gamma^(dt /
             nominal_dt_s).
@@ -203,7 +203,8 @@ class TaskSpec:
 
 
 def _fill(text: str, names: Mapping[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: names[match[1]].strip(), text)
+    """Braces around anything but a parameter stay: a description may hold some, names are checked before."""
+    return _PLACEHOLDER.sub(lambda match: names.get(match[1], match[0]).strip(), text)
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -260,7 +261,7 @@ def _check_stage(field: str, stage: Stage, parameters: tuple[str, ...]) -> None:
 def _check_constraint(field: str, constraint: Constraint, parameters: tuple[str, ...]) -> None:
     query = constraint.query
     check_query(field, query)
-    for part, name in (("subject", query.subject), ("object", query.object)):
+    for part, name in (("subject", query.subject), ("object", query.object), ("third", query.third)):
         for placeholder in _PLACEHOLDER.findall(name):
             if placeholder not in parameters:
                 known = _listed(parameters) or "none"
@@ -269,7 +270,7 @@ def _check_constraint(field: str, constraint: Constraint, parameters: tuple[str,
                 )
     is_predicate = RELATIONS[query.relation].kind is not Kind.ESTIMATE
     if is_predicate != constraint.want.of_predicate:
-        cure = "use 'is: true' or 'is: false'" if is_predicate else "use 'at_most' or 'at_least' with a length"
+        cure = "use 'is: true' or 'is: false'" if is_predicate else "use 'at_most' or 'at_least' with a number"
         kind = "true or false" if is_predicate else "a number"
         raise TaskError(field, constraint.want.value, f"'{query.relation}' is {kind}: {cure}")
     if is_predicate:

@@ -7,6 +7,7 @@ day. Whatever is wrong, the error names the file, the field, the value, and the 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ..scene.facts import METRE, PROBABILITY, Query
+from ..scene.facts import COUNT, METRE, PROBABILITY, RADIAN, Query
 from ..scene.relations import RELATIONS
 from .task import UNITS, Constraint, Reference, Stage, TaskError, TaskSpec, Want, check_query
 
@@ -40,8 +41,14 @@ _CONSTRAINT_KEYS = (
 )
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Z]*)\s*")
 _MAX_BYTES = 1_000_000
-# In the relation's unit; the same as the defaults of task.at_most and task.is_true.
-_DEFAULTS = {METRE: {"tolerance": 0.02, "scale": 0.05}, PROBABILITY: {"tolerance": 0.5, "scale": 0.5}}
+# In the relation's unit; for lengths and predicates the same as the defaults of task.at_most and task.is_true.
+# 15 degrees are half an hour of the clock, by which directions are told in words; half a thing lies between two counts.
+_DEFAULTS = {
+    METRE: {"tolerance": 0.02, "scale": 0.05},
+    RADIAN: {"tolerance": math.radians(15), "scale": math.radians(30)},
+    COUNT: {"tolerance": 0.5, "scale": 1.0},
+    PROBABILITY: {"tolerance": 0.5, "scale": 0.5},
+}
 
 
 def load_task(path: str | Path) -> TaskSpec:
@@ -142,11 +149,14 @@ def _flag(field: str, value: object) -> bool:
 def _plain(field: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TaskError(field, value, "give a number without unit")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise TaskError(field, "a whole number of many digits", "give a number that a float can hold") from error
 
 
 def parse_quantity(field: str, value: object, unit: str) -> float:
-    """The number of "3 cm" in SI ``unit``. A probability is a plain number. Raises TaskError."""
+    """The number of "3 cm" in SI ``unit``. A probability and a count are plain numbers. Raises TaskError."""
     known = UNITS[unit]
     if "" in known:
         return _plain(field, value)
@@ -206,7 +216,8 @@ def _constraint(field: str, value: object) -> Constraint:
     relation, *names, view = (
         _text(f"{field}.{key}", given.get(key, "")) for key in ("relation", "subject", "object", "third", "view")
     )
-    query = Query(relation, names[0], names[1], names[2], _plain(f"{field}.amount", given.get("amount", 0.0)), view)
+    amount_m = parse_quantity(f"{field}.amount", given["amount"], METRE) if "amount" in given else 0.0
+    query = Query(relation, names[0], names[1], names[2], amount_m, view)
     check_query(field, query)
     wants = [key for key in ("at_most", "at_least", "is") if key in given]
     if len(wants) != 1:
@@ -217,7 +228,7 @@ def _constraint(field: str, value: object) -> Constraint:
         want = Want(wants[0])
     unit = RELATIONS[query.relation].unit
     if want.of_predicate != (unit == PROBABILITY):
-        cure = "use 'is: true' or 'is: false'" if unit == PROBABILITY else "use 'at_most' or 'at_least' with a length"
+        cure = "use 'is: true' or 'is: false'" if unit == PROBABILITY else "use 'at_most' or 'at_least' with a number"
         raise TaskError(f"{field}.{wants[0]}", given[wants[0]], f"'{query.relation}' needs another form: {cure}")
     if "probability" in given and not want.of_predicate:
         raise TaskError(f"{field}.probability", given["probability"], "leave it out: it is for predicates only")
@@ -247,11 +258,13 @@ def _stage_document(stage: Stage) -> dict[str, Any]:
 def _constraint_document(constraint: Constraint) -> dict[str, Any]:
     query, is_predicate = constraint.query, constraint.want.of_predicate
     document: dict[str, Any] = {"relation": query.relation, "subject": query.subject}
-    if query.object:
-        document["object"] = query.object
+    document |= {key: name for key, name in (("object", query.object), ("third", query.third), ("view", query.view)) if name}
+    if query.amount:
+        document["amount"] = f"{float(query.amount)!r} {METRE}"
 
     def quantity(value: float) -> float | str:
-        return float(value) if is_predicate else f"{float(value)!r} {constraint.unit}"
+        # Counts and probabilities have no unit to write.
+        return float(value) if "" in UNITS[constraint.unit] else f"{float(value)!r} {constraint.unit}"
 
     if is_predicate:
         document["is"] = constraint.want is Want.IS_TRUE

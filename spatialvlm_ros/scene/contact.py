@@ -96,8 +96,8 @@ def _narrower(a: SceneObject, b: SceneObject) -> tuple[float, float]:
 
 
 @register(
-    "fits_into", Kind.PREDICATE, 2, "The {a} would {verdict} fit into an opening as wide as the {b}.", canonical=True, extent=True,
-    frame="gravity",
+    "fits_into", Kind.PREDICATE, 2, "The {a} would {verdict} fit into an opening as wide as the {b}.", canonical=True,
+    extent=True, frame="gravity",
 )  # fmt: skip
 def _fits_into(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """a, standing as it stands and turned at will, passes b's opening: b's footprint less its wall all around.

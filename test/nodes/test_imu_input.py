@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,11 @@ from tf2_msgs.msg import TFMessage
 from spatialvlm_msgs.msg import SpatialFact
 from spatialvlm_ros.geometry.gravity import STANDARD_GRAVITY_M_S2 as G
 from spatialvlm_ros.geometry.rigid import RigidTransform, rotation_from_quaternion
+from spatialvlm_ros.geometry.transform_buffer import UnknownFrameError
 from spatialvlm_ros.nodes.conversions import header
+from spatialvlm_ros.nodes.imu_input import ImuInput
 from spatialvlm_ros.nodes.rgbd_input import SENSOR_QOS
+from spatialvlm_ros.nodes.tf_listener import ImageTransforms, TransformListener
 
 UP = BASE_FROM_CAMERA.rotation[2]
 # Not the camera's axes: x forward, as ZED's IMU.
@@ -104,3 +109,39 @@ def test_gravity_of_tf_goes_first_and_is_not_replaced_when_it_is_missing(ros: An
     static = transform("base_link", FRAME, FIRST_NS, BASE_FROM_CAMERA)
     imu.bench.camera.tf_static.publish(TFMessage(transforms=[static]))
     assert imu.scene("tf").is_canonical
+
+
+def test_a_place_of_the_imu_that_nobody_tells_costs_one_wait() -> None:
+    timeout_s = 0.3
+    topics: list[str] = []
+    node: Any = SimpleNamespace(param=lambda name: "imu", own_stream=lambda kind, topic, *_: (topics.append(topic), topic)[1])
+    listener = TransformListener(node)
+    transforms = ImageTransforms(listener, timeout_s)
+    imu = ImuInput(node, transforms)
+    assert "imu" in topics
+    for age_ms in range(300, -1, -10):
+        message = Imu(header=header(FIRST_NS - age_ms * 1_000_000, "imu_frame"))
+        message.linear_acceleration.z = G
+        message.angular_velocity_covariance[0] = -1.0
+        imu._receive(message)
+    waited_s = []
+    for _ in range(3):
+        started = time.monotonic()
+        transforms.begin(FIRST_NS)
+        found, problem = imu.up_at(FRAME)
+        waited_s.append(time.monotonic() - started)
+        assert found is None and problem is not None and "no up from imu: tf has no frame" in problem
+    assert waited_s[0] >= timeout_s and max(waited_s[1:]) < timeout_s / 2
+    # The robot's own frames have used the image's time up: the IMU's adds nothing to it.
+    transforms = ImageTransforms(listener, timeout_s)
+    imu._transforms = transforms
+    transforms.begin(FIRST_NS)
+    started = time.monotonic()
+    for frame in ("tool0", "base_link"):
+        with pytest.raises(UnknownFrameError):
+            transforms.lookup(FRAME, frame)
+    assert imu.up_at(FRAME)[0] is None and time.monotonic() - started < 2 * timeout_s
+    listener._receive(TFMessage(transforms=[transform(FRAME, "imu_frame", 0, CAMERA_FROM_IMU)]), True)
+    transforms.begin(FIRST_NS)
+    found, problem = imu.up_at(FRAME)
+    assert found is not None and problem is None and np.allclose(found.up, CAMERA_FROM_IMU.rotation[:, 2], atol=1e-6)

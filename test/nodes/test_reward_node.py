@@ -162,6 +162,35 @@ def test_a_bad_task_is_refused_and_the_one_before_stays(bench, text, code, cure)
     assert bench.send(0, table(0.3)).task == "pick up the red block"
 
 
+def test_what_nobody_foresaw_is_an_answer_and_the_task_before_stays(bench, monkeypatch):
+    assert bench.set_task("pick up the red block").success
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.node, "_find", lambda text: {}["rad"])
+        answer = bench.set_task("any task")
+        assert not answer.success and answer.error_code == SetTask.Response.ERROR_BAD_TASK
+        assert "KeyError('rad')" in answer.error_msg and "the one before stays" in answer.error_msg
+    assert bench.send(0, table(0.3)).task == "pick up the red block"
+    assert bench.set_task("pick up the red block").success
+
+
+def test_a_task_of_directions_and_counts_is_set(bench, tmp_path):
+    path = tmp_path / "tidy.yaml"
+    path.write_text(
+        """
+task: tidy
+stages:
+  - name: sort
+    goal:
+      - {relation: direction, subject: cup, object: robot, at_most: 20 deg}
+      - {relation: count, subject: cup, at_least: 2}
+""",
+        encoding="utf-8",
+    )
+    answer = bench.set_task(str(path))
+    assert (answer.success, answer.error_msg, answer.stages) == (True, "", ["sort"])
+    assert bench.spatial.queries["reward_node"] == [Query("direction", "cup", "robot"), Query("count", "cup")]
+
+
 def test_what_spatial_node_refuses_is_reported(bench):
     bench.spatial.refuse = "no such relation"
     answer = bench.set_task("pick up the red block")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from table_camera import BASE_FROM_CAMERA, FRAME, Bench, transform
+from table_camera import BASE_FROM_CAMERA, FRAME, Bench, Listener, transform
 from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
 
 from spatialvlm_msgs.msg import SpatialFact
 from spatialvlm_ros.geometry.rigid import RigidTransform
@@ -81,6 +83,45 @@ def test_a_view_that_tf_does_not_know_is_refused_with_its_name(ros: Any) -> None
     assert error == "NO_TRANSFORM" and "'moon_base'" in result.error_msg and math.isnan(result.fact.value)
     _, error, result = bench.measure("left", "red block", "blue block", frame_id="canonical")
     assert error == "NONE" and result.fact.header.frame_id == "canonical"
+
+
+def test_a_moving_robot_is_found_although_its_transform_comes_after_the_image(ros: Any) -> None:
+    query = "distance; robot; red block"
+    bench = Bench(ros, gravity_frame="base_link", tf_timeout_s=1.0, named_frames=["robot = arm_base"], queries=[query]).start()
+    bench.camera.tf_static.publish(TFMessage(transforms=[transform("base_link", FRAME, 0, BASE_FROM_CAMERA)]))
+    bench.shoot_until(lambda: bench.facts.messages, "a fact before the robot is heard of")
+    assert bench.facts.messages[0].facts[0].status == SpatialFact.STATUS_NO_TRANSFORM
+    timers: list[threading.Timer] = []
+
+    def tell_later(*_: Any) -> None:
+        edge = transform("base_link", "arm_base", bench.camera.stamp_ns + 1_000_000, BASE_FROM_ROBOT)
+        timers.append(threading.Timer(0.03, bench.camera.tf.publish, (TFMessage(transforms=[edge]),)))
+        timers[-1].start()
+
+    def answered() -> list[Any]:
+        return [m.facts[0] for m in bench.facts.messages if m.facts[0].status == SpatialFact.STATUS_OK]
+
+    bench.shoot_until(lambda: len(answered()) >= 8, "facts of the moving robot", tell_later)
+    for timer in timers:
+        timer.join()
+    first = next(i for i, m in enumerate(bench.facts.messages) if m.facts[0].status == SpatialFact.STATUS_OK)
+    later = [m.facts[0].status for m in bench.facts.messages[first:]]
+    assert later.count(SpatialFact.STATUS_OK) >= len(later) - 1, "it stays found, image after image"
+
+
+def test_markers_of_a_view_are_in_a_frame_that_tf_knows(ros: Any) -> None:
+    views = ["canonical", "arm_base"]
+    bench = bench_with_robot(ros, queries=[f"distance; red block; blue block; ; ; {view}" for view in views])
+    markers = Listener(bench.client, MarkerArray, "spatial_node/markers")
+
+    def lines() -> list[Any]:
+        return [m for m in (markers.messages[-1].markers if markers.messages else ()) if m.ns == "line"]
+
+    bench.shoot_until(lambda: len(lines()) == 2, "two lines")
+    of_canonical, of_robot = lines()
+    assert of_canonical.header.frame_id == of_robot.header.frame_id == FRAME
+    for a, b in zip(of_canonical.points, of_robot.points, strict=True):
+        assert np.allclose([a.x, a.y, a.z], [b.x, b.y, b.z], atol=1e-6) and a.z > 0.2
 
 
 @pytest.mark.parametrize(

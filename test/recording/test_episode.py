@@ -1,14 +1,20 @@
 """Episodes as arrays, figures, plots and videos, on one whose numbers are known."""
 
 import json
+import re
 
 import numpy as np
 import pytest
-from sample_episode import DROPPED, DT_NS, HELD, LIFT, MISSING, NUM_FRAMES, REACH, START_NS, STD_M, truth, write_episode
+from rclpy.serialization import serialize_message
+from sample_episode import DROPPED, DT_NS, HELD, LIFT, MISSING, NUM_FRAMES, REACH, START_NS, STD_M, TOPICS, truth, write_episode
 
-from spatialvlm_ros.recording.bag_reader import BagError
+from spatialvlm_msgs.msg import Reward, RewardTerm, SpatialFact, SpatialFactArray
+from spatialvlm_ros.recording import bag_writer
+from spatialvlm_ros.recording.bag_reader import BagError, BagReader
+from spatialvlm_ros.recording.bag_writer import BagWriter
+from spatialvlm_ros.recording.definitions import definition
 from spatialvlm_ros.recording.episode import interpolate, load_episode
-from spatialvlm_ros.recording.overlay import overlay_frames, render_overlay
+from spatialvlm_ros.recording.overlay import _choose_fact, overlay_frames, render_overlay
 from spatialvlm_ros.recording.plots import plot_episode
 from spatialvlm_ros.recording.summary import summarize, write_summary
 from spatialvlm_ros.recording.video import write_video
@@ -88,9 +94,105 @@ def test_truth_is_matched_in_either_order_of_names(tmp_path):
     from spatialvlm_ros.recording.episode import _Rows, _series
 
     known = {Query("gap", "b", "a"): _Rows(rows=[(0, 0.3, 0.0, 1)]), Query("on", "b", "a"): _Rows(rows=[(0, 1.0, 0.0, 1)])}
+    known |= {Query("gap", "b", "a", view="base_link"): _Rows(rows=[(0, 0.4, 0.0, 1)])}
+    known |= {Query("reachable", "a", "b", "", 0.8): _Rows(rows=[(0, 1.0, 0.0, 1)])}
     measured = _Rows(rows=[(0, 0.31, 0.01, 1)])
     assert _series(Query("gap", "a", "b"), measured, known, 0.2).truth.tolist() == [0.3]
     assert np.isnan(_series(Query("on", "a", "b"), measured, known, 0.2).truth).all()
+    assert _series(Query("gap", "a", "b", view="base_link"), measured, known, 0.2).truth.tolist() == [0.4]
+    assert np.isnan(_series(Query("gap", "a", "b", view="canonical"), measured, known, 0.2).truth).all()
+    assert _series(Query("reachable", "a", "b", "", 0.8), measured, known, 0.2).truth.tolist() == [1.0]
+    assert np.isnan(_series(Query("reachable", "a", "b", "", 0.9), measured, known, 0.2).truth).all()
+
+
+def old_definition(message_type):
+    """The definition of a type before facts had ``third``, ``amount`` and ``view``."""
+    return re.sub(r"(?m)^(string third|float64 amount|string view) .*\n", "", definition(message_type))
+
+
+def write_old_bag(path, new, monkeypatch):
+    """The bag ``new`` once more, with facts that lack the newer fields."""
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    store = get_typestore(Stores.EMPTY)
+    for message_type in dict.fromkeys(TOPICS.values()):
+        store.register(get_types_from_msg(old_definition(message_type), message_type))
+
+    def old(message):
+        kind = store.types[message.__msgtype__]
+        return kind(**{name: old_value(getattr(message, name)) for name in names(kind)})
+
+    def names(kind):
+        return [name for name in kind.__dataclass_fields__ if name != "__msgtype__"]
+
+    def old_value(value):
+        if isinstance(value, list):
+            return [old_value(one) for one in value]
+        return old(value) if hasattr(value, "__msgtype__") else value
+
+    with BagReader(new) as read, monkeypatch.context() as patch, BagWriter(path) as bag:
+        patch.setattr(bag_writer, "definition", old_definition)
+        for topic, message_type in read.topics().items():
+            bag.add_topic(topic, message_type)
+        for entry in read.messages():
+            bag.write(entry.topic, entry.log_ns, store.serialize_cdr(old(entry.message), entry.type))
+    return path
+
+
+def test_a_bag_of_before_the_newer_fields_reads_the_same(bag, episode, tmp_path, monkeypatch):
+    path = write_old_bag(tmp_path / "old.mcap", bag, monkeypatch)
+    with BagReader(path) as read:
+        fact = next(read.messages(["/spatial_node/facts"])).message.facts[0]
+        assert not any(hasattr(fact, name) for name in ("third", "amount", "view")) and fact.relation == "distance"
+    old = load_episode(path)
+    assert list(old.facts) == list(episode.facts)
+    for query, series in episode.facts.items():
+        for name in ("stamp_ns", "value", "std", "status", "truth"):
+            np.testing.assert_array_equal(getattr(old.facts[query], name), getattr(series, name))
+    assert (old.frames, old.dropped) == (episode.frames, episode.dropped)
+    (stamp, picture), (_, wanted) = next(overlay_frames(path)), next(overlay_frames(bag))
+    assert stamp == START_NS
+    np.testing.assert_array_equal(picture, wanted)
+
+
+# One relation of the same two things, told apart by the other fields alone.
+APART = (
+    Query("gap", "cup", "can"),
+    Query("gap", "cup", "can", view="base_link"),
+    Query("gap", "cup", "can", view="canonical"),
+    Query("gap", "cup", "can", third="bowl"),
+    Query("gap", "cup", "can", amount=0.1),
+    Query("gap", "cup", "can", amount=0.2),
+)
+
+
+def message_of(query, value):
+    q = query
+    return SpatialFact(
+        relation=q.relation, subject=q.subject, object=q.object, third=q.third, amount=q.amount, view=q.view, unit="m",
+        value=value, std=0.01, source=1, status=1,
+    )  # fmt: skip
+
+
+def test_facts_that_differ_in_one_field_stay_apart(tmp_path):
+    facts = SpatialFactArray(facts=[message_of(query, float(index)) for index, query in enumerate(APART)])
+    with BagWriter(tmp_path / "e.mcap") as bag:
+        bag.add_topic("/facts", "spatialvlm_msgs/msg/SpatialFactArray")
+        bag.write("/facts", START_NS, serialize_message(facts))
+    loaded = load_episode(tmp_path / "e.mcap")
+    assert {query: series.value.tolist() for query, series in loaded.facts.items()} == {
+        q: [float(i)] for i, q in enumerate(APART)
+    }
+
+
+@pytest.mark.parametrize("index", range(len(APART)))
+@pytest.mark.parametrize("keep", ["", "keep "])
+def test_the_overlay_draws_the_fact_that_is_meant(index, keep):
+    facts = [message_of(query, float(i)) for i, query in enumerate(APART)]
+    assert _choose_fact(facts, None, APART[index]).value == index
+    terms = [RewardTerm(name="come/distance(gripper, cup)"), RewardTerm(name=f"come/{keep}{APART[index]}")]
+    assert _choose_fact(facts, Reward(stage="come", terms=terms), None).value == index
+    assert _choose_fact(facts, Reward(stage="go", terms=terms), None) is None
 
 
 def test_truth_is_interpolated_between_near_neighbours_only():

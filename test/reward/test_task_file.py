@@ -1,13 +1,15 @@
 """Task files: what is read back is what was written, and every mistake is refused by name."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from spatialvlm_ros.reward.builder import TEMPLATES, find_task, task_from_instruction, template
-from spatialvlm_ros.reward.task import Reference, TaskError, Want
+from spatialvlm_ros.reward.task import Constraint, Reference, Stage, TaskError, TaskSpec, Want, at_most, is_true
 from spatialvlm_ros.reward.task_file import TaskFileError, dump_task, load_task, load_task_text, save_task
-from spatialvlm_ros.scene.facts import Query
+from spatialvlm_ros.scene.facts import PROBABILITY, Query
+from spatialvlm_ros.scene.relations import RELATIONS
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "tasks"
 
@@ -76,6 +78,16 @@ def edited(old: str, new: str) -> str:
         (edited("object: red block, at_most", "object: 7, at_most"), "object is 7", "quotes"),
         (edited("object: red block, at_most", "object: '{thing}', at_most"), "'{thing}'", "not in the task's parameters"),
         (edited("relation: distance, subject: gripper", "relation: elevation, subject: x"), "'red block'", "leave the object"),
+        (edited("at_most: 3 cm", "third: cup, at_most: 3 cm"), "distance(gripper, red block, cup)", "leave the third"),
+        (edited("at_most: 3 cm", "amount: 0.8 m, at_most: 3 cm"), "0.8 m", "takes no amount"),
+        (edited('relation: "on"', "amount: 0.8, relation: reachable"), "stages[0].keep[0].amount is 0.8", "'0.8 m'"),
+        (edited('relation: "on"', "amount: 0.8 rad, relation: reachable"), "amount is '0.8 rad'", "m, cm, mm"),
+        (edited('relation: "on"', "amount: -8 cm, relation: reachable"), "reachable(red block, plate", "above 0"),
+        (edited('relation: "on"', "relation: reachable"), "reachable(red block, plate)", "needs a length"),
+        (edited('relation: "on"', "third: '{x}', relation: between"), "stages[0].keep[0].third is '{x}'", "parameters"),
+        (edited("relation: distance", "relation: direction"), "at_most is '3 cm'", "use a unit of rad, deg"),
+        (edited("relation: distance, subject: gripper, object: red", "relation: count, subject: red"), "'3 cm'", "without unit"),
+        (edited("gamma: 0.98", f"gamma: {10**400}"), "gamma", "a float can hold"),
         (edited("goal:", "goals:"), "'goals'", "did you mean 'goal'?"),
         (edited('{relation: "on"', '{relation: on'), "relation is True", "quotes"),
         (edited("name: reach", "name: ''"), "stages[0].name is ''", "give the stage a name"),
@@ -113,6 +125,73 @@ def test_ready_files_are_the_builders_tasks_and_survive_a_round_trip(name):
     assert load_task_text(dump_task(task)) == task
 
 
+def constraint_on(name, view=""):
+    """A constraint on a relation of the registry that fills every field the relation has; no number is a round one."""
+    relation = RELATIONS[name]
+    things = ("{subject}", "{object}", "cup")[: relation.arity]
+    amount_m = 1 / 3 if relation.takes_amount else 0.0
+    query = Query(name, *things, *("",) * (3 - len(things)), amount_m, view)
+    if relation.unit == PROBABILITY:
+        return Constraint(query, Want.IS_FALSE, 0.85, 0.1 + 0.2, 1 / 3)
+    return Constraint(query, Want.AT_LEAST, 0.1 + 0.2, 1 / 7, 2 / 3, 1.5)
+
+
+@pytest.mark.parametrize("view", ["", "canonical", "camera_link"])
+@pytest.mark.parametrize("name", RELATIONS)
+def test_every_relation_survives_a_round_trip(name, view):
+    constraint = constraint_on(name, view)
+    task = TaskSpec("all", (Stage("one", (constraint,), (constraint,)),), ("subject", "object"))
+    read = load_task_text(dump_task(task))
+    assert read == task
+    assert read.queries() == (constraint.query,)
+
+
+def test_an_amount_is_a_length_with_its_unit():
+    text = """
+task: within reach
+stages:
+  - name: reach
+    goal: [{relation: reachable, subject: cup, object: robot, amount: 80 cm, view: base_link, is: true}]
+"""
+    assert load_task_text(text).queries() == (Query("reachable", "cup", "robot", "", 0.8, "base_link"),)
+    task = load_task_text(text)
+    assert "amount: 0.8 m" in dump_task(task) and "view: base_link" in dump_task(task)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "target", "tolerance", "scale"),
+    [
+        ("relation: direction, subject: cup, object: robot, at_most: 90 deg", math.pi / 2, math.pi / 12, math.pi / 6),
+        ("relation: direction, subject: cup, object: robot, at_least: 0.1 rad", 0.1, math.pi / 12, math.pi / 6),
+        ("relation: count, subject: cup, at_least: 2", 2.0, 0.5, 1.0),
+        ("relation: width, subject: cup, at_most: 5 cm", 0.05, 0.02, 0.05),
+        ("relation: direction, subject: cup, object: robot, at_most: 1 rad, tolerance: 3 deg, scale: 0.2 rad",
+         1.0, math.radians(3), 0.2),
+    ],
+)  # fmt: skip
+def test_each_unit_has_defaults(constraint, target, tolerance, scale):
+    goal = load_task_text(f"task: t\nstages: [{{name: one, goal: [{{{constraint}}}]}}]").stages[0].goals[0]
+    assert (goal.target, goal.tolerance, goal.scale) == pytest.approx((target, tolerance, scale))
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_defaults_exist_for_every_relation(name):
+    relation = RELATIONS[name]
+    fields = ["subject: a", *["object: b"] * (relation.arity > 1), *["third: c"] * (relation.arity > 2)]
+    fields += ["amount: 0.5 m"] * relation.takes_amount
+    fields.append({"m": "at_most: 1 m", "rad": "at_most: 1 rad", "count": "at_most: 1"}.get(relation.unit, "is: true"))
+    goal = (
+        load_task_text(f"task: t\nstages: [{{name: one, goal: [{{relation: '{name}', {', '.join(fields)}}}]}}]")
+        .stages[0]
+        .goals[0]
+    )
+    assert goal.scale > 0 and goal.tolerance > 0
+    if relation.unit == "m":
+        assert goal == at_most(goal.query, 1.0)
+    elif relation.unit == PROBABILITY:
+        assert goal == is_true(goal.query)
+
+
 def test_every_ready_file_is_known():
     assert sorted(path.stem for path in CONFIG.glob("*")) == sorted(TEMPLATES)
 
@@ -134,6 +213,12 @@ def test_binding_replaces_names_and_wants_all_of_them():
         template("pick_and_place").bind({"subject": "red block"})
     with pytest.raises(TaskError, match="'thing'"):
         template("pick").bind({"thing": "red block"})
+    between = is_true(Query("between", "{subject}", "left post", "{object}"))
+    bound = TaskSpec("t", (Stage("s", (between,)),), ("subject", "object"), "{subject} at {last}, not {object}").bind(
+        {"subject": "cup", "object": "right post"}
+    )
+    assert bound.queries() == (Query("between", "cup", "left post", "right post"),)
+    assert bound.description == "cup at {last}, not right post"
     with pytest.raises(TaskError, match="two names are"):
         template("pick_and_place").bind({"subject": "plate", "object": "plate"})
 
