@@ -21,7 +21,10 @@ from .region_points import SIDES, PointArray, hidden_sides, region_points
 from .scene import Canonical, SceneObject
 
 # Share of a thing's lower rim that something in front covers, from which on its foot is not seen.
-_FOOT_COVERED = 0.2
+_FOOT_COVERED = 0.25
+# Share of the points below what counts as the bottom of a thing when it is asked whether it stands on the ground: noise alone
+# brings the lowest few of a thing on a plate that far down.
+_BOTTOM_SHARE = 0.01
 # How much less a thing's height suffers from its not being a box than its width does.
 _UPRIGHT_MISFIT = 0.25
 
@@ -189,9 +192,9 @@ def _visible_box(
     outermost = config.outermost_stds * float(noise.pixel_std_m(mean[2]))
     low, high = low + outermost * np.maximum(turned, 0), high - outermost * np.maximum(-turned, 0)
     if plane is not None:
-        bottom = float(np.quantile(outline @ plane[:3] + plane[3], config.trim_share))
-        if abs(bottom) < config.ground_snap_m:
-            low[2] -= bottom
+        lowest, bottom = np.quantile(outline @ plane[:3] + plane[3], (config.trim_share, _BOTTOM_SHARE))
+        if abs(float(bottom)) < config.ground_snap_m:
+            low[2] -= float(lowest)
             faces[2, 0] = config.ground_std_m
     return _Box(axes, low, high, faces)
 
