@@ -42,10 +42,6 @@ class Plane:
         heights: FloatArray = np.asarray(points, dtype=np.float64) @ self.normal + self.offset_m
         return heights
 
-    def flipped(self) -> Plane:
-        """The same points with the other side up."""
-        return Plane(-self.normal, -self.offset_m, self.tilt_std_rad)
-
     def basis(self) -> FloatArray:
         """(2, 3) two unit vectors in the plane; the first is the x axis projected on it (y when x is the normal)."""
         seed = np.eye(3)[0 if abs(self.normal[0]) < 0.9 else 1]

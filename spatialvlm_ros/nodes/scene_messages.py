@@ -70,10 +70,6 @@ def facts_to_msg(facts: list[SpatialFact], stamp_ns: int, frame_id: str) -> Spat
     return SpatialFactArray(header=header(stamp_ns, frame_id), facts=[fact_to_msg(fact) for fact in facts])
 
 
-def facts_from_msg(message: SpatialFactArray) -> list[SpatialFact]:
-    return [fact_from_msg(fact) for fact in message.facts]
-
-
 def object_to_msg(thing: SceneObject, stamp_ns: int) -> SceneObjectMsg:
     x, y, z = (float(v) for v in thing.extents)
     return SceneObjectMsg(

@@ -39,19 +39,3 @@ class Executor(Protocol):
 
     def cancel(self) -> None:
         """Stop the motion, if one is running. Does nothing otherwise."""
-
-
-class DryRunExecutor:
-    """Moves nothing; records what it was asked for."""
-
-    def __init__(self) -> None:
-        self.motions: list[Motion] = []
-
-    def start(self, motion: Motion) -> None:
-        self.motions.append(motion)
-
-    def poll(self) -> MotionStatus:
-        return MotionStatus(MotionState.SUCCEEDED if self.motions else MotionState.IDLE)
-
-    def cancel(self) -> None:
-        return None

@@ -89,14 +89,11 @@ class BagReader:
         self.close()
 
 
-def stamp_ns(stamp: Any) -> int:
-    """Nanoseconds of a builtin_interfaces/Time as read from a bag."""
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
 def _header_ns(message: Any, otherwise: int) -> int:
+    from ..nodes.conversions import stamp_to_ns
+
     header = getattr(message, "header", None)
-    return otherwise if header is None else stamp_ns(header.stamp)
+    return otherwise if header is None else stamp_to_ns(header.stamp)
 
 
 def _fallback_types() -> Any:

@@ -19,7 +19,6 @@ from ..scene.facts import Query, Source, Status
 from ..scene.frame import RGBDFrame
 from ..scene.scene import SceneObject
 from .bag_reader import BagError, BagReader
-from .bag_reader import stamp_ns as to_ns
 from .episode import FACTS_TYPE, REWARD_TYPE, color_topic, query_of
 from .video import write_video
 
@@ -103,11 +102,12 @@ def _keep_camera(recorded: _Recorded, info: Any) -> None:
 
 
 def _keep_transforms(buffer: TransformBuffer, message: Any, *, static: bool) -> None:
+    from ..nodes.conversions import stamp_to_ns, transform_from_msg
+
     for entry in message.transforms:
-        t, q = entry.transform.translation, entry.transform.rotation
         try:
-            transform = RigidTransform.from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
-            buffer.set_transform(entry.header.frame_id, entry.child_frame_id, to_ns(entry.header.stamp), transform, static=static)
+            transform, stamp_ns = transform_from_msg(entry.transform), stamp_to_ns(entry.header.stamp)
+            buffer.set_transform(entry.header.frame_id, entry.child_frame_id, stamp_ns, transform, static=static)
         except ValueError:
             continue  # one bad transform must not cost the video
 

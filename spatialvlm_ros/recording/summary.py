@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..evaluation.benchmark_file import plain
 from ..reward.metrics import (
     coverage,
     error_summary,
@@ -63,13 +62,8 @@ def summarize(episode: Episode) -> dict[str, Any]:
             "path_efficiency": path_efficiency(rewards.potential),
             "flicker": flicker(rewards.potential),
         }
-    cleaned: dict[str, Any] = _without_nan(result)
+    cleaned: dict[str, Any] = plain(result)
     return cleaned
-
-
-def write_summary(summary: dict[str, Any], path: str | Path) -> None:
-    """Write a summary as JSON, replacing the file."""
-    Path(path).write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _fact_figures(series: FactSeries) -> dict[str, Any]:
@@ -89,9 +83,3 @@ def _fact_figures(series: FactSeries) -> dict[str, Any]:
         "tau_1cm": tau,
         "tau_pairs": pairs,
     }
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -47,15 +47,6 @@ METRE, RADIAN, PROBABILITY, COUNT = "m", "rad", "probability", "count"
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """A number with one standard deviation, in SI ``unit``."""
-
-    value: float
-    std: float
-    unit: str = METRE
-
-
-@dataclass(frozen=True)
 class Truth:
     """Probability that a predicate holds; a verdict only beyond the stated band."""
 

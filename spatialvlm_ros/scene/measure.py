@@ -58,14 +58,12 @@ class MeasureConfig:
     covered_share: float = 0.9
 
 
-def _yaw_box(xy: FloatArray) -> tuple[FloatArray, float]:
-    """Smallest rectangle around points (N, 2): its points' hull, and the angle of its first side in [-pi/4, pi/4)."""
+def _yaw(xy: FloatArray) -> float:
+    """Angle in [-pi/4, pi/4) of the first side of the smallest rectangle around points (N, 2)."""
     import cv2
 
-    hull = cv2.convexHull(np.ascontiguousarray(xy, dtype=np.float32))
-    _, _, angle_deg = cv2.minAreaRect(hull)
-    angle = np.deg2rad(angle_deg)
-    return hull[:, 0].astype(np.float64), float((angle + np.pi / 4) % (np.pi / 2) - np.pi / 4)
+    _, _, angle_deg = cv2.minAreaRect(cv2.convexHull(np.ascontiguousarray(xy, dtype=np.float32)))
+    return float((np.deg2rad(angle_deg) + np.pi / 4) % (np.pi / 2) - np.pi / 4)
 
 
 def _axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
@@ -79,7 +77,7 @@ def _axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
             axes[:, 2] *= -1
         return axes
     basis = canonical.scene_from_canonical.rotation
-    _, yaw = _yaw_box(_trim_rows(points @ basis[:, :2], 0.002))
+    yaw = _yaw(_trim_rows(points @ basis[:, :2], 0.002))
     c, s = np.cos(yaw), np.sin(yaw)
     upright: FloatArray = basis @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
     return upright
@@ -152,11 +150,10 @@ def measure_region(
     if ball is not None:
         middle = box.axes.T @ ball[0]
         box = replace(box, low=middle - ball[1], high=middle + ball[1])
-    elif plane is not None and canonical is not None:
-        box = _completed(frame, region, outline, box, canonical, plane)
-    if plane is not None:
-        box = _down_to_the_ground(box, plane, covered, config)
-    if ball is None:
+    else:
+        if plane is not None and canonical is not None:
+            box = _completed(frame, region, outline, box, canonical, plane)
+            box = _down_to_the_ground(box, plane, covered, config)
         box = _with_misfit(box, thinned, noise, config, upright=canonical is not None)
     box = _with_hidden_faces(box, points.mean(axis=0, dtype=np.float64), covered, ball is not None, config)
     step = max(1, len(points) // config.max_kept_points)
@@ -183,13 +180,13 @@ def _visible_box(
     along = outline.astype(np.float64) @ axes
     low, high = np.quantile(along, (config.trim_share, 1 - config.trim_share), axis=0)
     mean = outline.mean(axis=0, dtype=np.float64)
-    depth_part = np.abs(axes.T @ (mean / np.linalg.norm(mean)))
+    # Positive for an axis that points away from the camera.
+    turned, pixel_std_m = axes.T @ (mean / np.linalg.norm(mean)), float(noise.pixel_std_m(mean[2]))
     across = noise.lateral_px * float(mean[2]) / focal_px
-    edge = np.hypot(depth_part * float(noise.pixel_std_m(mean[2])) / 2, np.sqrt(np.maximum(1 - depth_part**2, 0)) * across)
+    edge = np.hypot(np.abs(turned) * pixel_std_m / 2, np.sqrt(np.maximum(1 - turned**2, 0)) * across)
     faces = np.column_stack([edge, edge])
     # The outermost points of a face that is turned to the camera are its noisiest ones.
-    turned = axes.T @ (mean / np.linalg.norm(mean))
-    outermost = config.outermost_stds * float(noise.pixel_std_m(mean[2]))
+    outermost = config.outermost_stds * pixel_std_m
     low, high = low + outermost * np.maximum(turned, 0), high - outermost * np.maximum(-turned, 0)
     if plane is not None:
         lowest, bottom = np.quantile(outline @ plane[:3] + plane[3], (config.trim_share, _BOTTOM_SHARE))

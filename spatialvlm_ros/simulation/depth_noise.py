@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +85,11 @@ def add_noise(
     return np.where(invalid, np.float32(np.nan), measured).astype(np.float32)
 
 
+def _facing_std_m(z: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The first term of Nguyen's law, of a surface that faces the camera, in the type of ``z``."""
+    return np.asarray(0.0012 + 0.0019 * (z - 0.4) ** 2, dtype=z.dtype)
+
+
 def structured_light_std_m(depth_m: npt.ArrayLike, incidence: npt.ArrayLike = 0.0) -> npt.NDArray[np.float64]:
     """Axial noise of a Kinect in metres at a depth in metres and an angle of incidence in radians.
 
@@ -91,20 +97,8 @@ def structured_light_std_m(depth_m: npt.ArrayLike, incidence: npt.ArrayLike = 0.
     0.0012 + 0.0019 (z - 0.4)^2, and from 60 degrees on another 0.0001 / sqrt(z) * angle^2 / (pi/2 - angle)^2.
     """
     z, angle = np.asarray(depth_m), np.asarray(incidence)
-    std = 0.0012 + 0.0019 * (z - 0.4) ** 2
     left = np.maximum(np.pi / 2 - angle, 0.02)
-    return np.asarray(std + np.where(angle > np.pi / 3, 0.0001 / np.sqrt(z) * (angle / left) ** 2, 0.0))
-
-
-def stereo_std_m(depth_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Noise of an active-stereo camera in metres: z^2 * subpixel / (focal * baseline), with the values of sensor.py."""
-    p = SensorParameters()
-    return np.asarray(np.asarray(depth_m) ** 2 * p.subpixel_rms_px / (p.stereo_focal_px * p.baseline_m))
-
-
-def time_of_flight_std_m(depth_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Noise of a time-of-flight camera in metres: nearly constant near by, slow growth (the preset of scene/noise.py)."""
-    return PRESETS["time_of_flight"].pixel_std_m(depth_m)
+    return np.asarray(_facing_std_m(z) + np.where(angle > np.pi / 3, 0.0001 / np.sqrt(z) * (angle / left) ** 2, 0.0))
 
 
 def _structured_light(full: Float32Array, camera: CameraModel, rng: np.random.Generator) -> tuple[Float32Array, BoolArray]:
@@ -114,7 +108,7 @@ def _structured_light(full: Float32Array, camera: CameraModel, rng: np.random.Ge
     angle = incidence_rad(full, camera)
     angle[edge] = 0.0
     # Only few pixels are seen at such a slant that the second term counts.
-    std = np.float32(0.0012) + np.float32(0.0019) * (wavering - np.float32(0.4)) ** 2
+    std = _facing_std_m(wavering)
     steep = np.nonzero(angle > np.pi / 3)
     std[steep] = structured_light_std_m(wavering[steep], angle[steep])
     measured = wavering + rng.standard_normal(full.shape, dtype=np.float32) * std
@@ -139,10 +133,9 @@ def _stereo(full: Float32Array, camera: CameraModel, rng: np.random.Generator) -
 
 
 def _time_of_flight(full: Float32Array, camera: CameraModel, rng: np.random.Generator) -> tuple[Float32Array, BoolArray]:
-    law = PRESETS["time_of_flight"]
     edge = edges(full)
     wavering = jittered_edges(full, edge, rng, 0.5)
-    std = np.float32(law.floor_m) + np.float32(law.quadratic_per_m) * wavering * wavering
+    std = PRESETS["time_of_flight"].pixel_std_m(wavering).astype(np.float32)
     measured = wavering + rng.standard_normal(full.shape, dtype=np.float32) * std
     # Cameras sort out most of the pixels that mix light from both sides of an edge.
     invalid = some(edge, rng, 0.8)

@@ -262,6 +262,16 @@ def test_without_up_the_box_follows_the_points_and_the_centre_is_near() -> None:
     assert np.linalg.norm(off) < 0.03 and np.all(np.abs(off) <= 3 * np.sqrt(np.diag(thing.covariance)) + 0.01)
 
 
+def test_a_ball_whose_foot_is_covered_stays_a_ball() -> None:
+    """It may lie on something: how large it is shows in its upper part."""
+    raised = replace(BALL, centre=(0.7, 0.0, 0.09))
+    fence = Solid((0.6, 0.0, 0.035), (0.02, 0.3, 0.07))
+    picture = view([raised, fence], seed=1)
+    thing = sure(measured(picture))
+    assert thing.extents == pytest.approx([0.06] * 3, abs=0.006)
+    assert np.linalg.norm(error(thing, picture, raised)) < 0.008
+
+
 def test_kept_points_are_bounded() -> None:
     picture = view([Solid((0.5, 0.0, 0.1), (0.2, 0.3, 0.2))], seed=0)
     config = MeasureConfig(max_kept_points=100)

@@ -6,23 +6,22 @@ import numpy as np
 import pytest
 
 from spatialvlm_ros.geometry.camera import CameraModel
+from spatialvlm_ros.scene.noise import PRESETS
 from spatialvlm_ros.simulation.depth_noise import (
     FAMILIES,
     MAX_RANGE_M,
     SCALE_STD,
     add_noise,
-    stereo_std_m,
     structured_light_std_m,
-    time_of_flight_std_m,
 )
-from spatialvlm_ros.simulation.sensor import SensorParameters
+from spatialvlm_ros.simulation.sensor import SensorModel, SensorParameters
 
 CAMERA = CameraModel(320, 240, 300.0, 300.0, 159.5, 119.5)
 SMALL = CameraModel(64, 48, 60.0, 60.0, 31.5, 23.5)
 LAWS = {
     "structured_light": structured_light_std_m,
-    "stereo": stereo_std_m,
-    "time_of_flight": time_of_flight_std_m,
+    "stereo": SensorModel(320, 240, 300.0).sigma_m,
+    "time_of_flight": PRESETS["time_of_flight"].pixel_std_m,
 }
 NEAR_M, FAR_M = 0.6, 1.0
 
@@ -65,8 +64,8 @@ def test_flat_walls_have_the_noise_of_the_published_law(family: str, depth_m: fl
 def test_laws_in_numbers() -> None:
     assert structured_light_std_m(1.0) == pytest.approx(0.0012 + 0.0019 * 0.36)
     assert structured_light_std_m(1.0, np.radians(75)) == pytest.approx(0.001884 + 0.0001 * 25, rel=1e-3)
-    assert stereo_std_m(1.0) == pytest.approx(0.08 / (424 * 0.05))
-    assert time_of_flight_std_m(1.0) == pytest.approx(0.0031)
+    assert LAWS["stereo"](1.0) == pytest.approx(0.08 / (424 * 0.05))
+    assert LAWS["time_of_flight"](1.0) == pytest.approx(0.0031)
 
 
 def test_slanted_surfaces_are_noisier_for_structured_light() -> None:

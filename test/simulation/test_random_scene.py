@@ -6,14 +6,13 @@ import hashlib
 from collections import Counter
 
 import numpy as np
+import open3d as o3d
 import pytest
 
 from spatialvlm_ros.simulation import solids
 from spatialvlm_ros.simulation.random_camera import distance_to_part_m
 from spatialvlm_ros.simulation.random_scene import SUPPORT_KINDS, RandomScene, SceneSampling, Thing, random_scene
 from spatialvlm_ros.simulation.solids import Mesh
-
-o3d = pytest.importorskip("open3d")
 
 SOLIDS = {
     "box": solids.box((0.1, 0.2, 0.3)),

@@ -23,8 +23,6 @@ from spatialvlm_ros.simulation.random_scene import (
 )
 from spatialvlm_ros.simulation.raycast import OPTICAL_FRAME, STRUCTURE_LABEL, SUPPORT_LABEL, cast_depth, frame_of, render
 
-pytest.importorskip("open3d")
-
 CAMERA = CameraModel(160, 120, 140.0, 140.0, 79.5, 59.5)
 PLAIN = Texture("plain", 0.1, 0.0, np.zeros(3, np.uint8))
 # A camera in the world's axes: looks along +x, its right is -y.
