@@ -20,9 +20,9 @@ FLOORS = (
     "geometry",
     "scene",
     "simulation",
-    "expressions",
     "language",
     "perception",
+    "expressions",
     "vlm",
     "synthesis",
     "training",
@@ -56,7 +56,7 @@ ROS_MODULES = frozenset(
     )
 )
 # Slow to import, large, or absent on some machines: imported inside the function that needs them.
-HEAVY_MODULES = frozenset(("torch", "transformers", "open3d", "cv2", "mujoco", "matplotlib", "av"))
+HEAVY_MODULES = frozenset(("torch", "transformers", "open3d", "cv2", "mujoco", "matplotlib", "av", "requests"))
 
 MAX_FILE_LINES = 400
 

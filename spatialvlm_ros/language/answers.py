@@ -52,21 +52,28 @@ def measure_query(scene: Scene, query: Query, output: tuple[str, RigidTransform]
     Args:
         output: (frame name, output_from_scene) for the fact's points; a query with a view has them in that view's frame.
     """
+    return measure_with_error(scene, query, output)[0]
+
+
+def measure_with_error(
+    scene: Scene, query: Query, output: tuple[str, RigidTransform] | None = None
+) -> tuple[SpatialFact, Measurement | None]:
+    """The same with the measurement that it was made from, None where there is no value; its points are the scene's."""
     frame_id = query.view or (scene.frame_id if output is None else output[0])
     unit = RELATIONS[query.relation].unit if query.relation in RELATIONS else ""
     empty = SpatialFact(query, Status.BAD_QUERY, Source.UNKNOWN, scene.stamp_ns, frame_id, unit=unit)
     if (problem := check_query(query)) is not None:
-        return replace(empty, text=problem)
+        return replace(empty, text=problem), None
     relation = RELATIONS[query.relation]
     bindings = [scene.find(name) for name in query.names]
     if (refused := _refused(scene, relation, bindings, empty)) is not None:
-        return refused
+        return refused, None
     seen = scene.seen_from(query.view)
     if isinstance(seen, str) and relation.frame != "viewer" and isinstance(scene.views.get(query.view), RigidTransform):
         seen = scene  # it looks straight up, but only the points are told in its frame
     if isinstance(seen, str):
         status = Status.NOT_CANONICAL if query.view == "canonical" else Status.NO_TRANSFORM
-        return replace(empty, status=status, text=seen)
+        return replace(empty, status=status, text=seen), None
     return _measured(seen, relation, empty, bindings, output)
 
 
@@ -99,7 +106,7 @@ def _refused(scene: Scene, relation: Relation, bindings: list[Binding], empty: S
 
 def _measured(
     scene: Scene, relation: Relation, empty: SpatialFact, bindings: list[Binding], output: tuple[str, RigidTransform] | None
-) -> SpatialFact:
+) -> tuple[SpatialFact, Measurement | None]:
     things = [binding.thing for binding in bindings[relation.of_all :] if binding.thing is not None]
     arguments: list[object] = [bindings[0].answering, *things] if relation.of_all else list(things)
     if relation.takes_amount:
@@ -107,7 +114,7 @@ def _measured(
     measured = relation.measure(scene, *arguments)
     if not math.isfinite(measured.value):
         text = measured.note or f"'{relation.name}' cannot be measured: no support plane is known"
-        return replace(empty, status=measured.status or Status.NO_DEPTH, text=text)
+        return replace(empty, status=measured.status or Status.NO_DEPTH, text=text), None
     used = [*things, *((bindings[0].answering or ()) if relation.of_all else ())]
     statuses = [measured.status or Status.OK, *(thing.status for thing in used)]
     status = max(statuses, key=_SEVERITY.__getitem__)
@@ -122,7 +129,7 @@ def _measured(
         subject_point=points[0],
         object_point=points[1],
     )
-    return replace(fact, text=fact_sentence(fact, relation, measured))
+    return replace(fact, text=fact_sentence(fact, relation, measured)), measured
 
 
 def _points(scene: Scene, view: str, measured: Measurement, output: tuple[str, RigidTransform] | None) -> list[FloatArray]:

@@ -10,17 +10,23 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray
 from .dimensions import offset
-from .facts import truth_from_margin
 from .footprint import footprint, outline_gap, room
 from .relation import (
+    ErrorOf,
+    ErrorTerm,
     Kind,
     Measurement,
+    Reckoned,
     along,
-    edges_std,
+    apart,
+    edges_apart,
+    extent_error,
+    holds,
     length,
     nearest_points,
     pair_covariance,
     register,
+    scaled,
     up_axis,
     vertical_extent,
 )
@@ -34,33 +40,38 @@ HELD_M = 0.03
 WALL_M = 0.003
 # So much of a thing's height lies below the rim of what it is in.
 SUNK_SHARE = 0.25
+# What a fit between two outlines owes to the edge lengths of one of them: half of the mean of its level edges.
+_LEVEL_EDGES = np.array([0.25, 0.25, 0.0])
 
 
-def _holds(margin: float, std: float, a: SceneObject, b: SceneObject) -> Measurement:
-    return Measurement(truth_from_margin(margin, std).probability, float("nan"), a.centre, b.centre)
-
-
-def _least(margins: list[tuple[float, float]], a: SceneObject, b: SceneObject) -> Measurement:
+def _least(margins: list[Reckoned], a: SceneObject, b: SceneObject) -> Measurement:
     """All margins have to be positive: the least certain of them decides."""
-    probability = min(truth_from_margin(margin, std).probability for margin, std in margins)
-    return Measurement(probability, float("nan"), a.centre, b.centre)
+    measured = [holds(margin, a.centre, b.centre) for margin in margins]
+    return min(measured, key=lambda measurement: measurement.value)
 
 
-def _within(scene: Scene, point: SceneObject, box: SceneObject, reach: FloatArray) -> list[tuple[float, float]]:
-    """How far one thing's centre lies within another's faces, grown or not, and the standard deviation, metres, for each axis.
+def _within(scene: Scene, point: SceneObject, box: SceneObject, reach: FloatArray) -> list[Reckoned]:
+    """How far one thing's centre lies within another's faces, grown or not, metres, for each axis.
 
     Args:
         reach: (K,) metres from the box's centre to its faces, for its first K axes.
     """
-    in_box = np.abs(box.axes.T @ (point.centre - box.centre))
+    in_box = box.axes.T @ (point.centre - box.centre)
     covariance = pair_covariance(scene, point, box)
     return [
-        (float(far - in_box[i]), float(np.hypot(along(box.axes[:, i], covariance), box.extents_std[i] / 2)))
+        Reckoned(
+            float(far - abs(in_box[i])),
+            float(np.hypot(along(box.axes[:, i], covariance), box.extents_std[i] / 2)),
+            (
+                *apart(point, box, box.axes[:, i] * (-1.0 if in_box[i] > 0 else 1.0)),
+                ErrorTerm(ErrorOf.EXTENTS, box, np.eye(3)[i] / 2),
+            ),
+        )
         for i, far in enumerate(reach)
     ]
 
 
-def _over(scene: Scene, a: SceneObject, b: SceneObject) -> list[tuple[float, float]]:
+def _over(scene: Scene, a: SceneObject, b: SceneObject) -> list[Reckoned]:
     """How far a's centre lies within b's footprint, along both of its level axes; b's third axis is up."""
     return _within(scene, a, b, b.extents[:2] / 2)
 
@@ -68,9 +79,8 @@ def _over(scene: Scene, a: SceneObject, b: SceneObject) -> list[tuple[float, flo
 @register("on", Kind.PREDICATE, 2, "The {a} is {verdict} on the {b}.", canonical=True, frame="gravity")
 def _on(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """a stands on b: its bottom at b's top, and its centre over b's footprint and above b's."""
-    bottom, _, _ = vertical_extent(scene, a)
-    _, top, _ = vertical_extent(scene, b)
-    contact = CONTACT_M - abs(bottom - top), edges_std(scene, a, b)
+    above = edges_apart(scene, a, b, -1, 1)
+    contact = (above.negated() if above.value > 0 else above)._replace(value=CONTACT_M - abs(above.value))
     return _least([contact, *_over(scene, a, b), offset(scene, a, b, up_axis(scene))], a, b)
 
 
@@ -81,18 +91,22 @@ def _contained(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """a lies in b: its centre over b's footprint, narrower than b, and a quarter of its height below b's rim."""
     bottom, top_a, _ = vertical_extent(scene, a)
     low, top, _ = vertical_extent(scene, b)
-    edges = edges_std(scene, a, b)
-    sunk = top - bottom - SUNK_SHARE * (top_a - bottom), edges
-    return _least([sunk, (bottom - low + CONTACT_M, edges), *_over(scene, a, b), _narrower(a, b)], a, b)
+    rim = edges_apart(scene, b, a, 1, -1)
+    share = extent_error(a, up_axis(scene), -SUNK_SHARE)
+    sunk = Reckoned(top - bottom - SUNK_SHARE * (top_a - bottom), rim.std, (*rim.error, share))
+    inside = edges_apart(scene, a, b, -1, -1)._replace(value=bottom - low + CONTACT_M)
+    return _least([sunk, inside, *_over(scene, a, b), _narrower(a, b)], a, b)
 
 
-def _narrower(a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    """By how much a's level edges, sorted, are shorter than b's, and its standard deviation, metres; the tighter pair decides."""
+def _narrower(a: SceneObject, b: SceneObject) -> Reckoned:
+    """By how much a's level edges, sorted, are shorter than b's, metres; the tighter pair decides."""
     order_a, order_b = np.argsort(a.extents[:2]), np.argsort(b.extents[:2])
     spare = b.extents[order_b] - a.extents[order_a]
     tight = int(np.argmin(spare))
-    std = np.hypot(a.extents_std[order_a[tight]], b.extents_std[order_b[tight]])
-    return float(spare[tight]), float(std)
+    edge_a, edge_b = order_a[tight], order_b[tight]
+    std = np.hypot(a.extents_std[edge_a], b.extents_std[edge_b])
+    error = ErrorTerm(ErrorOf.EXTENTS, a, -np.eye(3)[edge_a]), ErrorTerm(ErrorOf.EXTENTS, b, np.eye(3)[edge_b])
+    return Reckoned(float(spare[tight]), float(std), error)
 
 
 @register(
@@ -108,7 +122,8 @@ def _fits_into(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     basis = _level_basis(scene)
     spare = room(footprint(a, basis) - a.centre @ basis, footprint(b, basis) - b.centre @ basis, _yaw(b, basis) - _yaw(a, basis))
     edges = np.hypot(a.extents_std[:2].mean(), b.extents_std[:2].mean()) / 2
-    return _holds(spare - WALL_M, float(edges), a, b)
+    error = ErrorTerm(ErrorOf.EXTENTS, a, -_LEVEL_EDGES), ErrorTerm(ErrorOf.EXTENTS, b, _LEVEL_EDGES)
+    return holds(Reckoned(spare - WALL_M, float(edges), error), a.centre, b.centre)
 
 
 def _level_basis(scene: Scene) -> FloatArray:
@@ -128,9 +143,9 @@ def _yaw(thing: SceneObject, basis: FloatArray) -> float:
 def _touching(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """Their nearest surfaces are within what a depth camera tells from contact."""
     point_a, point_b = nearest_points(a, b)
-    gap, std = length(point_b - point_a, pair_covariance(scene, a, b))
-    std = float(np.hypot(std, np.hypot(a.point_std_m, b.point_std_m)))
-    return Measurement(truth_from_margin(CONTACT_M - gap, std).probability, float("nan"), point_a, point_b)
+    gap = length(point_b - point_a, pair_covariance(scene, a, b), (a, b))
+    std = float(np.hypot(gap.std, np.hypot(a.point_std_m, b.point_std_m)))
+    return holds(Reckoned(CONTACT_M - gap.value, std, gap.negated().error), point_a, point_b)
 
 
 @register("held", Kind.PREDICATE, 2, "The {a} is {verdict} held by the {b}.")
@@ -152,14 +167,23 @@ def _between(scene: Scene, a: SceneObject, b: SceneObject, c: SceneObject) -> Me
     line, from_b = level @ (c.centre - b.centre), level @ (a.centre - b.centre)
     span = float(np.linalg.norm(line))
     if span < 1e-6:
-        return Measurement(0.5, float("nan"), a.centre, b.centre)
+        return holds(Reckoned(0.0, 1.0), a.centre, b.centre)
     direction = line / span
     at = float(from_b @ direction)
     aside = from_b - at * direction
-    off, off_std = length(aside, level @ (pair_covariance(scene, a, b) + pair_covariance(scene, a, c)) @ level / 2)
+    off = length(aside, level @ (pair_covariance(scene, a, b) + pair_covariance(scene, a, c)) @ level / 2, (b, a))
+    spread: tuple[ErrorTerm, ...] = ()
+    if off.error:  # else it is within its noise, and has no direction
+        outwards = aside / off.value
+        spread = *scaled(apart(a, b, outwards), -0.5), *scaled(apart(a, c, outwards), -0.5)
     reach = _half_size(a) + (_half_size(b) + _half_size(c)) / 2
     first, second = along(direction, pair_covariance(scene, a, b)), along(direction, pair_covariance(scene, a, c))
-    return _least([(at, first), (span - at, second), (reach - off, off_std)], a, b)
+    margins = [
+        Reckoned(at, first, apart(a, b, direction)),
+        Reckoned(span - at, second, apart(c, a, direction)),
+        Reckoned(reach - off.value, off.std, spread),
+    ]
+    return _least(margins, a, b)
 
 
 def _half_size(thing: SceneObject) -> float:
@@ -171,12 +195,12 @@ def _half_size(thing: SceneObject) -> float:
 )  # fmt: skip
 def _path_width(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """Least distance between the two footprints, whatever their heights; 0 where they overlap."""
-    width, std, point_a, point_b = _way(scene, a, b)
-    return Measurement(width, std, point_a, point_b)
+    width, point_a, point_b = _way(scene, a, b)
+    return Measurement(width.value, width.std, point_a, point_b, error=width.error)
 
 
-def _way(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float, FloatArray, FloatArray]:
-    """Width of the way between two things, its standard deviation, metres, and its two ends (3,) at the centres' heights."""
+def _way(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[Reckoned, FloatArray, FloatArray]:
+    """Width of the way between two things, metres, and its two ends (3,) at the centres' heights."""
     up = up_axis(scene)
     basis = _level_basis(scene)
     flat_a, flat_b, width = outline_gap(footprint(a, basis), footprint(b, basis))
@@ -189,7 +213,8 @@ def _way(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float, Fl
     size = float(np.linalg.norm(towards))
     direction = towards / size if size > 1e-9 else basis[:, 0]
     edges = float(np.hypot(a.extents_std[:2].mean(), b.extents_std[:2].mean())) / 2
-    return width, float(np.hypot(along(direction, pair_covariance(scene, a, b)), edges)), point_a, point_b
+    std = float(np.hypot(along(direction, pair_covariance(scene, a, b)), edges))
+    return Reckoned(width, std, apart(b, a, direction)), point_a, point_b
 
 
 @register(
@@ -199,10 +224,11 @@ def _fits_through(scene: Scene, a: SceneObject, b: SceneObject, c: SceneObject) 
     """a, turned at will about the vertical, is narrower than the way between b and c."""
     if not a.extents.any():
         return Measurement(float("nan"), float("nan"), note="what is to fit is known as a point, without a size")
-    width, std, point_b, _ = _way(scene, b, c)
+    width, point_b, _ = _way(scene, b, c)
     narrow = int(np.argmin(a.extents[:2]))
-    margin, std = width - float(a.extents[narrow]), float(np.hypot(std, a.extents_std[narrow]))
-    return Measurement(truth_from_margin(margin, std).probability, float("nan"), a.centre, point_b)
+    std = float(np.hypot(width.std, a.extents_std[narrow]))
+    error = (*width.error, ErrorTerm(ErrorOf.EXTENTS, a, -np.eye(3)[narrow]))
+    return holds(Reckoned(width.value - float(a.extents[narrow]), std, error), a.centre, point_b)
 
 
 @register("reachable", Kind.PREDICATE, 2, "The {a} is {verdict} within {amount} of the {b}.", amount=True)
@@ -210,6 +236,6 @@ def _reachable(scene: Scene, a: SceneObject, b: SceneObject, amount: float) -> M
     """a's nearest visible surface is within a radius of b's centre (the base of an arm, say)."""
     points = a.points.astype(np.float64) if len(a.points) else a.centre[None]
     nearest = points[int(np.argmin(np.linalg.norm(points - b.centre, axis=1)))]
-    distance, std = length(nearest - b.centre, pair_covariance(scene, a, b))
-    margin = truth_from_margin(amount - distance, float(np.hypot(std, a.point_std_m)))
-    return Measurement(margin.probability, float("nan"), nearest, b.centre)
+    distance = length(nearest - b.centre, pair_covariance(scene, a, b), (b, a))
+    std = float(np.hypot(distance.std, a.point_std_m))
+    return holds(Reckoned(amount - distance.value, std, distance.negated().error), nearest, b.centre)

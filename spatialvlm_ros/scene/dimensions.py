@@ -14,12 +14,17 @@ from typing import Any
 import numpy as np
 
 from ..geometry.rigid import FloatArray
-from .facts import truth_from_margin
 from .relation import (
+    ErrorOf,
+    ErrorTerm,
     Kind,
     Measurement,
+    Reckoned,
     along,
+    apart,
+    extent_error,
     extent_std,
+    holds,
     pair_covariance,
     register,
     up_axis,
@@ -28,7 +33,7 @@ from .relation import (
 )
 from .scene import Scene, SceneObject
 
-Margin = Callable[[Scene, SceneObject, SceneObject], tuple[float, float]]
+Margin = Callable[[Scene, SceneObject, SceneObject], Reckoned]
 
 
 @dataclass(frozen=True)
@@ -43,31 +48,33 @@ class Dimension:
     margin: Margin
 
 
-def offset(scene: Scene, a: SceneObject, b: SceneObject, direction: FloatArray) -> tuple[float, float]:
-    """How far a's centre lies beyond b's along a unit vector, and its standard deviation, metres."""
-    return float(direction @ (a.centre - b.centre)), along(direction, pair_covariance(scene, a, b))
+def offset(scene: Scene, a: SceneObject, b: SceneObject, direction: FloatArray) -> Reckoned:
+    """How far a's centre lies beyond b's along a unit vector, metres."""
+    std = along(direction, pair_covariance(scene, a, b))
+    return Reckoned(float(direction @ (a.centre - b.centre)), std, apart(a, b, direction))
 
 
-def _left(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
+def _left(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
     return offset(scene, a, b, -viewer_axes(scene)[0])
 
 
-def _above(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
+def _above(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
     return offset(scene, a, b, up_axis(scene))
 
 
-def _behind(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
+def _behind(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
     return offset(scene, a, b, viewer_axes(scene)[1])
 
 
-def _taller(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
+def _taller(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
     up = up_axis(scene)
     (low_a, high_a, _), (low_b, high_b, _) = vertical_extent(scene, a), vertical_extent(scene, b)
-    return (high_a - low_a) - (high_b - low_b), float(np.hypot(extent_std(a, up), extent_std(b, up)))
+    std = float(np.hypot(extent_std(a, up), extent_std(b, up)))
+    return Reckoned((high_a - low_a) - (high_b - low_b), std, (extent_error(a, up), extent_error(b, up, -1.0)))
 
 
-def width_of(scene: Scene, thing: SceneObject) -> tuple[float, float]:
-    """Extent along the viewer's horizontal and its standard deviation, metres.
+def width_of(scene: Scene, thing: SceneObject) -> Reckoned:
+    """Extent along the viewer's horizontal, metres.
 
     Of the surface and its mirror image, where that is narrower than the box: a can is not as wide as a box around it that is
     turned.
@@ -76,25 +83,29 @@ def width_of(scene: Scene, thing: SceneObject) -> tuple[float, float]:
     width = float(np.abs(right @ thing.axes) @ thing.extents)
     if len(thing.points) > 1:
         width = min(width, 2 * float(np.abs((thing.points - thing.centre) @ right).max()))
-    return width, extent_std(thing, right)
+    return Reckoned(width, extent_std(thing, right), (extent_error(thing, right),))
 
 
-def _wider(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    (width_a, std_a), (width_b, std_b) = width_of(scene, a), width_of(scene, b)
-    return width_a - width_b, float(np.hypot(std_a, std_b))
+def _less(a: Reckoned, b: Reckoned) -> Reckoned:
+    """a - b of two things' sizes, which err independently."""
+    return Reckoned(a.value - b.value, float(np.hypot(a.std, b.std)), (*a.error, *b.negated().error))
 
 
-def _bigger(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
+def _wider(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
+    return _less(width_of(scene, a), width_of(scene, b))
+
+
+def _bigger(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
     """By the cube root of the box's volume, so that margin and std are lengths."""
-    size_a, std_a = _size(a)
-    size_b, std_b = _size(b)
-    return size_a - size_b, float(np.hypot(std_a, std_b))
+    return _less(_size(a), _size(b))
 
 
-def _size(thing: SceneObject) -> tuple[float, float]:
+def _size(thing: SceneObject) -> Reckoned:
     extents = np.maximum(thing.extents, 1e-4)
     size = float(np.cbrt(np.prod(extents)))
-    return size, size / 3 * float(np.linalg.norm(thing.extents_std / extents))
+    loading = size / 3 / extents
+    std = float(np.linalg.norm(loading * thing.extents_std))
+    return Reckoned(size, std, (ErrorTerm(ErrorOf.EXTENTS, thing, loading),))
 
 
 DIMENSIONS = (
@@ -112,8 +123,8 @@ def _register_dimension(dimension: Dimension) -> None:
     for sign, word, phrase in zip((1.0, -1.0), dimension.words, dimension.phrases, strict=True):
 
         def compare(scene: Scene, a: SceneObject, b: SceneObject, sign: float = sign) -> Measurement:
-            margin, std = dimension.margin(scene, a, b)
-            return Measurement(truth_from_margin(sign * margin, std).probability, float("nan"), a.centre, b.centre)
+            margin = dimension.margin(scene, a, b)
+            return holds(margin if sign > 0 else margin.negated(), a.centre, b.centre)
 
         sentence = f"The {{a}} is {{verdict}} {phrase} the {{b}}."
         register(word, Kind.PREDICATE, 2, sentence, **flags)(compare)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray
 from .facts import COUNT, RADIAN, Status
-from .relation import Kind, Measurement, along, length, pair_covariance, register, up_axis, viewer_axes
+from .relation import Kind, Measurement, along, apart, length, pair_covariance, register, up_axis, viewer_axes
 from .scene import Scene, SceneObject
 
 # Neighbouring pixels whose depths differ by less belong to one surface.
@@ -33,10 +33,12 @@ def _direction(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     forward, left = float(offset @ away), float(-offset @ right)
     reach = math.hypot(forward, left)
     across = (-forward * right - left * away) / reach if reach > 1e-9 else -right
-    std = math.atan2(along(across, pair_covariance(scene, a, b)), reach)
+    aside = along(across, pair_covariance(scene, a, b))
+    std = math.atan2(aside, reach)
     bearing = math.atan2(left, forward)
     hour = round(-bearing / _HOUR_RAD) % 12 or 12
-    return Measurement(bearing, std, a.centre, b.centre, word=f"{hour} o'clock")
+    error = apart(a, b, across * (std / max(aside, 1e-9)))
+    return Measurement(bearing, std, a.centre, b.centre, word=f"{hour} o'clock", error=error)
 
 
 # -- points in free space ---------------------------------------------------------------------------------------------
@@ -137,15 +139,18 @@ def _count(scene: Scene, things: tuple[SceneObject, ...]) -> Measurement:
 def _nearest(scene: Scene, things: tuple[SceneObject, ...], b: SceneObject) -> Measurement:
     """Centre distance of the nearest thing of a description, other than b itself; which one, in words."""
     others = [thing for thing in things if thing.id != b.id]
-    measured = sorted((length(thing.centre - b.centre, pair_covariance(scene, thing, b)), i) for i, thing in enumerate(others))
-    if not measured:
+    lengths = [length(thing.centre - b.centre, pair_covariance(scene, thing, b), (b, thing)) for thing in others]
+    order = sorted(range(len(others)), key=lambda i: lengths[i][:2])
+    if not order:
         return Measurement(math.nan, math.nan, status=Status.NOT_FOUND, note="nothing else answers to the description")
-    (value, std), index = measured[0]
+    index = order[0]
+    value, std, error = lengths[index]
     note = ""
-    if len(measured) > 1:
-        (second, second_std), runner_up = measured[1]
+    if len(order) > 1:
+        runner_up = order[1]
+        second, second_std, _ = lengths[runner_up]
         # b's own error moves both alike, so that this errs towards "too close to call".
         if second - value < 2 * math.hypot(std, second_std):
             note = f"too close to call against #{others[runner_up].id} {others[runner_up].label} at {second:.3f} m"
     thing = others[index]
-    return Measurement(value, std, thing.centre, b.centre, note=note, word=f"#{thing.id} {thing.label}")
+    return Measurement(value, std, thing.centre, b.centre, note=note, word=f"#{thing.id} {thing.label}", error=error)

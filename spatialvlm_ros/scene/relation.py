@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
 from ..geometry.rigid import FloatArray
-from .facts import METRE, PROBABILITY, Status
+from .facts import METRE, PROBABILITY, Status, truth_from_margin
 from .scene import Scene, SceneObject
 
 
@@ -29,6 +30,40 @@ class Kind(Enum):
     CLASSIFY = "classify"
 
 
+class ErrorOf(Enum):
+    """What of a thing errs. CENTRE: where it is, with the scale and the tilt that all things of an image share. OWN_CENTRE: the
+    same without what is shared. EXTENTS: its edge lengths.
+    """
+
+    CENTRE = "centre"
+    OWN_CENTRE = "own centre"
+    EXTENTS = "extents"
+
+
+class ErrorTerm(NamedTuple):
+    """A part of a value's error: ``loading`` (3,) times the error of a thing's centre or extents, to first order."""
+
+    of: ErrorOf
+    thing: SceneObject
+    loading: FloatArray
+
+
+class Reckoned(NamedTuple):
+    """A signed number in SI with one standard deviation, and the terms of its error that other numbers share."""
+
+    value: float
+    std: float
+    error: tuple[ErrorTerm, ...] = ()
+
+    def negated(self) -> Reckoned:
+        """Of opposite sign, like its error."""
+        return Reckoned(-self.value, self.std, scaled(self.error, -1.0))
+
+
+def scaled(error: tuple[ErrorTerm, ...], factor: float) -> tuple[ErrorTerm, ...]:
+    return tuple(ErrorTerm(of, thing, factor * loading) for of, thing, loading in error)
+
+
 def _nan_point() -> FloatArray:
     return np.full(3, np.nan)
 
@@ -38,6 +73,8 @@ class Measurement:
     """A value with one standard deviation (NaN for a probability), and the points (3,) it was measured between.
 
     ``status``, when given, says more than the things' own; ``note`` is added to the sentence; ``word`` is an answer in a word.
+    ``margin`` is what the probability comes from: above 0 where it holds; None for an estimate. ``error`` are the terms of the
+    value's error, or of the margin's, that other measurements on the image share.
     """
 
     value: float
@@ -47,6 +84,14 @@ class Measurement:
     status: Status | None = None
     note: str = ""
     word: str = ""
+    margin: Reckoned | None = None
+    error: tuple[ErrorTerm, ...] = ()
+
+
+def holds(margin: Reckoned, subject_point: FloatArray, object_point: FloatArray) -> Measurement:
+    """The measurement of "margin > 0"."""
+    probability = truth_from_margin(margin.value, margin.std).probability
+    return Measurement(probability, float("nan"), subject_point, object_point, margin=margin, error=margin.error)
 
 
 @dataclass(frozen=True)
@@ -129,13 +174,23 @@ def pair_covariance(scene: Scene, a: SceneObject, b: SceneObject) -> FloatArray:
     return covariance
 
 
-def length(vector: FloatArray, covariance: FloatArray) -> tuple[float, float]:
-    """Length of a vector and its standard deviation, by the delta method; isotropic where the vector is within its noise."""
+def apart(a: SceneObject, b: SceneObject, direction: FloatArray) -> tuple[ErrorTerm, ...]:
+    """The error of how far a lies beyond b along ``direction`` (3,)."""
+    return ErrorTerm(ErrorOf.CENTRE, a, direction), ErrorTerm(ErrorOf.CENTRE, b, -direction)
+
+
+def length(vector: FloatArray, covariance: FloatArray, ends: tuple[SceneObject, SceneObject] | None = None) -> Reckoned:
+    """Length of a vector and its standard deviation, by the delta method; isotropic where the vector is within its noise.
+
+    Args:
+        ends: (from, to), the things that the vector (3,) leads from and to.
+    """
     length = float(np.linalg.norm(vector))
     spread = float(np.sqrt(max(float(np.trace(covariance)), 0.0) / 3))
     if length < 2 * spread:
-        return length, spread
-    return length, along(vector / length, covariance)
+        return Reckoned(length, spread)
+    direction = vector / length
+    return Reckoned(length, along(direction, covariance), () if ends is None else apart(ends[1], ends[0], direction))
 
 
 def up_axis(scene: Scene) -> FloatArray:
@@ -157,7 +212,7 @@ def viewer_axes(scene: Scene) -> tuple[FloatArray, FloatArray]:
 def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, float]:
     """Coordinates of its lowest and highest point along up, from the scene's origin, and one edge's std, metres.
 
-    Without the scale error, which the support plane and other things share; see ``edges_std`` for two things.
+    Without the scale error, which the support plane and other things share; see ``edges_apart`` for two things.
     """
     up = up_axis(scene)
     half = float(np.abs(up @ thing.axes) @ thing.extents) / 2
@@ -166,16 +221,24 @@ def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, flo
     return middle - half, middle + half, edge_std
 
 
-def edges_std(scene: Scene, a: SceneObject, b: SceneObject) -> float:
-    """One standard deviation of a difference in height between an edge of one thing and an edge of another one, metres."""
+def edges_apart(scene: Scene, a: SceneObject, b: SceneObject, end_a: int, end_b: int) -> Reckoned:
+    """How much higher an edge of a is than an edge of b, metres. ``end`` is -1 for a thing's bottom, 1 for its top."""
     up = up_axis(scene)
-    apart = along(up, pair_covariance(scene, a, b))
-    return float(np.linalg.norm([apart, extent_std(a, up) / 2, extent_std(b, up) / 2]))
+    edges = [vertical_extent(scene, thing)[0 if end < 0 else 1] for thing, end in ((a, end_a), (b, end_b))]
+    centres = along(up, pair_covariance(scene, a, b))
+    std = float(np.linalg.norm([centres, extent_std(a, up) / 2, extent_std(b, up) / 2]))
+    error = (*apart(a, b, up), extent_error(a, up, end_a / 2), extent_error(b, up, -end_b / 2))
+    return Reckoned(edges[0] - edges[1], std, error)
 
 
 def extent_std(thing: SceneObject, direction: FloatArray) -> float:
     """One standard deviation of a thing's extent along a unit vector (3,), metres."""
     return float(np.linalg.norm((direction @ thing.axes) * thing.extents_std))
+
+
+def extent_error(thing: SceneObject, direction: FloatArray, share: float = 1.0) -> ErrorTerm:
+    """The error of ``share`` times a thing's extent along a unit vector (3,)."""
+    return ErrorTerm(ErrorOf.EXTENTS, thing, share * np.abs(direction @ thing.axes))
 
 
 def support_offset(scene: Scene, thing: SceneObject) -> float:

@@ -20,11 +20,15 @@ import numpy as np
 from .dimensions import offset, register_comparisons, width_of
 from .relation import (
     RELATIONS,
+    ErrorOf,
+    ErrorTerm,
     Kind,
     Measurement,
     Relation,
     along,
-    edges_std,
+    apart,
+    edges_apart,
+    extent_error,
     extent_std,
     length,
     nearest_points,
@@ -43,20 +47,25 @@ __all__ = ["RELATIONS", "Kind", "Measurement", "Relation", "nearest_points"]
 # What depends on gravity.
 _LEVEL: dict[str, Any] = {"canonical": True, "frame": "gravity"}
 
+
+def _between(value: float, std: float, error: tuple[ErrorTerm, ...], a: SceneObject, b: SceneObject) -> Measurement:
+    return Measurement(value, std, a.centre, b.centre, error=error)
+
+
 # -- estimates --------------------------------------------------------------------------------------------------------
 
 
 @register("distance", Kind.ESTIMATE, 2, "The {a} is {value} from the {b}, centre to centre.")
 def _distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    value, std = length(b.centre - a.centre, pair_covariance(scene, a, b))
-    return Measurement(value, std, a.centre, b.centre)
+    return _between(*length(b.centre - a.centre, pair_covariance(scene, a, b), (a, b)), a, b)
 
 
 @register("gap", Kind.ESTIMATE, 2, "There is {value} between the nearest surfaces of the {a} and the {b}.")
 def _gap(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     point_a, point_b = nearest_points(a, b)
-    value, std = length(point_b - point_a, pair_covariance(scene, a, b))
-    return Measurement(value, float(np.hypot(std, np.hypot(a.point_std_m, b.point_std_m))), point_a, point_b)
+    value, std, error = length(point_b - point_a, pair_covariance(scene, a, b), (a, b))
+    std = float(np.hypot(std, np.hypot(a.point_std_m, b.point_std_m)))
+    return Measurement(value, std, point_a, point_b, error=error)
 
 
 @register("horizontal_distance", Kind.ESTIMATE, 2, "The {a} is {value} from the {b} along the ground.", **_LEVEL)
@@ -64,27 +73,28 @@ def _horizontal_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measur
     up = up_axis(scene)
     level = np.eye(3) - np.outer(up, up)
     covariance = level @ pair_covariance(scene, a, b) @ level
-    value, std = length(level @ (b.centre - a.centre), covariance)
-    return Measurement(value, std, a.centre, b.centre)
+    return _between(*length(level @ (b.centre - a.centre), covariance, (a, b)), a, b)
 
 
 @register("vertical_distance", Kind.ESTIMATE, 2, "The {a} and the {b} are {value} apart in height.", **_LEVEL)
 def _vertical_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = up_axis(scene)
     difference = float(up @ (b.centre - a.centre))
-    return Measurement(abs(difference), along(up, pair_covariance(scene, a, b)), a.centre, b.centre)
+    std = along(up, pair_covariance(scene, a, b))
+    return _between(abs(difference), std, apart(b, a, up if difference > 0 else -up), a, b)
 
 
 @register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True, extent=True, frame="gravity")
 def _height(scene: Scene, a: SceneObject) -> Measurement:
     low, high, _ = vertical_extent(scene, a)
-    return Measurement(high - low, extent_std(a, up_axis(scene)), a.centre)
+    up = up_axis(scene)
+    return Measurement(high - low, extent_std(a, up), a.centre, error=(extent_error(a, up),))
 
 
 @register("width", Kind.ESTIMATE, 1, "The {a} is {value} wide.", extent=True, frame="viewer")
 def _width(scene: Scene, a: SceneObject) -> Measurement:
-    value, std = width_of(scene, a)
-    return Measurement(value, std, a.centre)
+    value, std, error = width_of(scene, a)
+    return Measurement(value, std, a.centre, error=error)
 
 
 @register("elevation", Kind.ESTIMATE, 1, "The bottom of the {a} is {value} above the table.", **_LEVEL)
@@ -93,50 +103,42 @@ def _elevation(scene: Scene, a: SceneObject) -> Measurement:
     support = support_offset(scene, a)
     # The scale error moves the plane and a thing on the image alike, but not a thing that tf places.
     scale = abs(scene.scale_std - a.scale_std) * abs(support)
-    return Measurement(low - support, float(np.hypot(edge_std, scale)), a.centre)
+    up = up_axis(scene)
+    error = (ErrorTerm(ErrorOf.OWN_CENTRE, a, up), extent_error(a, up, -0.5))
+    return Measurement(low - support, float(np.hypot(edge_std, scale)), a.centre, error=error)
 
 
 # -- signed differences -----------------------------------------------------------------------------------------------
 
 
-def _difference(value: float, std: float, a: SceneObject, b: SceneObject) -> Measurement:
-    return Measurement(value, std, a.centre, b.centre)
-
-
 @register("left_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further left than the {b}.", frame="viewer")
 def _left_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(scene, a, b, -viewer_axes(scene)[0]), a, b)
+    return _between(*offset(scene, a, b, -viewer_axes(scene)[0]), a, b)
 
 
 @register("right_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further right than the {b}.", frame="viewer")
 def _right_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(scene, a, b, viewer_axes(scene)[0]), a, b)
+    return _between(*offset(scene, a, b, viewer_axes(scene)[0]), a, b)
 
 
 @register("behind_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further behind than the {b}.", frame="viewer")
 def _behind_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(scene, a, b, viewer_axes(scene)[1]), a, b)
+    return _between(*offset(scene, a, b, viewer_axes(scene)[1]), a, b)
 
 
 @register("front_difference", Kind.ESTIMATE, 2, "The {a} lies {value} further in front than the {b}.", frame="viewer")
 def _front_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*offset(scene, a, b, -viewer_axes(scene)[1]), a, b)
-
-
-def _bottoms(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[float, float]:
-    """How much higher a's bottom is than b's, and its standard deviation, metres."""
-    (low_a, _, _), (low_b, _, _) = vertical_extent(scene, a), vertical_extent(scene, b)
-    return low_a - low_b, edges_std(scene, a, b)
+    return _between(*offset(scene, a, b, -viewer_axes(scene)[1]), a, b)
 
 
 @register("above_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} higher than that of the {b}.", **_LEVEL)
 def _above_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*_bottoms(scene, a, b), a, b)
+    return _between(*edges_apart(scene, a, b, -1, -1), a, b)
 
 
 @register("below_difference", Kind.ESTIMATE, 2, "The bottom of the {a} is {value} lower than that of the {b}.", **_LEVEL)
 def _below_difference(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    return _difference(*_bottoms(scene, b, a), a, b)
+    return _between(*edges_apart(scene, b, a, -1, -1), a, b)
 
 
 # -- comparisons -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Typed, unit-checked trees over the relations of a scene, and their values with uncertainty."""
