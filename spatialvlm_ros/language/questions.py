@@ -1,83 +1,182 @@
-"""Questions in words to queries: one relation of one or two named things.
+"""Questions in words to queries and back: one relation of named things.
 
-The grammar covers these alone: relations of three things, of a length (``amount``) or seen from elsewhere (``view``) are asked
-for as queries, not in words. A question that fits no form is refused with the forms there are; nothing is guessed.
+Never changes: ``parse_question(question_text(query)) == query`` for a query with plain names, and a question that fits no form
+is refused with the nearest ones; nothing is guessed. Questions that combine relations are read above this package.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache, partial
+from itertools import combinations
 
 from ..scene.facts import Query
+from ..scene.relations import RELATIONS
+from .names import plain_name, plural, with_article
+from .patterns import (
+    AmbiguousQuestionError,
+    EmptyQuestionError,
+    Matcher,
+    NotUnderstoodError,
+    Pattern,
+    QuestionError,
+    Slot,
+)
+from .question_forms import free_forms
+from .question_templates import QUESTION_TEMPLATES, VIEW_ENDINGS, question_templates
+from .template_text import VERBS, fill
+
+__all__ = [
+    "QUESTION_PATTERNS",
+    "AmbiguousQuestionError",
+    "EmptyQuestionError",
+    "NotUnderstoodError",
+    "QuestionError",
+    "forms",
+    "parse_question",
+    "plain_query",
+    "question_text",
+]
+
+# Who looks, before or after a question.
+_LOOKS = (
+    "(as|when|if|) (seen|viewed|looked at|observed) (from|by) {v:view}|(as|when|if|) looking from {v:view}|"
+    "(as seen|seen|viewed|) from the (point of view|perspective|viewpoint|standpoint|view) of {v:view}|"
+    "(as seen|seen|viewed|) from {v:view} (point of view|perspective|viewpoint|standpoint|view|side)|in {v:view}|"
+    "in the (frame|coordinates) of {v:view}"
+)
+_VERB_RE = re.compile(rf"(?<![{{\w])({'|'.join(VERBS)})(?![\w}}])", re.IGNORECASE)
+# A hand holds what is in it, where any other thing contains it.
+_HELD = "(is|are) {a} (being|) (held|grasped|gripped|) (in|inside|by|between the fingers of) (the|)"
+# In "count" many are said where the name is of one.
+_SLOTS = {"count": "{a:kind}"}
 
 
-class QuestionError(ValueError):
-    """A question that is empty or fits no known form; the text lists forms that do."""
+def _build(relation: str, slots: Mapping[str, Slot]) -> Query:
+    a, b, c, view = (str(slots.get(key, "")) for key in ("a", "b", "c", "v"))
+    amount = slots.get("amount")
+    return Query(relation, a, b, c, amount if isinstance(amount, float) else 0.0, view)
 
 
-@dataclass(frozen=True)
-class _Form:
-    relation: str
-    pattern: re.Pattern[str]
-    example: str
+def _template_pattern(relation: str, template: str) -> str:
+    """A template in the notation of patterns: for one thing and for many, without its marks."""
+    text = re.sub(r"[?.,:]", " ", template).replace("{amount}", "{amount:length}").replace("{a}", _SLOTS.get(relation, "{a}"))
+    text = _VERB_RE.sub(lambda found: f"({found[0].lower()}|{VERBS[found[0].lower()]})", text)
+    return re.sub(r"^Would you (?=call )", "", text)  # gone from a text as politeness
 
 
-def _form(relation: str, pattern: str, example: str) -> _Form:
-    named = pattern.replace("<A>", r"(?:the |an? )?(?P<a>.+?)").replace("<B>", r"(?:the |an? )?(?P<b>.+?)")
-    return _Form(relation, re.compile(named + r"\s*\??$"), example)
+def _example(template: str) -> str:
+    return template.format(a="A", b="B", c="C", amount="0.5 m")
 
 
-_FORMS = (
-    _form("horizontal_distance", r"(?:what is|what's) the horizontal distance (?:between|from) <A> (?:and|to) <B>",
-          "What is the horizontal distance between A and B?"),
-    _form("vertical_distance", r"(?:what is|what's) the vertical distance (?:between|from) <A> (?:and|to) <B>",
-          "What is the vertical distance between A and B?"),
-    _form("gap", r"(?:what is|what's|how (?:big|large|wide) is) the (?:gap|clearance|space) between <A> and <B>",
-          "What is the gap between A and B?"),
-    _form("gap", r"how much (?:space|room|clearance) is (?:there )?between <A> and <B>", "How much space is between A and B?"),
-    _form("distance", r"(?:what is|what's) the distance (?:between|from|of) <A> (?:and|to|from) <B>",
-          "What is the distance between A and B?"),
-    _form("distance", r"how (?:far|close|near) (?:away )?(?:is|are) <A> (?:away )?(?:from|to) <B>", "How far is A from B?"),
-    _form("distance", r"how far apart (?:is|are) <A> and <B>", "How far apart are A and B?"),
-    _form("elevation", r"how (?:far|high) above the table is <A>", "How high above the table is A?"),
-    _form("elevation", r"how (?:far|high) is <A> above the table", "How high is A above the table?"),
-    _form("elevation", r"(?:what is|what's) the height of <A> above the table", "What is the height of A above the table?"),
-    _form("height", r"how (?:tall|high) is <A>", "How tall is A?"),
-    _form("height", r"(?:what is|what's) the height of <A>", "What is the height of A?"),
-    _form("width", r"how wide is <A>", "How wide is A?"),
-    _form("width", r"(?:what is|what's) the width of <A>", "What is the width of A?"),
-    _form("elevation", r"(?:what is|what's) the elevation of <A>(?: on the table| above the table)?",
-          "What is the elevation of A?"),
-    _form("left", r"is <A> (?:to the left|on the left|left) of <B>", "Is A to the left of B?"),
-    _form("right", r"is <A> (?:to the right|on the right|right) of <B>", "Is A to the right of B?"),
-    _form("front", r"is <A> in front of <B>", "Is A in front of B?"),
-    _form("behind", r"is <A> behind <B>", "Is A behind B?"),
-    _form("held", r"is <A> (?:held by|grasped by|between the fingers of|in) (?:the )?(?P<b>gripper|hand)",
-          "Is A held by the gripper?"),
-    _form("on", r"is <A> (?:sitting |standing |lying )?(?:on top of|on) <B>", "Is A on B?"),
-    _form("above", r"is <A> (?:above|higher than) <B>", "Is A above B?"),
-    _form("below", r"is <A> (?:below|under|lower than) <B>", "Is A below B?"),
-)  # fmt: skip
+def _patterns() -> Iterator[Pattern[Query]]:
+    """One pattern for each relation: all its wordings are alternatives, so that who looks is compiled once."""
+    texts = {
+        relation: [_template_pattern(relation, template) for template in templates]
+        for relation, templates in QUESTION_TEMPLATES.items()
+    }
+    for relation, free in free_forms():
+        texts[relation].extend(free)
+    for relation, wordings in texts.items():
+        ways = "|".join(f"({text})" for text in wordings)
+        example = _example(question_templates(relation)[0])
+        yield Pattern(f"({_LOOKS}|) ({ways}) ({_LOOKS}|)", partial(_build, relation), example)
+    for hand in ("gripper", "hand"):
+        yield Pattern(f"{_HELD} {hand}", partial(_held_by, hand), "Is A held by the gripper?")
+
+
+def _held_by(hand: str, slots: Mapping[str, Slot]) -> Query:
+    return Query("held", str(slots["a"]), hand)
+
+
+QUESTION_PATTERNS: tuple[Pattern[Query], ...] = tuple(_patterns())
+
+
+@cache
+def _matcher() -> Matcher[Query]:
+    return Matcher(QUESTION_PATTERNS)
 
 
 def forms() -> list[str]:
-    """An example of each known form."""
-    return [form.example for form in _FORMS]
+    """An example of a question for each relation."""
+    return list(dict.fromkeys(pattern.example for pattern in QUESTION_PATTERNS))
 
 
-def parse_question(text: str) -> Query:
-    """The query that a question asks for.
+def parse_question(text: str, known: Collection[str] = ()) -> Query:
+    """The query that a question asks for; names in lower case, without their articles.
+
+    Args:
+        known: names of things that are there; they decide between readings that are equally good.
 
     Raises:
-        QuestionError: when it is empty or has no known form.
+        EmptyQuestionError: no words.
+        NotUnderstoodError: no form fits; with the nearest ones.
+        AmbiguousQuestionError: more than one reading is as good as the best one.
     """
-    plain = " ".join(text.lower().replace("’", "'").split()).rstrip(" .?!")
-    if not plain:
-        raise QuestionError("the question is empty; ask e.g. 'How far is the gripper from the red block?'")
-    for form in _FORMS:
-        found = form.pattern.match(plain)
-        if found is not None:
-            groups = found.groupdict()
-            return Query(form.relation, groups["a"].strip(), (groups.get("b") or "").strip())
-    raise QuestionError(f"the question '{text.strip()}' has no known form; known are: {' | '.join(forms())}")
+    return _matcher().match(text, known)
+
+
+def plain_query(query: Query) -> Query:
+    """The query with its names as ``parse_question`` returns them."""
+    subject, other, third = (plain_name(name) for name in (query.subject, query.object, query.third))
+    return replace(query, subject=subject, object=other, third=third)
+
+
+def question_text(query: Query, index: int = 0) -> str:
+    """A question that asks for a query: the ``index``-th template of its relation, counted around.
+
+    Names are in double quotes only where the plain ones would be read otherwise.
+
+    Raises:
+        KeyError: for an unknown relation.
+        ValueError: when no wording of this template is read back as the query, e.g. for a name with a double quote in it.
+    """
+    templates = question_templates(query.relation)
+    relation = RELATIONS[query.relation]
+    wanted = plain_query(query)
+    template = templates[index % len(templates)]
+    if query.view:
+        ending = VIEW_ENDINGS[index % len(VIEW_ENDINGS)]
+        template = f"{template[:-1]}{ending}{template[-1]}"
+    names = dict(zip("abc", (wanted.subject, wanted.object, wanted.third), strict=True))
+    keys = [key for key in "abc"[: relation.arity] if names[key]]
+    for quoted in (set(chosen) for count in range(len(keys) + 1) for chosen in combinations(keys, count)):
+        for view in _views(query.view):
+            said = {key: _said(query.relation, key, names[key], key in quoted) for key in names}
+            fields = {**said, "amount": f"{Decimal(repr(query.amount)):f} m", "view": view}
+            plain = names if query.relation != "count" else {}
+            text = fill(template, fields, {key: name for key, name in plain.items() if key not in quoted})
+            if _reads_as(text, wanted):
+                return text
+    raise ValueError(f"no wording of '{template}' is read back as {query}; give names without double quotes, numbers and all")
+
+
+def _said(relation: str, key: str, name: str, quoted: bool) -> str:
+    bare = relation in ("count", "nearest") and key == "a"
+    if quoted:
+        return f'"{name}"' if bare or name.startswith("#") else f'the "{name}"'
+    if bare:
+        return plural(name) if relation == "count" else name
+    return with_article(name)
+
+
+def _views(view: str) -> Iterator[str]:
+    """Ways to say who looks, the plainest first."""
+    if view == "canonical":
+        yield "the canonical frame"
+    elif view:
+        yield view
+        yield f"frame {view}"
+        yield f'"{view}"'
+    else:
+        yield ""
+
+
+def _reads_as(text: str, wanted: Query) -> bool:
+    try:
+        return parse_question(text) == wanted
+    except QuestionError:
+        return False
