@@ -32,6 +32,10 @@ EXTRAS = {
     "planning": ["py_trees>=2.2"],
     # Gigabytes; loaded only when a model is asked for, so nothing else requires it.
     "model": ["torch==2.13.0", "transformers>=5.0"],
+    # Questions that go to a language model's server.
+    "llm": ["requests>=2.31"],
+    # Such a server on this machine, for the tests: `transformers serve`. Gigabytes too.
+    "serve": ["torch==2.13.0", "transformers[serving]>=5.24"],
     # colcon test runs pytest only where an extra of this name asks for it.
     "test": ["pytest>=7.4", "pytest-timeout>=2.2", "hypothesis>=6.98", "mcap>=1.1", "catkin_pkg"],
     "dev": ["ruff>=0.9", "mypy>=1.13", "types-PyYAML", "scipy-stubs; python_version >= '3.11'"],

@@ -4,6 +4,7 @@
 #   scripts/bootstrap.sh              set up what is missing or out of date
 #   PYTHON=python3.12 scripts/...     with this interpreter (3.11 to 3.13)
 #   APT=no scripts/...                never install system packages, only name them
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu scripts/...   torch without CUDA, gigabytes less
 #
 # Two stages, each with a stamp that holds the hash of what it was made from: "packages" (setup.py, build requirements,
 # Python) and "interfaces" (the message definitions and their builder). A stage with a fitting stamp is skipped, and a
@@ -14,7 +15,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 STATE=$VENV/bootstrap
 LOG=$STATE/log.txt
-EXTRAS=wheels,engine,sim,recording,planning,test,dev
+EXTRAS=wheels,engine,sim,recording,planning,llm,serve,test,dev
 SUPPORTED='3\.1[123]'
 
 say() { printf 'bootstrap: %s\n' "$*"; }
@@ -145,7 +146,7 @@ interfaces_key() {
 is_done() { [[ -f $STATE/$1 && $(<"$STATE/$1") == "$2" ]]; }
 
 install_packages() {
-  say "installing Python packages (a few hundred MB at the first time)"
+  say "installing Python packages (a gigabyte or more at the first time)"
   pip install -r spatialvlm_msgs/build_requirements.txt
   # Build isolation would fetch setuptools once more; the line above has just installed it.
   pip install --no-build-isolation -e ".[$EXTRAS]"

@@ -1,0 +1,104 @@
+"""A vision-language model as one more source of facts: its number joins depth's by their variances, behind a gate.
+
+The model says which and what, depth says how far. So a model's number only ever sharpens depth's or stands in where depth has
+none; where the two disagree beyond the gate depth's stays, and the disagreement is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..expressions.leaves import Measure
+from ..geometry.rigid import RigidTransform
+from ..language.answers import check_query, measure_with_error
+from ..language.sentences import number
+from ..scene.facts import PROBABILITY, Query, Source, SpatialFact, Status
+from ..scene.relation import Measurement, Reckoned, scaled
+from ..scene.relations import RELATIONS
+from ..scene.scene import Scene
+
+# Standard deviations of their difference beyond which two numbers do not speak of one thing.
+GATE = 3.0
+# What a model may stand in for. An ambiguous name or a bad query it does not cure.
+_LACKING = (Status.NO_DEPTH, Status.NOT_FOUND, Status.NOT_CANONICAL)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model says: a value in the relation's unit with one standard deviation, learnt on held-out data; or for a predicate
+    the probability that it holds, with ``std`` NaN.
+
+    Raises ValueError for numbers that are not finite, a std that is not above 0, a probability outside [0, 1].
+    """
+
+    value: float
+    std: float = math.nan
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value) or self.std <= 0 or math.isinf(self.std):
+            raise ValueError(
+                f"a model said {self.value} with standard deviation {self.std}; both have to be finite, the last above 0"
+            )
+
+
+def with_model(said: Callable[[Scene, Query], Said | None], measure: Measure = measure_with_error, gate: float = GATE) -> Measure:
+    """``measure`` with a model's answers beside it. ``said`` gives None for what the model does not know."""
+
+    def measure_both(
+        scene: Scene, query: Query, output: tuple[str, RigidTransform] | None = None
+    ) -> tuple[SpatialFact, Measurement | None]:
+        fact, measurement = measure(scene, query, output)
+        if check_query(query) is not None:
+            return fact, measurement
+        told = said(scene, query)
+        if told is None or (fact.unit == PROBABILITY) is not math.isnan(told.std):
+            return fact, measurement
+        if measurement is None or not fact.status.has_value:
+            return _of_model(fact, told) if fact.status in _LACKING else (fact, measurement)
+        if fact.unit == PROBABILITY:
+            return fact, measurement
+        return fuse(fact, measurement, told, gate)
+
+    return measure_both
+
+
+def fuse(fact: SpatialFact, measurement: Measurement, told: Said, gate: float = GATE) -> tuple[SpatialFact, Measurement]:
+    """Depth's number and a model's, weighted by their inverse variances.
+
+    Beyond ``gate`` standard deviations of their difference depth's stays as it is and its sentence says so.
+    """
+    apart = told.value - measurement.value
+    spread = math.hypot(measurement.std, told.std)
+    if abs(apart) > gate * spread:
+        said = number(told.value, told.std, fact.unit)
+        text = f"{fact.text} The model says {said}, {abs(apart) / spread:.1f} sigma off; not used."
+        return replace(fact, text=text), measurement
+    share = told.std**2 / spread**2  # of depth
+    value, std = measurement.value + (1 - share) * apart, measurement.std * told.std / spread
+    text = f"{fact.text} With the model's {number(told.value, told.std, fact.unit)}: {number(value, std, fact.unit)}."
+    fused = replace(measurement, value=value, std=std, error=scaled(measurement.error, share))
+    return replace(fact, value=value, std=std, source=Source.FUSED, text=text), fused
+
+
+def _of_model(fact: SpatialFact, told: Said) -> tuple[SpatialFact, Measurement]:
+    """The model's word alone, where depth has none; its text keeps depth's reason."""
+    if fact.unit == PROBABILITY:
+        margin = Reckoned(_z_of(told.value), 1.0)
+        measurement = Measurement(told.value, math.nan, margin=margin)
+        said = f"the model gives it {told.value:.0%}"
+    else:
+        measurement = Measurement(told.value, told.std)
+        said = f"the model says {number(told.value, told.std, fact.unit)}"
+    text = f"{RELATIONS[fact.query.relation].name}: {said} (by depth: {fact.text})"
+    return replace(fact, status=Status.OK, source=Source.VLM, value=told.value, std=told.std, text=text), measurement
+
+
+def _z_of(probability: float) -> float:
+    """The margin in standard deviations that a probability stands for."""
+    from scipy.special import ndtri
+
+    return float(np.clip(ndtri(min(max(probability, 0.0), 1.0)), -8.0, 8.0))

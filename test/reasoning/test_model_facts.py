@@ -1,0 +1,105 @@
+"""A model as one more source of facts: sharpening depth's, standing in for it, and never pulling it where it does not belong."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from test_answer import distance, table
+
+from spatialvlm_ros.expressions.evaluate import Evaluator
+from spatialvlm_ros.expressions.tree_json import tree_from_json
+from spatialvlm_ros.reasoning.model_facts import Said, with_model
+from spatialvlm_ros.scene.facts import Query, Source, Status
+from spatialvlm_ros.scene.scene import Scene
+
+PAIR = Query("distance", "red block", "blue block")
+
+
+def told(value: float, std: float = math.nan, query: Query = PAIR) -> object:
+    """Who says this of one query, and nothing of others."""
+
+    def said(scene: Scene, asked: Query) -> Said | None:
+        return Said(value, std) if asked == query else None
+
+    return said
+
+
+def fused(said: object, query: Query = PAIR):
+    measure = with_model(said)  # type: ignore[arg-type]
+    return measure(table(), query, None)
+
+
+def test_two_numbers_that_agree_are_weighted_by_their_variances() -> None:
+    depth, measurement = fused(lambda scene, query: None)
+    both, _ = fused(told(depth.value + depth.std, depth.std))
+    assert both.source is Source.FUSED and depth.source is Source.DEPTH and measurement is not None
+    assert both.value == pytest.approx(depth.value + depth.std / 2) and both.std == pytest.approx(depth.std / math.sqrt(2))
+    unsure, _ = fused(told(depth.value + depth.std, 1e3 * depth.std))
+    assert unsure.value == pytest.approx(depth.value, abs=1e-5) and unsure.std == pytest.approx(depth.std, rel=1e-5)
+
+
+def test_a_model_that_disagrees_is_told_and_not_used() -> None:
+    depth, _ = fused(lambda scene, query: None)
+    both, _ = fused(told(depth.value + 0.5, 0.05))
+    assert (both.value, both.std, both.source) == (depth.value, depth.std, Source.DEPTH)
+    assert "The model says" in both.text and "sigma off; not used" in both.text
+
+
+def test_a_model_stands_in_where_depth_finds_nothing() -> None:
+    lost = Query("distance", "unicorn", "blue block")
+    depth, _ = fused(lambda scene, query: None, lost)
+    assert depth.status is Status.NOT_FOUND
+    alone, measurement = fused(told(0.4, 0.1, lost), lost)
+    assert (alone.status, alone.source, alone.value, alone.std) == (Status.OK, Source.VLM, 0.4, 0.1)
+    assert "unicorn" in alone.text and measurement is not None
+
+
+def test_a_model_cures_no_ambiguity_and_no_bad_query() -> None:
+    for query in (
+        Query("distance", "block", "red block"),
+        Query("distance", "red block", "red block"),
+        Query("farness", "a", "b"),
+    ):
+        before, _ = fused(lambda scene, asked: None, query)
+        after, measurement = fused(told(0.4, 0.1, query), query)
+        assert math.isnan(after.value) and (after.status, after.text) == (before.status, before.text)
+        assert measurement is None
+
+
+def test_a_probability_of_the_model_stands_in_for_a_predicate_only_where_depth_has_none() -> None:
+    lost, known = Query("left", "unicorn", "blue block"), Query("left", "red block", "blue block")
+    alone, measurement = fused(told(0.9, query=lost), lost)
+    assert (alone.value, alone.source) == (0.9, Source.VLM) and measurement is not None and measurement.margin is not None
+    depth, _ = fused(lambda scene, query: None, known)
+    beside, _ = fused(told(0.1, query=known), known)
+    assert (beside.value, beside.source, beside.text) == (depth.value, Source.DEPTH, depth.text)
+
+
+def test_a_number_for_a_predicate_is_not_taken() -> None:
+    known = Query("left", "unicorn", "blue block")
+    fact, _ = fused(told(0.3, 0.1, known), known)
+    assert fact.status is Status.NOT_FOUND
+
+
+def test_fused_facts_go_through_trees() -> None:
+    tree = tree_from_json({"op": "lt", "args": [distance("red block", "blue block"), {"value": 30, "unit": "cm"}]})
+    depth = Evaluator(table()).evaluate(tree)
+    assert depth.value is not None
+    (fact,) = depth.facts
+    both = Evaluator(table(), measure=with_model(told(fact.value, fact.std))).evaluate(tree)  # type: ignore[arg-type]
+    assert both.value is not None and both.value.origin.source is Source.FUSED
+    assert both.facts[0].std == pytest.approx(fact.std / math.sqrt(2))
+
+
+def test_a_model_answers_for_a_thing_that_depth_lost_in_a_tree() -> None:
+    lost = Query("distance", "unicorn", "blue block")
+    tree = tree_from_json({"op": "lt", "args": [distance("unicorn", "blue block"), {"value": 30, "unit": "cm"}]})
+    found = Evaluator(table(), measure=with_model(told(0.1, 0.02, lost))).evaluate(tree)  # type: ignore[arg-type]
+    assert found.value is not None and bool(found.value.value) and found.value.origin.source is Source.VLM
+
+
+@pytest.mark.parametrize(("value", "std"), [(math.nan, 0.1), (math.inf, 0.1), (0.3, 0.0), (0.3, -1.0), (0.3, math.inf)])
+def test_numbers_that_are_none_are_refused(value: float, std: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Said(value, std)
