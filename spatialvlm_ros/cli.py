@@ -23,6 +23,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="where results go (default: out/demo)")
     demo.add_argument("--timeout", type=float, default=150.0, metavar="S", help="longest time for the task (default: 150)")
 
+    _add_ask(commands.add_parser("ask", help="a spatial question about one image of a folder or a bag"))
+
     real = commands.add_parser("demo-real", help="real camera frames through the same spatial_node")
     real.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="RGB-D folders or bags (default: frames at hand)")
     real.add_argument("--out", type=Path, default=Path("out/demo"), help="where results go (default: out/demo)")
@@ -39,7 +41,75 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the scenes (default: 2)")
     bench.add_argument("--out", type=Path, default=Path("out/engine"), help="where results go (default: out/engine)")
     bench.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/engine.json")
+
+    spoken = commands.add_parser("bench-language", help="questions read, reasoned about and answered, against truth")
+    spoken.add_argument("--quick", action="store_true", help="a little of everything: does it run, not how good is it")
+    spoken.add_argument("--seed", type=int, default=0, metavar="N", help="added to the seeds of all scenes (default: 0)")
+    spoken.add_argument("--workers", type=int, default=2, metavar="N", help="processes for all but the timing (default: 2)")
+    spoken.add_argument("--out", type=Path, default=Path("out/language"), help="where results go (default: out/language)")
+    spoken.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/language.json")
     return parser
+
+
+def _add_ask(ask: argparse.ArgumentParser) -> None:
+    ask.description = (
+        "Answers a spatial question about one RGB-D image with its uncertainty, frame and trace. "
+        "Exit code: 0 answered, 1 the image does not tell, 2 the question or the input cannot be read, 3 could not run."
+    )
+    ask.add_argument("question", help="e.g. 'Which of the cans is nearest to the gripper?'")
+    source = ask.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--frame", type=Path, metavar="PATH", help="a pair of images: FOLDER/NAME, or a folder that holds one pair"
+    )
+    source.add_argument("--bag", type=Path, help="a bag with colour, depth aligned to it, and camera_info")
+    ask.add_argument("--at", type=float, default=0.0, metavar="S", help="with --bag: seconds after its first image (default: 0)")
+    ask.add_argument(
+        "--robot", type=Path, metavar="YAML", help="with --bag: parameters of spatial_node (gripper, gravity, shape)"
+    )
+    ask.add_argument("--view", default="", metavar="FRAME", help="whose left, right, front and behind: a tf frame, or canonical")
+    ask.add_argument(
+        "--depth-unit-m", type=float, metavar="M", help="metres of one count of depth, where the folder does not say"
+    )
+    ask.add_argument("--depth-noise", metavar="NAME", help="structured_light, stereo or time_of_flight (default: stereo)")
+    ask.add_argument("--json", action="store_true", help="everything as one JSON object, facts and expression tree included")
+    ask.add_argument("--llm-url", metavar="URL", help="OpenAI-compatible server for questions that the grammar does not know")
+    ask.add_argument("--llm-model", default="", metavar="NAME", help="the model's name on that server")
+    ask.add_argument(
+        "--llm-mode", choices=("tree", "friend"), default="tree", help="write a tree, or ask questions (default: tree)"
+    )
+    ask.add_argument("--llm-timeout", type=float, default=20.0, metavar="S", help="longest wait for one answer (default: 20)")
+
+
+def _ask(options: argparse.Namespace) -> int:
+    import json
+
+    from .evaluation.benchmark_file import plain
+    from .reasoning.endpoint import EndpointConfig
+    from .reasoning.reasoner import Reasoner
+    from .recording.ask import AskOptions, answer_document, ask
+
+    reasoner = Reasoner()
+    if options.llm_url is not None:
+        reasoner = Reasoner(options.llm_mode, EndpointConfig(options.llm_url, options.llm_model, timeout_s=options.llm_timeout))
+    asked = AskOptions(
+        options.question,
+        options.frame,
+        options.bag,
+        options.at,
+        options.view,
+        options.robot,
+        options.depth_noise,
+        options.depth_unit_m,
+        reasoner,
+    )
+    answer, plan, frame = ask(asked)
+    if options.json:
+        print(json.dumps(plain(answer_document(answer, plan, frame)), ensure_ascii=False, indent=1, allow_nan=False))
+    else:
+        print(answer.text)
+        print(f"frame {answer.frame_id or frame.frame_id}, image at {frame.stamp_ns * 1e-9:.3f} s, {answer.status.name}")
+        print("\n".join(answer.trace))
+    return 0 if answer.answered else _BAD_RESULT
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -91,10 +161,26 @@ def _bench_engine(options: argparse.Namespace) -> int:
     return 0 if run_engine_bench(bench) else _BAD_RESULT
 
 
+def _bench_language(options: argparse.Namespace) -> int:
+    from .evaluation.language_bench import QUICK, LanguageBenchOptions, LanguageExtent, run_language_bench
+
+    extent = QUICK if options.quick else LanguageExtent()
+    bench = LanguageBenchOptions(options.out, options.benchmark, extent, options.workers, options.seed)
+    return 0 if run_language_bench(bench) else _BAD_RESULT
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(arguments)
-    command = {"demo": _demo, "demo-real": _demo_real, "demo-seeds": _demo_seeds, "bench-engine": _bench_engine}[options.command]
+    commands = {
+        "demo": _demo,
+        "ask": _ask,
+        "demo-real": _demo_real,
+        "demo-seeds": _demo_seeds,
+        "bench-engine": _bench_engine,
+        "bench-language": _bench_language,
+    }
+    command = commands[options.command]
     try:
         return command(options)
     except KeyboardInterrupt:

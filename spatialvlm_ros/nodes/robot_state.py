@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,9 +15,7 @@ from ..geometry.transform_buffer import TransformError
 from ..language.answers import plain_name
 from ..perception.self_filter import Capsule
 from ..scene.facts import Status
-from .lifecycle import ManagedNode
 from .parameters import Param
-from .tf_listener import ImageTransforms
 
 ROBOT_PARAMS = (
     Param("tool_frame", "", "tf frame of the point between the finger tips; it is what 'gripper' means. Empty: no gripper."),
@@ -31,6 +30,20 @@ ROBOT_PARAMS = (
         "Shape of the robot, kept out of the scene: strings 'frame x0 y0 z0 x1 y1 z1 radius', metres in the frame.",
     ),
 )
+
+
+class Parameters(Protocol):
+    """Who knows the values of ROBOT_PARAMS: a ManagedNode, or a parameter file."""
+
+    def param(self, name: str) -> Any: ...
+
+
+class Transforms(Protocol):
+    """Transforms at the stamp of an image: from tf, or from the tf of a bag."""
+
+    def lookup(self, target: str, source: str) -> RigidTransform:
+        """``target_from_source``. Raises TransformError."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,16 +77,21 @@ def _named_frame(text: str) -> tuple[str, str]:
 
 
 class RobotStateReader:
-    """Owned by a node that declares ROBOT_PARAMS; make it in setup(). Raises ValueError on a capsule or name it cannot read."""
+    """Owned by whoever knows ROBOT_PARAMS. Raises ValueError on a capsule or name it cannot read."""
 
-    def __init__(self, node: ManagedNode, transforms: ImageTransforms) -> None:
+    def __init__(self, parameters: Parameters, transforms: Transforms) -> None:
         self._transforms = transforms
-        self._tool_frame = node.param("tool_frame")
-        self._gravity_frame = node.param("gravity_frame")
-        self._world_frame = node.param("world_frame")
-        self._capsules = [LinkCapsule.parse(text) for text in node.param("robot_capsules") if text.strip()]
-        self._places = dict(_named_frame(text) for text in node.param("named_frames") if text.strip())
+        self._tool_frame = parameters.param("tool_frame")
+        self._gravity_frame = parameters.param("gravity_frame")
+        self._world_frame = parameters.param("world_frame")
+        self._capsules = [LinkCapsule.parse(text) for text in parameters.param("robot_capsules") if text.strip()]
+        self._places = dict(_named_frame(text) for text in parameters.param("named_frames") if text.strip())
         self.problem: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names for the origins of tf frames."""
+        return tuple(self._places)
 
     def read(self, camera_frame: str, views: Iterable[str] = ()) -> RobotState:
         """The state at the stamp of the image that ``transforms`` has begun, with the frames that queries are seen from.
@@ -81,8 +99,9 @@ class RobotStateReader:
         What tf does not give is left out and said in ``problem``; it never raises.
         """
         own = (self._tool_frame, *(c.frame_id for c in self._capsules), self._gravity_frame, self._world_frame)
-        views = [view for view in views if view not in ("", "canonical")]
-        wanted = dict.fromkeys(frame for frame in (*own, *views, *self._places.values()) if frame)
+        # A view may be named as things are: "seen from the robot".
+        seen_from = {view: self._places.get(plain_name(view), view) for view in views if view not in ("", "canonical")}
+        wanted = dict.fromkeys(frame for frame in (*own, *seen_from.values(), *self._places.values()) if frame)
         poses = {frame: self._lookup(camera_frame, frame) for frame in wanted}
         self.problem = next((pose for frame in own if isinstance(pose := poses.get(frame), str)), None)
         tool, tool_error = _split(poses.get(self._tool_frame))
@@ -99,7 +118,7 @@ class RobotStateReader:
             up=None if gravity is None else gravity.rotation[:, 2],
             up_problem="" if gravity_error is None else f"gravity_frame: {gravity_error}",
             world_from_camera=RigidTransform.identity() if world is None else world.inverse(),
-            frames={view: poses[view] for view in views},
+            frames={view: poses[frame] for view, frame in seen_from.items()},
             places={name: poses[frame] for name, frame in self._places.items()},
         )
 

@@ -1,4 +1,4 @@
-"""The actions ``~/ask`` and ``~/measure`` of spatial_node: one query on the next usable image."""
+"""The actions ``~/ask`` and ``~/measure`` of spatial_node: one question on the next usable image."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, Queue
+from typing import Any, Protocol, TypeVar, cast
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
@@ -15,30 +17,49 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from spatialvlm_msgs.action import AskSpatial, Measure
 
-from ..language.answers import check_query
-from ..language.questions import QuestionError, parse_question
+from ..geometry.rigid import RigidTransform
+from ..language.answers import check_query, measure_query
+from ..language.questions import QuestionError
+from ..reasoning.answer import Answer
+from ..reasoning.reasoner import FRIEND, OFF, Plan, Reasoner
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.relations import RELATIONS
+from ..scene.scene import Scene
 from .lifecycle import ManagedNode, RunningGoals
 from .scene_messages import fact_to_msg
 
+_Result = TypeVar("_Result")
 _POLL_S = 0.02
 # Each goal that waits holds a thread of the executor; cancels and services must find one free.
 MAX_GOALS = 8
 NUM_THREADS = MAX_GOALS + 4
 
 
+Output = tuple[str, RigidTransform] | None
+"""Frame name and output_from_scene for the points of facts."""
+
+
 @dataclass
 class Request:
-    """One query that waits for an image. ``fact`` is set before ``done``."""
+    """Something to be measured on an image. ``result`` is set before ``done``.
 
-    query: Query
+    Attributes:
+        names: what has to be looked for on the image.
+        views: frames that relations are seen from.
+        measure: gives the result.
+    """
+
+    names: tuple[str, ...]
+    views: tuple[str, ...]
+    measure: Callable[[Scene, Output], SpatialFact | Answer]
     done: threading.Event = field(default_factory=threading.Event)
-    fact: SpatialFact | None = None
+    result: SpatialFact | Answer | None = None
 
 
 class Requests(Protocol):
     """Who answers requests: spatial_node's worker."""
+
+    def known_names(self) -> tuple[str, ...]: ...
 
     def submit(self, request: Request) -> None: ...
 
@@ -57,11 +78,15 @@ _STATUS_ERRORS = {
 }
 
 
+class _CanceledError(Exception):
+    """The goal was canceled, or the node deactivated."""
+
+
 class QueryActions:
     """Owned by a ManagedNode; make it in setup(). Goals run beside each other: they only wait for the worker."""
 
-    def __init__(self, node: ManagedNode, requests: Requests, timeout_s: float) -> None:
-        self._node, self._requests, self._timeout_s = node, requests, timeout_s
+    def __init__(self, node: ManagedNode, requests: Requests, timeout_s: float, reasoner: Reasoner) -> None:
+        self._node, self._requests, self._timeout_s, self._reasoner = node, requests, timeout_s, reasoner
         self.running = RunningGoals()
         self._lock = threading.Lock()
         self._accepted = 0
@@ -109,36 +134,86 @@ class QueryActions:
             code = "ERROR_WRONG_ARITY" if query.relation in RELATIONS else "ERROR_UNKNOWN_RELATION"
             return self._fail(goal, result, code, problem)
         goal.publish_feedback(Measure.Feedback(state=Measure.Feedback.STATE_WAITING_FOR_IMAGE))
-        fact, code, text = self._await(goal, query)
-        if fact is not None:
+        views = (query.view,) if query.view else ()
+        request = Request(query.names, views, lambda scene, output: measure_query(scene, query, output))
+        fact, code, text = self._await(goal, request)
+        if isinstance(fact, SpatialFact):
             result.fact = fact_to_msg(fact)
         return self._finish(goal, result, code, text)
 
     # -- ask --------------------------------------------------------------------------------------------------------------
 
     def _ask(self, goal: ServerGoalHandle) -> Any:
+        question, view = goal.request.question, goal.request.frame_id.strip()
         result = AskSpatial.Result(value=math.nan, std=math.nan)
+        known = self._requests.known_names()
+        by_grammar = self._reasoner.mode == OFF or self._reasoner.reads(question, known)
+        plan: Plan | None = None
+        answer: Answer | None
         try:
-            query = replace(parse_question(goal.request.question), view=goal.request.frame_id.strip())
+            if by_grammar:
+                plan = self._reasoner.plan(question, known, view)
+            elif self._reasoner.mode == FRIEND:
+                answer = self._patiently(goal, lambda: self._reasoner.converse(question, partial(self._reply, goal), known))
+                code, text = "ERROR_NONE", ""
+            else:
+                plan = self._patiently(goal, lambda: self._reasoner.plan(question, known, view))
+            if plan is not None:
+                self._tell(goal, AskSpatial.Feedback.STATE_WAITING_FOR_IMAGE, plan.notes)
+                answer, code, text = self._await_plan(goal, plan)
         except QuestionError as error:
-            empty = not goal.request.question.strip(" .?!\t\r\n")
+            empty = not question.strip(" .?!\t\r\n")
             return self._fail(goal, result, "ERROR_EMPTY_QUESTION" if empty else "ERROR_NOT_UNDERSTOOD", str(error))
-        trace = [f"question: {goal.request.question.strip()}", f"query: {query}"]
-        goal.publish_feedback(AskSpatial.Feedback(state=AskSpatial.Feedback.STATE_WAITING_FOR_IMAGE, text=trace[-1]))
-        fact, code, text = self._await(goal, query)
-        if fact is not None:
-            result.facts = [fact_to_msg(fact)]
-            if fact.status.has_value:
-                result.answer, result.value, result.std, result.unit = fact.text, fact.value, fact.std, fact.unit
-            trace.append(f"fact: {fact.text} [{fact.status.name}, source {fact.source.name}, frame {fact.frame_id}]")
-        result.trace = "\n".join(trace)
+        except _CanceledError as error:
+            return self._fail(goal, result, "ERROR_CANCELED", str(error))
+        if answer is not None:
+            self._tell(goal, AskSpatial.Feedback.STATE_MEASURING, answer.trace)
+            _fill(result, answer)
         return self._finish(goal, result, code, text)
+
+    def _reply(self, goal: ServerGoalHandle, plan: Plan) -> Answer:
+        """The answer to a question of a model, on the next image; a sentence says why where there is none."""
+        answer, code, text = self._await_plan(goal, plan)
+        if code == "ERROR_CANCELED":
+            raise _CanceledError(text)
+        return answer if answer is not None else Answer(plan.question, text, Status.UNKNOWN)
+
+    def _patiently(self, goal: ServerGoalHandle, work: Callable[[], _Result]) -> _Result:
+        """What ``work`` returns or raises. It talks to a server on a thread of its own: a cancel does not wait for it."""
+        done: Queue[tuple[_Result | None, Exception | None]] = Queue()
+
+        def run() -> None:
+            try:
+                done.put((work(), None))
+            except Exception as error:
+                done.put((None, error))
+
+        threading.Thread(target=run, name="language model", daemon=True).start()
+        while True:
+            try:
+                result, error = done.get(timeout=_POLL_S)
+            except Empty:
+                if goal.is_cancel_requested:
+                    raise _CanceledError("canceled by the client") from None
+                if not self._node.active:
+                    raise _CanceledError("the node was deactivated; activate it and ask again") from None
+                continue
+            if error is not None:
+                raise error
+            return cast(_Result, result)
+
+    def _await_plan(self, goal: ServerGoalHandle, plan: Plan) -> tuple[Answer | None, str, str]:
+        request = Request(plan.names, plan.views, lambda scene, output: self._reasoner.answer(plan, scene, output))
+        answer, code, text = self._await(goal, request)
+        return (answer if isinstance(answer, Answer) else None), code, text
+
+    def _tell(self, goal: ServerGoalHandle, state: int, lines: tuple[str, ...]) -> None:
+        goal.publish_feedback(AskSpatial.Feedback(state=state, text="\n".join(lines)))
 
     # -- both -------------------------------------------------------------------------------------------------------------
 
-    def _await(self, goal: ServerGoalHandle, query: Query) -> tuple[SpatialFact | None, str, str]:
-        """Fact of the next usable image with error constant and sentence; polls for cancel and deactivation."""
-        request = Request(query)
+    def _await(self, goal: ServerGoalHandle, request: Request) -> tuple[SpatialFact | Answer | None, str, str]:
+        """Result on the next usable image with error constant and sentence; polls for cancel and deactivation."""
         self._requests.submit(request)
         deadline = time.monotonic() + self._timeout_s
         try:
@@ -152,12 +227,12 @@ class QueryActions:
                     return None, "ERROR_NO_IMAGE", f"no usable image within {self._timeout_s:.1f} s: {why}"
         finally:
             self._requests.withdraw(request)
-        fact = request.fact
-        if fact is None:
+        found = request.result
+        if found is None:
             return None, "ERROR_INTERNAL", "the image could not be measured; see the node's log"
-        if fact.status.has_value:
-            return fact, "ERROR_NONE", ""
-        return fact, _STATUS_ERRORS.get(fact.status, "ERROR_INTERNAL"), fact.text
+        if found.status.has_value:
+            return found, "ERROR_NONE", ""
+        return found, _STATUS_ERRORS.get(found.status, "ERROR_INTERNAL"), found.text
 
     def _finish(self, goal: ServerGoalHandle, result: Any, code: str, text: str) -> Any:
         if code != "ERROR_NONE":
@@ -172,3 +247,15 @@ class QueryActions:
         else:
             goal.abort()
         return result
+
+
+def _fill(result: Any, answer: Answer) -> None:
+    result.facts = [fact_to_msg(fact) for fact in answer.facts]
+    result.trace = "\n".join(answer.trace)
+    if not answer.answered:
+        return
+    result.answer, result.value, result.std, result.unit = answer.text, float(answer.value), float(answer.std), answer.unit
+    result.things, result.decided = list(answer.things), bool(answer.decided)
+    if answer.kind == "truth":
+        sure = AskSpatial.Result.VERDICT_YES if answer.verdict else AskSpatial.Result.VERDICT_NO
+        result.verdict = AskSpatial.Result.VERDICT_UNSURE if answer.verdict is None else sure

@@ -26,6 +26,9 @@ from spatialvlm_msgs.srv import SetQueries
 from ..engine import EngineConfig, SpatialEngine
 from ..geometry.transform_buffer import TransformError
 from ..language.answers import check_query
+from ..reasoning.answer import Answer
+from ..reasoning.endpoint import EndpointConfig
+from ..reasoning.reasoner import MODES, OFF, Reasoner
 from ..scene.drawing import draw_scene
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.frame import RGBDFrame
@@ -41,7 +44,7 @@ from .parameters import Param
 from .rgbd_input import INPUT_PARAMS, RgbdInput
 from .robot_state import ROBOT_PARAMS, RobotStateReader
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
-from .spatial_actions import NUM_THREADS, QueryActions, Request
+from .spatial_actions import NUM_THREADS, Output, QueryActions, Request
 from .tf_listener import ImageTransforms, TransformListener
 
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -65,6 +68,16 @@ class SpatialNode(ManagedNode):
             "left out, e.g. 'distance; gripper; red block' or 'reachable; cup; robot; ; 0.8'.",
         ),
         Param("request_timeout_s", 5.0, "Longest wait of ~/ask and ~/measure for a usable image.", 0.1, 600.0),
+        Param(
+            "llm_mode",
+            OFF,
+            "What a language model does with a question that the grammar does not know. off: nothing. tree: write an expression "
+            "tree, which is then measured. friend: ask simple questions of its own, and conclude in its own words.",
+            choices=MODES,
+        ),
+        Param("llm_url", "", "URL of its OpenAI-compatible server (vLLM, llama.cpp, Ollama), e.g. http://127.0.0.1:8000/v1."),
+        Param("llm_model", "", "Name of the model on that server."),
+        Param("llm_timeout_s", 20.0, "Longest wait for one answer of that server.", 0.1, 600.0),
     )
 
     def __init__(self, **kwargs: Any) -> None:
@@ -75,6 +88,7 @@ class SpatialNode(ManagedNode):
         self._worker: threading.Thread | None = None
         self._closing: threading.Event | None = None
         self._reset_wanted = threading.Event()
+        self._last_scene: Scene | None = None
         self._reset_statistics()
 
     def _reset_statistics(self) -> None:
@@ -102,10 +116,17 @@ class SpatialNode(ManagedNode):
         self._input = RgbdInput(self, self._on_jump)
         self.own_service(SetQueries, "~/set_queries", self._set_queries)
         self.own_service(Trigger, "~/reset", self._reset)
-        self._actions = QueryActions(self, self, self.param("request_timeout_s"))
+        self._actions = QueryActions(self, self, self.param("request_timeout_s"), self._reasoner())
         self._closing = threading.Event()
         self._worker = threading.Thread(target=self._work, args=(self._closing, self._input.slot), name="measure", daemon=True)
         self._worker.start()
+
+    def _reasoner(self) -> Reasoner:
+        mode = self.param("llm_mode")
+        if mode == OFF:
+            return Reasoner()
+        config = EndpointConfig(self.param("llm_url"), self.param("llm_model"), timeout_s=self.param("llm_timeout_s"))
+        return Reasoner(mode, config)
 
     def start(self) -> None:
         self._input.slot.clear()
@@ -165,6 +186,11 @@ class SpatialNode(ManagedNode):
         self._reset_wanted.set()
         response.success, response.message = True, "memory is cleared with the next image"
         return response
+
+    def known_names(self) -> tuple[str, ...]:
+        """Names of what is in sight, of the tool and of named frames."""
+        labels = tuple(thing.label for thing in scene.objects) if (scene := self._last_scene) is not None else ()
+        return (*self._engine.config.tool_names, *self._robot.names, *labels)
 
     def submit(self, request: Request) -> None:
         """Answer a request on the next image."""
@@ -232,31 +258,34 @@ class SpatialNode(ManagedNode):
         with self._lock:
             queries = list(dict.fromkeys(query for owned in self._queries.values() for query in owned))
             requests = list(self._requests)
-        asked = (*queries, *(request.query for request in requests))
-        names = [name for query in asked for name in query.names]
+        names = [*(name for query in queries for name in query.names), *(name for request in requests for name in request.names)]
+        views = [*(query.view for query in queries), *(view for request in requests for view in request.views)]
         self._transforms.begin(frame.stamp_ns)
-        robot = self._robot.read(frame.frame_id, dict.fromkeys(query.view for query in asked))
+        robot = self._robot.read(frame.frame_id, dict.fromkeys(views))
         robot = self._imu.add_up(robot, frame.frame_id)
         scene = self._engine.observe(frame, names, robot)
         if closing.is_set():
             return
-        facts = self._facts_in(scene, queries)
+        self._last_scene = scene
+        output, problem = self._output_of(scene)
+        facts = self._engine.facts(scene, queries, output)
+        if problem:
+            facts = [fact if fact.query.view else _without_frame(fact, problem) for fact in facts]
         self._publish(frame, scene, facts)
         for request in requests:
-            request.fact = self._facts_in(scene, [request.query])[0]
+            result = request.measure(scene, output)
+            request.result = _without_output(result, problem) if problem else result
             request.done.set()
 
-    def _facts_in(self, scene: Scene, queries: list[Query]) -> list[SpatialFact]:
-        """Facts with their points in the output frame; NO_TRANSFORM when tf lacks it. A query with a view brings its own."""
+    def _output_of(self, scene: Scene) -> tuple[Output, str]:
+        """Where the points of facts go, None for the image's own frame; or why tf lacks that frame."""
         frame_id = self.param("output_frame")
         if not frame_id or frame_id == scene.frame_id:
-            return self._engine.facts(scene, queries)
+            return None, ""
         try:
-            output = self._transforms.lookup(frame_id, scene.frame_id)
+            return (frame_id, self._transforms.lookup(frame_id, scene.frame_id)), ""
         except TransformError as error:
-            facts = self._engine.facts(scene, queries)
-            return [fact if fact.query.view else _without_frame(fact, str(error)) for fact in facts]
-        return self._engine.facts(scene, queries, (frame_id, output))
+            return None, str(error)
 
     def _publish(self, frame: RGBDFrame, scene: Scene, facts: list[SpatialFact]) -> None:
         frame_id = next((fact.frame_id for fact in facts if not fact.query.view), scene.frame_id)
@@ -276,6 +305,15 @@ class SpatialNode(ManagedNode):
 
 def _without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
     return SpatialFact(fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem)
+
+
+def _without_output(result: SpatialFact | Answer, problem: str) -> SpatialFact | Answer:
+    """A request's result where tf lacks the output frame. An answer whose facts all have views of their own does without."""
+    if isinstance(result, SpatialFact):
+        return result if result.query.view else _without_frame(result, problem)
+    if result.facts and all(fact.query.view for fact in result.facts):
+        return result
+    return Answer(result.question, problem, Status.NO_TRANSFORM, trace=result.trace)
 
 
 def _parse_queries(texts: list[str]) -> list[Query]:

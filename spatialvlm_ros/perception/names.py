@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..scene.facts import Status
-from .appearance import Appearance
+from .appearance import NAMED_SIZE, Appearance
 
 COLOR_WORDS: dict[str, str] = {
     word: name
@@ -170,6 +170,7 @@ def match(phrase: str | NamePhrase, appearances: Sequence[Appearance], prior_ind
         return NameMatch(Status.NOT_FOUND, -1, 0.0, (), _nothing(name, appearances), understood=False)
     scores = [score(name, a) for a in appearances]
     fitting = sorted((i for i, s in enumerate(scores) if s >= FOUND), key=lambda i: (-scores[i], i))
+    fitting = _of_size(name, appearances, fitting)
     rivals = [i for i in fitting if scores[i] >= RIVAL * scores[fitting[0]]]
     rivals = _by_size(name, appearances, rivals)
     if prior_index is not None and 0 <= prior_index < len(appearances):
@@ -211,6 +212,17 @@ def _shape(shape: str, appearance: Appearance) -> float:
     akin, worth = _AKIN.get(shape, ("", 0.0))
     # 0.6 is a shape as clear as a real sensor shows it.
     return min(1.0, max(fit, worth * appearance.shapes.get(akin, 0.0)) / 0.6)
+
+
+def _of_size(name: NamePhrase, appearances: Sequence[Appearance], fitting: list[int]) -> list[int]:
+    """Of things that fit, those that are as tall, large ... as the name says; all of them where none is.
+
+    Before rivals are told by colour and shape: a "tall brown can" is the tall one, though another can is browner.
+    """
+    for size in name.sizes:
+        clearly = [i for i in fitting if appearances[i].sizes.get(size, 0.0) >= NAMED_SIZE]
+        fitting = clearly or fitting
+    return fitting
 
 
 def _by_size(name: NamePhrase, appearances: Sequence[Appearance], rivals: list[int]) -> list[int]:

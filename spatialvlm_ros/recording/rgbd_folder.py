@@ -58,6 +58,24 @@ def read_folder(folder: Path, depth_unit_m: float | None = None) -> Iterator[Fol
         yield _read(index, name, color, depth, folder, depth_unit_m)
 
 
+def read_one(path: Path, depth_unit_m: float | None = None) -> FolderFrame:
+    """One pair: of a folder that holds no other, or named as ``folder/name``, or by its colour or depth file.
+
+    Raises:
+        FolderError: naming the pairs there are.
+    """
+    folder, wanted = (path, "") if path.is_dir() else (path.parent, path.name)
+    if not folder.is_dir():
+        raise FolderError(f"{path} does not exist: {folder} is no folder")
+    found = pairs(folder)
+    chosen = [pair for pair in found if not wanted or wanted in (pair[0], pair[1].name, pair[2].name)]
+    if len(chosen) != 1:
+        names = ", ".join(name for name, _, _ in found[:12])
+        problem = f"{path} names no pair of images" if wanted else f"{folder} holds {len(found)} pairs of images"
+        raise FolderError(f"{problem}; there are {names}: give one as {folder / found[0][0]}")
+    return _read(0, *chosen[0], folder, depth_unit_m)
+
+
 def _stem(path: Path, word: str) -> str:
     return re.sub(rf"[-_.]?({word})[-_.]?", "-", path.stem, flags=re.IGNORECASE).strip("-")
 

@@ -158,3 +158,14 @@ def test_the_problem_is_of_the_robots_own_frames_and_capsules_go_where_they_are(
     assert state.up is not None and np.allclose(state.up, (0, 0, 1)) and state.up_problem == ""
     images.hear("lost", static=True)
     assert len(images.read("moon_base").capsules) == 2 and images.reader.problem is None
+
+
+def test_a_view_may_be_named_as_things_are() -> None:
+    """ "Seen from the robot" is seen from the frame that has this name; a name that has none is a frame's own."""
+    images = Images(named_frames=["robot = base_link"])
+    images.hear("base_link", static=True, x=0.5)
+    state = images.read("robot", "base_link", "nowhere")
+    for view in ("robot", "base_link"):
+        pose = state.frames[view]
+        assert isinstance(pose, RigidTransform) and pose.translation[0] == 0.5
+    assert "nowhere" in str(state.frames["nowhere"])

@@ -193,3 +193,13 @@ def test_colours_of_no_pixels_and_of_two_colours() -> None:
     assert shares["red"] == pytest.approx(0.5, abs=0.05) and shares["blue"] == pytest.approx(0.5, abs=0.05)
     glossy = np.array([(200, 20, 20)] * 70 + [(255, 255, 255)] * 30, np.uint8)
     assert color_shares(glossy, white)["red"] > 0.9
+
+
+def test_a_size_word_outweighs_a_better_colour() -> None:
+    """A low can that is all brown, and a tall one that is less brown: "tall brown can" is the tall one."""
+    low = Appearance({"brown": 0.9}, {"can": 0.6}, height_m=0.07, length_m=0.19, width_m=0.18)
+    tall = Appearance(
+        {"brown": 0.27, "white": 0.7}, {"can": 0.6}, height_m=0.23, length_m=0.08, width_m=0.07, sizes={"tall": 1.0}
+    )
+    assert match("tall brown can", [low, tall]).index == 1
+    assert match("brown can", [low, tall]).index == 0

@@ -1,0 +1,168 @@
+"""A question about one image of a folder or a bag, by the code that answers the action ``~/ask`` on a live one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..engine import EngineConfig, RobotState, SpatialEngine
+from ..expressions.tree_json import tree_to_json
+from ..geometry.rigid import RigidTransform
+from ..geometry.transform_buffer import TransformError
+from ..nodes.robot_state import RobotStateReader
+from ..reasoning.answer import Answer
+from ..reasoning.reasoner import FRIEND, Plan, Reasoner
+from ..scene.facts import SpatialFact, Status
+from ..scene.frame import RGBDFrame
+from ..scene.noise import PRESETS
+from .bag_transforms import BagTransforms
+from .rgbd_bag import read_bag_frames
+from .rgbd_folder import read_one
+from .robot_file import RobotFile
+
+
+class AskError(ValueError):
+    """A question that cannot be put to this input; the text says what to change."""
+
+
+@dataclass(frozen=True)
+class AskOptions:
+    """What is asked, and of which image.
+
+    Attributes:
+        frame: a pair of RGB-D images, or the folder that holds it; or None.
+        bag: a bag, with ``at_s`` seconds after its first image; or None.
+        view: whose left, right, front and behind, and the frame of points.
+        robot: parameter file of spatial_node that says what the gripper is and which way is up; for bags.
+        depth_noise: a preset of scene.noise; None: the robot file's, else "stereo".
+    """
+
+    question: str
+    frame: Path | None = None
+    bag: Path | None = None
+    at_s: float = 0.0
+    view: str = ""
+    robot: Path | None = None
+    depth_noise: str | None = None
+    depth_unit_m: float | None = None
+    reasoner: Reasoner = field(default_factory=Reasoner)
+
+
+class Asked:
+    """One image that questions are put to."""
+
+    def __init__(self, options: AskOptions) -> None:
+        self._options = options
+        robot = RobotFile(options.robot)
+        preset = options.depth_noise or robot.depth_noise or "stereo"
+        if preset not in PRESETS:
+            raise AskError(f"depth noise '{preset}' is not known; use one of {', '.join(PRESETS)}")
+        self._config = EngineConfig(noise=PRESETS[preset])
+        self._output_frame = str(robot.param("output_frame"))
+        self._transforms: BagTransforms | None = None
+        self._reader: RobotStateReader | None = None
+        if options.bag is not None:
+            self.frame = _frame_at(options.bag, options.at_s)
+            self._transforms = BagTransforms(options.bag)
+            self._transforms.begin(self.frame.stamp_ns)
+            self._reader = RobotStateReader(robot, self._transforms)
+        elif options.frame is not None:
+            self.frame = read_one(options.frame, options.depth_unit_m).frame
+        else:
+            raise AskError("no image: give --frame FOLDER/NAME, or --bag BAG with --at SECONDS")
+
+    def known(self) -> tuple[str, ...]:
+        """Names that questions may hold: the tool's, named frames', and labels of what is in sight."""
+        scene = SpatialEngine(self._config).observe(self.frame, (), self._robot(()))
+        places = () if self._reader is None else self._reader.names
+        return (*self._config.tool_names, *places, *(thing.label for thing in scene.objects))
+
+    def answer(self, plan: Plan) -> Answer:
+        """The answer to a plan on this image."""
+        scene = SpatialEngine(self._config).observe(self.frame, plan.names, self._robot(plan.views))
+        output: tuple[str, RigidTransform] | None = None
+        if self._output_frame and self._output_frame != scene.frame_id and self._transforms is not None:
+            try:
+                output = self._output_frame, self._transforms.lookup(self._output_frame, scene.frame_id)
+            except TransformError as error:
+                return Answer(plan.question, f"output_frame: {error}", Status.NO_TRANSFORM, trace=plan.notes)
+        return self._options.reasoner.answer(plan, scene, output)
+
+    def _robot(self, views: tuple[str, ...]) -> RobotState:
+        if self._reader is not None:
+            return self._reader.read(self.frame.frame_id, views)
+        why = "there is no tf beside a folder of images; ask a bag"
+        return RobotState(frames={view: why for view in views if view != "canonical"}, tool_text=f"no gripper: {why}")
+
+
+def _frame_at(bag: Path, at_s: float) -> RGBDFrame:
+    """The image of a bag whose stamp is nearest to ``at_s`` seconds after the first one."""
+    best: RGBDFrame | None = None
+    wanted_ns = 0
+    for _, frame in read_bag_frames(bag):
+        if best is None:
+            best, wanted_ns = frame, frame.stamp_ns + round(at_s * 1e9)
+        elif abs(frame.stamp_ns - wanted_ns) < abs(best.stamp_ns - wanted_ns):
+            best = frame
+        elif frame.stamp_ns > wanted_ns:
+            break
+    if best is None:
+        raise AskError(f"{bag} holds no pair of colour and depth images whose stamps fit together")
+    return best
+
+
+def ask(options: AskOptions) -> tuple[Answer, Plan | None, RGBDFrame]:
+    """The answer, the plan it came from (None for a model's own words), and the image.
+
+    Raises:
+        QuestionError: for a question that cannot be read.
+        AskError, RobotFileError, FolderError, BagError, FileNotFoundError: for an input that cannot.
+    """
+    asked = Asked(options)
+    known = asked.known()
+    reasoner = options.reasoner
+    if reasoner.mode == FRIEND and not reasoner.reads(options.question, known):
+        return reasoner.converse(options.question, asked.answer, known), None, asked.frame
+    plan = reasoner.plan(options.question, known, options.view)
+    return asked.answer(plan), plan, asked.frame
+
+
+def answer_document(answer: Answer, plan: Plan | None, frame: RGBDFrame) -> dict[str, Any]:
+    """The answer as plain data for JSON; NaN becomes None where it is written."""
+    return {
+        "question": answer.question,
+        "answer": answer.text,
+        "status": answer.status.name,
+        "kind": answer.kind,
+        "value": answer.value,
+        "std": answer.std,
+        "unit": answer.unit,
+        "verdict": answer.verdict,
+        "things": answer.things,
+        "decided": answer.decided,
+        "source": answer.source.name,
+        "frame_id": answer.frame_id,
+        "stamp_ns": frame.stamp_ns,
+        "tree": None if plan is None else tree_to_json(plan.tree),
+        "facts": [_fact_document(fact) for fact in answer.facts],
+        "trace": answer.trace,
+    }
+
+
+def _fact_document(fact: SpatialFact) -> dict[str, Any]:
+    return {
+        "relation": fact.query.relation,
+        "names": fact.query.names,
+        "amount_m": fact.query.amount,
+        "view": fact.query.view,
+        "value": fact.value,
+        "std": fact.std,
+        "unit": fact.unit,
+        "status": fact.status.name,
+        "source": fact.source.name,
+        "frame_id": fact.frame_id,
+        "subject_point_m": fact.subject_point,
+        "object_point_m": fact.object_point,
+        "text": fact.text,
+    }

@@ -1,0 +1,48 @@
+"""The tf of a bag, at the stamps of its images: what a node hears live, without waiting for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..geometry.rigid import RigidTransform
+from ..geometry.transform_buffer import TransformBuffer
+from ..nodes.conversions import stamp_to_ns, transform_from_msg
+from .bag_reader import BagReader
+
+_TF_TYPE = "tf2_msgs/msg/TFMessage"
+_STATIC = "tf_static"
+_LONGEST_BAG_S = 1e9
+
+
+class BagTransforms:
+    """All transforms of a bag. ``ignored`` counts those that cannot be used, by cause.
+
+    Raises BagError or FileNotFoundError for a file that is no bag.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._buffer = TransformBuffer(_LONGEST_BAG_S)
+        self.stamp_ns = 0
+        self.ignored: dict[str, int] = {}
+        with BagReader(path) as reader:
+            topics = [topic for topic, kind in reader.topics().items() if kind == _TF_TYPE]
+            for item in reader.messages(topics):
+                for transform in item.message.transforms:
+                    try:
+                        self._buffer.set_transform(
+                            transform.header.frame_id,
+                            transform.child_frame_id,
+                            stamp_to_ns(transform.header.stamp),
+                            transform_from_msg(transform.transform),
+                            static=item.topic.endswith(_STATIC),
+                        )
+                    except ValueError as error:
+                        self.ignored[str(error)] = self.ignored.get(str(error), 0) + 1
+
+    def begin(self, stamp_ns: int) -> None:
+        """A new image with its stamp."""
+        self.stamp_ns = stamp_ns
+
+    def lookup(self, target: str, source: str) -> RigidTransform:
+        """``target_from_source`` at the image's stamp. Raises TransformError."""
+        return self._buffer.lookup(target, source, self.stamp_ns)
