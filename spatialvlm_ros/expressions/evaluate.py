@@ -25,7 +25,7 @@ from .trace import Evaluation as Evaluation
 from .trace import Step as Step
 from .tree import Apply, ExpressionError, Fold, Number, Several, Thing, ThingSet, Tree, Variable, free_variables, to_text
 from .typing import check
-from .values import COMPARING, NUMERIC, Array, Origin, Value, around, folded
+from .values import COMPARING, NUMERIC, Array, Origin, Value, around, folded, usable
 
 # Evaluations of nodes that one tree may cost: all pairs of 24 things.
 MAX_STEPS = 1500
@@ -111,11 +111,13 @@ class Evaluator:
             else:
                 value = self._apply(node, bound, depth)
         except Missing as reason:
-            self._known[key] = reason
+            # The fact belongs to this step alone, the reason to all above.
+            passed = reason if reason.fact is None else Missing(reason.status, reason.text)
+            self._known[key] = passed
             # What is asked of all things is not asked of one about itself, and leaves no trace.
             if not (isinstance(reason, _Itself) and reason.variables):
-                self._step(place, node, depth, bound, None, None, reason.text)
-            raise
+                self._step(place, node, depth, bound, None, reason.fact, f"{reason.status.name}: {reason.text}")
+            raise passed from None
         self._known[key] = value
         if not isinstance(node, (Number, Thing)):
             self._step(place, node, depth, bound, value, fact)
@@ -160,11 +162,11 @@ class Evaluator:
             raise Missing(Status.NO_DEPTH, f"{to_text(node)}: there is no square root of {arrays[0][0]:g}, which is below zero")
         with np.errstate(all="ignore"):
             result = NUMERIC[node.op](arrays)
-        if not np.isfinite(result[0]):
+        if not usable(result[:1]).all():
             raise Missing(Status.NO_DEPTH, f"{to_text(node)}: divided by zero, or larger than any number")
         if node.op == "sub" and kind == number(RADIAN):
             result = around(result, around(result[:1], np.zeros(1)))
-        return Value(kind, np.where(np.isfinite(result), result, result[0]), origin)
+        return Value(kind, np.where(usable(result), result, result[0]), origin)
 
     def _decisive(self, node: Apply, bound: Mapping[str, int], depth: int) -> list[Value]:
         """The operands of "and" or "or". One that is missing does not matter beside one that decides.
@@ -231,8 +233,11 @@ class Evaluator:
         if len(set(things)) == len(things):
             return
         variables = frozenset(child.name for child in node.args if isinstance(child, Variable))
-        names = " and ".join(f"'{self._leaves.names[index]}'" for index in things)
-        raise _Itself(variables, f"{to_text(node)}: {names} are one thing, which is not related to itself")
+        named = zip(node.args, things, strict=True)
+        said = [child.name if isinstance(child, Thing) else self._leaves.names[index] for child, index in named]
+        names = " and ".join(f"'{name}'" for name in said)
+        text = f"{names} are one thing on this image, which is not related to itself"
+        raise _Itself(variables, text if len(set(said)) > 1 else f"'{said[0]}' would be related to itself")
 
     def _mixture(self, node: Apply, relation: Relation, parts: list[Value], depth: int) -> Value:
         """Each sample has the relation of the things that it has; rare combinations have that of the likeliest."""
@@ -262,7 +267,7 @@ class Evaluator:
             value, fact = self._leaves.leaf(node, relation, numbers)
             return value
         except Missing as reason:
-            missing = reason.text
+            fact, missing = reason.fact, f"{reason.status.name}: {reason.text}"
             raise
         finally:
             self._steps.append(Step(written, depth + 1, {}, value, fact, missing))

@@ -24,11 +24,11 @@ Measure = Callable[[Scene, Query, "tuple[str, RigidTransform] | None"], "tuple[S
 
 
 class Missing(Exception):
-    """A node has no value. ``text`` says why."""
+    """A node has no value. ``text`` says why; ``fact`` is the one that has none, where it is one."""
 
-    def __init__(self, status: Status, text: str) -> None:
+    def __init__(self, status: Status, text: str, fact: SpatialFact | None = None) -> None:
         super().__init__(text)
-        self.status, self.text = status, text
+        self.status, self.text, self.fact = status, text, fact
 
 
 class Leaves:
@@ -58,7 +58,7 @@ class Leaves:
         if query not in self._facts:
             fact, measurement = self._measure(self._scene, query, self._output)
             if measurement is None or not fact.status.has_value:
-                self._facts[query] = fact, Missing(fact.status, fact.text)
+                self._facts[query] = fact, Missing(fact.status, fact.text, fact)
             else:
                 self._facts[query] = fact, self._sampled(fact, measurement, relation, things)
         fact, value = self._facts[query]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,9 @@ _SHARED_ROWS, _THING_ROWS = 3, 6
 _THINGS_AT_A_TIME = 8
 # A share of a value's variance that is no more than rounding.
 _ROUNDING = 1e-9
+# A loading that cancels to within rounding.
+_NO_LOADING = 1e-6
+_Key = TypeVar("_Key")
 
 
 @lru_cache(maxsize=16)
@@ -100,9 +104,9 @@ class SharedErrors:
             return np.asarray(total * (std / np.sqrt(explained)))
         if rest < _ROUNDING * std**2:
             return total
-        significant = np.abs(loadings) > _ROUNDING * std
-        if significant.any():
-            name, sign = f"{name} {np.sqrt(rest):.6g}", np.sign(loadings[significant][0])
+        sign = _sign(error)
+        if sign:
+            name = f"{name} {np.sqrt(rest):.6g}"
         else:
             name, sign = f"{name} {abs(value):.9g} {std:.6g}", -1.0 if value < 0 else 1.0
         alone = _lone_normals(self._seed, name, self.count)
@@ -121,8 +125,7 @@ class SharedErrors:
             if of is ErrorOf.CENTRE:
                 turned = self._tilt_std_rad * np.cross(self._tilt_axes, thing.centre) @ loading
                 _add(found, 0, np.append(turned, thing.scale_std * float(loading @ thing.centre)))
-        # What all things share comes last: two of its parts cancel to within rounding, and the first decides about a sign.
-        starts = sorted(found, key=lambda start: (start == 0, start))
+        starts = sorted(found)
         rows = [row for start in starts for row in range(start, start + 3)]
         return rows, np.concatenate([found[start] for start in starts]) if starts else np.zeros(0)
 
@@ -135,5 +138,15 @@ class SharedErrors:
         return root
 
 
-def _add(found: dict[int, FloatArray], start: int, loading: FloatArray) -> None:
-    found[start] = found[start] + loading if start in found else loading
+def _sign(error: tuple[ErrorTerm, ...]) -> float:
+    """1 or -1, and the other one for the opposite terms in whatever order; 0 without any."""
+    found: dict[tuple[int, str], FloatArray] = {}
+    for of, thing, loading in error:
+        _add(found, (thing.id, of.value), loading)
+    parts = np.concatenate([found[key] for key in sorted(found)]) if found else np.zeros(0)
+    large = parts[np.abs(parts) > _NO_LOADING]
+    return float(np.sign(large[0])) if len(large) else 0.0
+
+
+def _add(found: dict[_Key, FloatArray], key: _Key, loading: FloatArray) -> None:
+    found[key] = found[key] + loading if key in found else loading

@@ -19,6 +19,8 @@ from .operators import Type
 
 Array = npt.NDArray[Any]
 _SEVERITY: Mapping[Status, int] = {Status.OK: 0, Status.OCCLUDED: 1, Status.STALE: 2}
+# Nothing on an image is larger than this in any power, and its square is still a number.
+_LARGEST = 1e150
 # Counts that differ by less are equal: means of them are no whole numbers.
 _SAME_COUNT = 1e-9
 
@@ -128,6 +130,11 @@ COMPARING: Mapping[str, Callable[[Sequence[Array]], Array]] = {
     "and": lambda parts: np.all(parts, axis=0),
     "or": lambda parts: np.any(parts, axis=0),
 }
+
+
+def usable(numbers: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which numbers are neither infinite nor so large that they come from a division by what may be zero."""
+    return np.asarray(np.abs(numbers) < _LARGEST)
 
 
 def around(angles: FloatArray, middle: FloatArray) -> FloatArray:

@@ -7,9 +7,11 @@ import re
 import time
 
 import pytest
-from free_questions import FREE, REFUSED
+from free_questions import FREE
 from hypothesis import given
 from hypothesis import strategies as st
+from more_free_questions import MORE
+from strange_questions import REFUSED
 
 from spatialvlm_ros.language.answers import check_query
 from spatialvlm_ros.language.patterns import Matcher
@@ -26,7 +28,7 @@ from spatialvlm_ros.language.questions import (
 from spatialvlm_ros.scene.facts import Query
 from spatialvlm_ros.scene.relations import RELATIONS
 
-ASKED = [(text, query) for query, texts in FREE.items() for text in texts]
+ASKED = [(text, query) for query, texts in {**FREE, **MORE}.items() for text in texts]
 names = st.sampled_from(
     ["gripper", "red block", "tall green can", "white cup", "#3", "anchor", "thermos", "onion", "atlas", "cup of tea"]
 )
@@ -69,7 +71,7 @@ def test_what_people_ask(text: str, query: Query) -> None:
 
 def test_many_phrasings_are_tried() -> None:
     assert len({text for text, _ in ASKED}) >= 250
-    assert {query.relation for query in FREE} >= set(list(RELATIONS)[:43])
+    assert {query.relation for query in {**FREE, **MORE}} >= set(list(RELATIONS)[:43])
 
 
 @pytest.mark.parametrize("text", REFUSED)
