@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from .measures import COUNT, ENDS, METRE, RADIAN, Measure, Spoken, interval, read_measure, widened
 from .number_words import Token, count_numbers, glued_at, plain_text, read_number, text_at, tokenize, word_set
 
-MAX_CHARS, MAX_NUMBERS = 50_000, 400
+MAX_CHARS, MAX_NUMBERS = 8_000, 400
 EXAMPLES = '"1 m", "80 cm", "half a meter", "2 feet"'
 
 _BEFORE_TOKENS = 9

@@ -147,7 +147,7 @@ def literal(text: str) -> Number | None:
     whole, _, decimals = mantissa.partition(".")
     digits = whole.rstrip("0")
     place = -len(decimals) if decimals else (len(whole) - len(digits) if digits else 0)
-    return Number(value, 0.5 * 10.0 ** max(place + int(exponent or 0), -300))
+    return Number(value, 0.5 * 10.0 ** min(max(place + int(exponent or 0), -300), 300))
 
 
 def is_attached(tokens: Sequence[Token], index: int) -> bool:

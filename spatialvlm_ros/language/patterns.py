@@ -2,10 +2,10 @@
 
 Notation: words, alternatives and slots, ``how far (away|) is {a} (away|) from {b}``. ``{a}`` takes a name of 1 to 24 tokens,
 ``{n:length}`` a length in metres, ``{k:number}`` a number, ``{names:list}`` two or more names, ``{v:view}`` who looks,
-``{a:owner}`` a name with its "'s", ``{a:kind}`` the name of one where many are said, ``{a:thing}`` a name or a thing told by a superlative, ``{a:best}`` the latter alone,
-``{a:sort}`` a kind of things by its looks alone, ``{a:sorts}`` many of them, ``{names:several}`` a list without superlatives
-(thing_phrases.py). Commas of the text may stand anywhere between words and slots. Politeness is gone before a text
-is matched (see tokens.py), so a pattern does not say "please" or "tell me".
+``{a:owner}`` a name with its "'s", ``{a:kind}`` the name of one where many are said, ``{a:thing}`` a name or a thing told by
+a superlative, ``{a:best}`` the latter alone, ``{a:sort}`` a kind of things by its looks alone, ``{a:sorts}`` many of them,
+``{names:several}`` a list without superlatives (thing_phrases.py). Commas of the text may stand anywhere between words and
+slots. Politeness is gone before a text is matched (see tokens.py), so a pattern does not say "please" or "tell me".
 
 Never changes: all readings are found, and when the best ones mean different things none is chosen. Time is bounded: each
 state of the automaton is looked at once for each token of the text, and keeps its best ``KEPT`` readings.

@@ -112,8 +112,8 @@ MORE_FORMS: Mapping[str, tuple[str, ...]] = {
         "(pass|fit|go|get) (through|)|through|pass|)",
     ),
     "reachable": (
-        f"{IS} {{a}} (located|reachable|) within {_AMOUNT} (of|from) {{b}}",
-        f"{SAY} {{a}} {IS} (reachable|) within {_AMOUNT} (of|from) {{b}}",
+        f"{IS} {{a}} reachable within {_AMOUNT} (of|from) {{b}}",
+        f"{SAY} {{a}} {IS} reachable within {_AMOUNT} (of|from) {{b}}",
         f"(can|could) {{a}} be reached within {_AMOUNT} (of|from|by) {{b}}",
         f"(can|could) {{b}} reach {{a}} (within|with|if) (a|its|) (reach|arm|range|radius|distance|it reaches|) (of|) "
         f"{_AMOUNT}",
@@ -121,7 +121,6 @@ MORE_FORMS: Mapping[str, tuple[str, ...]] = {
         f"{IS} {{a}} within (a|the|) (reach|radius|range|distance) of {_AMOUNT} (of|from|around) {{b}}",
         f"{IS} {{a}} within (a|an|the|) {_AMOUNT} (reach|radius|range) (of|from|around) {{b}}",
         f"{IS} {{a}} in reach of {{b}} (with|for) (a|) (reach|range) of {_AMOUNT}",
-        f"{DOES} {{a}} lie within {_AMOUNT} (of|from) {{b}}",
     ),
     "direction": (
         f"where ({IS}|lies|does|do) {{a}} (lie|located|) {_COMPARED} {{b}}",

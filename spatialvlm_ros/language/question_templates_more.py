@@ -69,10 +69,9 @@ MORE: dict[str, tuple[str, ...]] = {
         "Is {a} narrow enough to pass between {b} and {c}?",
     ),
     "reachable": expand_all(
-        "Is {a} within {amount} of {b}?",
+        "Is {a} within (a|the) reach of {amount} from {b}?",
         "Is {a} reachable within {amount} (of|from) {b}?",
         "Can {a} be reached within {amount} of {b}?",
-        "Is {a} within (a|the) reach of {amount} from {b}?",
         "Is {a} within a radius of {amount} around {b}?",
         "Could {b} reach {a} with a reach of {amount}?",
         "With a reach of {amount}, can {b} get to {a}?",

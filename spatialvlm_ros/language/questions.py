@@ -12,6 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
 from itertools import combinations
+from typing import cast
 
 from ..scene.facts import Query
 from ..scene.relations import RELATIONS
@@ -51,6 +52,12 @@ _LOOKS = (
 _VERB_RE = re.compile(rf"(?<![{{\w])({'|'.join(VERBS)})(?![\w}}])", re.IGNORECASE)
 # A hand holds what is in it, where any other thing contains it.
 _HELD = "(is|are) {a} (being|) (held|grasped|gripped|) (in|inside|by|between the fingers of) (the|)"
+# Whose reach it is goes without saying: the robot's, a name that its base has.
+ROBOT = "robot"
+_REACH = (
+    "(is|are) {a} (within|in) (a|the|) reach of {amount:length}|"
+    "can {a} be reached with (a|an) (arm|reach) of {amount:length}"
+)
 # In "count" many are said where the name is of one.
 _SLOTS = {"count": "{a:kind}"}
 
@@ -86,10 +93,15 @@ def _patterns() -> Iterator[Pattern[Query]]:
         yield Pattern(f"({_LOOKS}|) ({ways}) ({_LOOKS}|)", partial(_build, relation), example)
     for hand in ("gripper", "hand"):
         yield Pattern(f"{_HELD} {hand}", partial(_held_by, hand), "Is A held by the gripper?")
+    yield Pattern(_REACH, _reached, "Is A within a reach of 0.5 m?")
 
 
 def _held_by(hand: str, slots: Mapping[str, Slot]) -> Query:
     return Query("held", str(slots["a"]), hand)
+
+
+def _reached(slots: Mapping[str, Slot]) -> Query:
+    return Query("reachable", str(slots["a"]), ROBOT, amount=cast(float, slots["amount"]))
 
 
 QUESTION_PATTERNS: tuple[Pattern[Query], ...] = tuple(_patterns())

@@ -122,6 +122,7 @@ class SpatialNode(ManagedNode):
         self._worker.start()
 
     def _reasoner(self) -> Reasoner:
+        Reasoner.prepare()
         mode = self.param("llm_mode")
         if mode == OFF:
             return Reasoner()

@@ -107,24 +107,13 @@ _KIND_SLOT_RE = re.compile(r"\{a(?::kind)?\}")
 
 
 class _Grammar(Matcher[Tree]):
-    """All patterns, and what a text's other words decide: "within 20 cm of" is no reach unless reach is said, and "left of A,
-    behind B and on C" are three conditions only with the comma.
-    """
-
-    _REACH_RE = re.compile(r"reach\w*|arms?|radius|range")
+    """All patterns, and what a text's commas decide: "left of A, behind B and on C" are three conditions only with one."""
 
     def _readings(self, tokens: Sequence[Token]) -> list[Reading[Tree]]:
         found = super()._readings(tokens)
         if not any(token.word == COMMA and not token.quoted for token in tokens):
             found = [reading for reading in found if not isinstance(reading.pattern, ListPattern)]
-        if any(self._REACH_RE.fullmatch(token.word) for token in tokens):
-            return found
-        centers = {reading.rank for reading in found if not _is_reach(reading.meaning)}
-        return [reading for reading in found if not (_is_reach(reading.meaning) and reading.rank in centers)]
-
-
-def _is_reach(tree: Tree) -> bool:
-    return isinstance(tree, Apply) and tree.op == "reachable"
+        return found
 
 
 @cache

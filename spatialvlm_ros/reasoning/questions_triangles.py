@@ -56,9 +56,12 @@ def _two_alike(s: Said, within: Number) -> Tree:
 
 
 def _two_alike_of(three: ThingSet, within: Number) -> Tree:
-    """One of the three is as far from the one as from the other: its farthest and its nearest are alike."""
+    """One of the three is as far from the one as from the other: its farthest and its nearest are alike.
+
+    By a minimum, which a set without members has not: a set that is not of three gives no answer, not a "no".
+    """
     farthest, nearest = (Fold(name, three, ("y",), distance(X, Y)) for name in ("max", "min"))
-    return fold("any", three, lt(sub(farthest, nearest), within))
+    return lt(fold("min", three, sub(farthest, nearest)), within)
 
 
 _ISOSCELES, _EQUILATERAL = "(an isosceles|isosceles) (triangle|)", "(an equilateral|equilateral) (triangle|)"

@@ -65,6 +65,11 @@ class Reasoner:
         self.mode, self._measure = mode, measure
         self._endpoint = None if endpoint is None else Endpoint(endpoint)
 
+    @staticmethod
+    def prepare() -> None:
+        """Build the grammar's tables now, which takes a second, and not with the first question."""
+        parse("How far is the cup from the can?")
+
     def plan(self, question: str, known: Collection[str] = (), view: str = "") -> Plan:
         """The tree of a question.
 

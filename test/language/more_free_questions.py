@@ -166,20 +166,25 @@ MORE: dict[Query, tuple[str, ...]] = {
         "Could the cart squeeze through the gap between the sofa and the table?",
     ),
     Query("reachable", "mug", "base", amount=0.8): (
-        "is the mug within 80 cm of the base",
+        "is the mug reachable within 80 cm of the base",
         "can the mug be reached within 0.8 m of the base",
         "Is the mug reachable within 0.8 meters of the base?",
         "Can the base reach the mug with a reach of 80 centimeters?",
         "Is the mug within a radius of 0.8 m around the base?",
-        "Is the mug within 800 mm from the base?",
+        "Is the mug within reach of 800 mm from the base?",
     ),
     Query("reachable", "mug", "base", amount=0.5): (
-        "Is the mug within half a meter of the base?",
-        "is the mug within about half a metre of the base",
+        "Is the mug reachable within half a meter of the base?",
+        "is the mug reachable within about half a metre of the base",
     ),
     Query("reachable", "mug", "base", amount=1.0): (
-        "Is the mug within one meter of the base?",
-        "is the mug within a meter of the base",
+        "Is the mug within a reach of one meter from the base?",
+        "is the mug reachable within a meter of the base",
+    ),
+    Query("reachable", "mug", "robot", amount=0.8): (
+        "Is the mug within reach of 0.8 m?",
+        "is the mug in reach of 80 cm",
+        "Can the mug be reached with an arm of 80 cm?",
     ),
     Query("direction", "mug", "plate"): (
         "where is the mug relative to the plate",

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatialvlm_ros.evaluation.free_answers import score_free_answers
+from spatialvlm_ros.language.lengths import MAX_CHARS
 from spatialvlm_ros.language.spoken import Outcome, parse_answer, parse_choice, parse_side
 
 ENTRIES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "free_answers.yaml").read_text(encoding="utf-8"))
@@ -200,7 +201,7 @@ def test_any_text_gives_an_answer(text: str, unit: str | None) -> None:
     ["1 m ", "{", "[1,", '{"a":', "\\boxed{", "yes. ", "equal ", "cannot ", "<think>", "a ", " ", "^ ", "½", "~~a", "no "],
 )
 def test_long_answers_are_read_at_once(piece: str) -> None:
-    text = (piece * 10_000)[:10_000]
+    text = (piece * MAX_CHARS)[:MAX_CHARS]
     start = time.process_time()
     parse_answer(text)
     parse_answer(text, unit="m")

@@ -105,7 +105,9 @@ NUM_THINGS = {key: 0 for key in CONDITION if key.startswith(("height_", "width_"
 NUM_THINGS |= {key: 1 for key in CONDITION if key.startswith(("height_", "width_")) and ("_by" in key or "_times" in key)}
 NUM_THINGS |= {key: 1 for key in CONDITION if key.endswith(("_same", "_same_within"))}
 NUM_THINGS |= {key: 2 for key in CONDITION if key.endswith("_both")}
-NUM_THINGS |= dict.fromkeys(("between", "closer", "farther", "closer_to", "farther_from", "closer_by", "far_times", "far_same"), 2)
+NUM_THINGS |= dict.fromkeys(
+    ("between", "closer", "farther", "closer_to", "farther_from", "closer_by", "far_times", "far_same"), 2
+)
 
 Test = Callable[[Tree], Tree]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from spatialvlm_ros.language.questions import (
     AmbiguousQuestionError,
     EmptyQuestionError,
     NotUnderstoodError,
-    QuestionError,
     forms,
     parse_question,
 )
@@ -133,13 +131,12 @@ READ_AS = {
         "if(tall(mug, can), distance(plate, mug), distance(plate, can))",
     # polite, and with a view
     "Hey robot, could you please tell me whether the mug is left of the can?": "left(mug, can)",
-    "Please tell me how much taller the mug is than the can": None,
     "Is the tallest block left of the mug, seen from base_link?":
         "left(argmax($s in all 'block' of height($s)), mug) seen from base_link",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [text for text, read in READ_AS.items() if read is not None])
+@pytest.mark.parametrize("text", READ_AS)
 def test_a_question_is_read(text: str) -> None:
     tree = parse(text)
     check(tree)
@@ -190,9 +187,12 @@ def test_the_nearest_of_three_cans() -> None:
 # -- single relations -------------------------------------------------------------------------------------------------
 
 
+SPOKEN = {"A": "mug", "B": "can", "C": "plate", "D": "tray"}
+
+
 def spoken(form: str) -> str:
     """A form with names for A, B, C, D: "a" is an article."""
-    return re.sub(r"\b[ABCD]\b", lambda found: f"the {dict(A='mug', B='can', C='plate', D='tray')[found[0]]}", form)
+    return re.sub(r"\b[ABCD]\b", lambda found: f"the {SPOKEN[found[0]]}", form)
 
 
 def test_a_question_about_one_relation_is_its_leaf() -> None:
@@ -227,19 +227,6 @@ def test_words_that_tell_a_superlative_are_a_name_in_quotes_only() -> None:
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
-
-REFUSED = (Path(__file__).parent / "refused_questions.txt").read_text(encoding="utf-8").splitlines()
-
-
-def test_many_questions_without_one_certain_meaning_are_known() -> None:
-    assert len(REFUSED) == len(set(REFUSED)) >= 250
-
-
-@pytest.mark.parametrize("text", REFUSED)
-def test_what_has_no_certain_meaning_is_refused(text: str) -> None:
-    with pytest.raises(QuestionError) as caught:
-        parse(text)
-    assert not isinstance(caught.value, EmptyQuestionError) and str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -281,81 +268,6 @@ def test_readings_that_are_equally_good_are_told_and_known_names_decide() -> Non
     assert len(caught.value.readings) == 2 and all(reading.startswith("and(left(") for reading in caught.value.readings)
     tree = parse(SIDES, known=["the cup to the left of the jug", "tray", "can"])
     assert to_text(tree) == "and(left(cup to the left of the jug, tray), behind(cup to the left of the jug, can))"
-
-
-# -- near ones are not taken for each other ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("Is the mug closer to the can than the plate?", "Is the mug closer to the can than to the plate?"),
-        ("Is the mug closer to the can than the plate?", "Is the mug farther from the can than the plate?"),
-        ("Is the mug closer to the can than the plate?", "Is the plate closer to the can than the mug?"),
-        ("Is the mug taller than the can is wide?", "Is the mug wider than the can is tall?"),
-        ("Is the mug taller than the can?", "Is the mug taller than the can is wide?"),
-        ("Is the mug at least 20 cm from the can?", "Is the mug at most 20 cm from the can?"),
-        ("Is the mug at least 20 cm from the can?", "Is the mug more than 20 cm from the can?"),
-        ("Is the mug at most 20 cm from the can?", "Is the mug less than 20 cm from the can?"),
-        ("Is the mug at least 20 cm tall?", "Is the mug at least 20 cm wide?"),
-        ("Is the mug more than 20 cm tall?", "Is the mug more than 20 cm above the table?"),
-        ("Is the mug more than 20 cm left of the can?", "Is the mug more than 20 cm from the can?"),
-        ("Is the mug more than 5 cm taller than the can?", "Is the mug taller than the can?"),
-        ("Is the mug not taller than the can?", "Is the mug shorter than the can?"),
-        ("Is the mug left of the can and behind the plate?", "Is the mug left of the can or behind the plate?"),
-        ("Is the mug left of the can and behind the plate?", "Is the mug left of the can but not behind the plate?"),
-        ("Is the mug left of the can and behind the plate?", "Is the mug behind the can and left of the plate?"),
-        ("Is the mug neither on the plate nor on the tray?", "Is the mug not on the plate?"),
-        ("Are both the mug and the can on the plate?", "Is either the mug or the can on the plate?"),
-        ("Are all blocks on the plate?", "Is any block on the plate?"),
-        ("Are no blocks on the plate?", "Is any block not on the plate?"),
-        ("How many blocks are on the plate?", "How many blocks are not on the plate?"),
-        ("How many blocks are on the plate?", "How many blocks are there?"),
-        ("Are at least two blocks on the plate?", "Are more than two blocks on the plate?"),
-        ("Are at most two blocks on the plate?", "Are fewer than two blocks on the plate?"),
-        ("Are exactly two blocks on the plate?", "Are at least two blocks on the plate?"),
-        ("Are there more blocks than cans?", "Are there fewer blocks than cans?"),
-        ("Are there more blocks than cans?", "How many more blocks than cans are there?"),
-        ("Which block is the tallest?", "Is the mug the tallest block?"),
-        ("What is the tallest block?", "How tall is the tallest block?"),
-        ("What is the tallest block?", "What is the second tallest block?"),
-        ("What is the shortest block?", "What is the smallest block?"),
-        ("What is the highest block?", "What is the tallest block?"),
-        ("Which block is farthest from the mug?", "How far is the farthest block from the mug?"),
-        ("Which two blocks are closest together?", "How far apart are the two closest blocks?"),
-        ("Is the tallest block also the widest?", "Is the tallest block the second widest block?"),
-        ("How long is the way from the mug to the can to the tray?", "How long is the way from the mug to the tray to the can?"),
-        ("How long is the way from the mug to the tray over the can?", "How long is the way from the mug over the tray to the can?"),
-        ("How much longer is the way from the mug to the tray over the can than the direct way?",
-         "How long is the way from the mug to the tray over the can?"),
-        ("How far is the mug from the can?", "How far is it from the mug to the can to the tray?"),
-        ("What is the total height of the blocks?", "What is the average height of the blocks?"),
-        ("What is the greatest height of the blocks?", "What is the smallest height of the blocks?"),
-        ("How tall would a stack of the mug and the can be?", "How wide are the mug and the can side by side?"),
-        ("Is the gap between the mug and the can wider than the plate?",
-         "Is the gap between the mug and the can wider than that between the plate and the tray?"),
-        ("Is the gap between the mug and the can more than 20 cm?", "Is the distance between the mug and the can more than 20 cm?"),
-        ("Can a 20 cm wide box pass between the mug and the can?", "Would the box fit between the mug and the can?"),
-        ("Is the mug within 20 cm of the can?", "Is the mug within a reach of 20 cm from the can?"),
-        ("Do the mug, the can and the tray form an isosceles triangle?", "Do the mug, the can and the tray form an equilateral triangle?"),
-        ("Which side of the triangle of the mug, the can and the tray is longest?",
-         "How long is the longest side of the triangle of the mug, the can and the tray?"),
-        ("How much taller is the mug than the can?", "How much taller is the can than the mug?"),
-        ("How much taller is the mug than the can?", "What is the difference in height between the mug and the can?"),
-        ("How much taller is the mug than the can?", "How much higher is the mug than the can?"),
-        ("How many times as tall as the can is the mug?", "How many times as tall as the mug is the can?"),
-        ("If the mug is on the plate, how far is the can from it, otherwise from the tray?",
-         "If the mug is not on the plate, how far is the can from it, otherwise from the tray?"),
-    ],
-)  # fmt: skip
-def test_near_questions_are_told_apart(first: str, second: str) -> None:
-    trees = []
-    for text in (first, second):
-        try:
-            trees.append(parse(text))
-        except NotUnderstoodError:
-            assert "If the mug is not on" in text
-    assert len(set(trees)) == len(trees)
 
 
 # -- render -----------------------------------------------------------------------------------------------------------

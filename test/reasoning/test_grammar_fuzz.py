@@ -19,12 +19,12 @@ from spatialvlm_ros.language.questions import QuestionError
 from spatialvlm_ros.reasoning.grammar import COMPOSED_KINDS, parse, render
 
 # Words that patterns are made of, so that random texts get far into them.
-WORDS = (
-    "is are the a an mug can plate gripper red block blocks of all any no not than to from left right behind in front between and "
-    "or but neither nor both either closer farther nearest farthest tallest widest second more less least most at within 20 cm 1 m "
-    "3 times as tall wide how many much far which what two one if otherwise there that distance gap way over triangle form robot "
-    'pass fit reach with arm , ? " #3 - twice exactly it only taller on 10'
-).split()
+WORDS = """
+    is are the a an mug can plate gripper red block blocks of all any no not than to from left right behind in front
+    between or and but neither nor both either closer farther nearest farthest tallest widest second more less least
+    most at within 20 cm 1 m 3 times as tall wide how many much far which what two one if otherwise there that
+    distance gap way over triangle form robot pass fit reach with arm , ? " #3 - twice exactly it only taller on 10
+""".split()  # noqa: SIM905
 QUICK = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SOME = random.Random(5).sample(sorted(COMPOSED_KINDS), 60)
 

@@ -216,7 +216,7 @@ ALONE: dict[str, Tree] = {
     "isosceles": two_alike(ALIKE),
     "isosceles_within": two_alike(N),
     "isosceles_by_rule": all_alike(ABC, N),
-    "isosceles_of_three": each("any", THREE, t("lt", _APEX, ALIKE)),
+    "isosceles_of_three": t("lt", each("min", THREE, _APEX), ALIKE),
     "isosceles_of_three_by_rule": all_alike(THREE, N),
     "equilateral": all_alike(ABC, ALIKE),
     "equilateral_within": all_alike(ABC, N),
