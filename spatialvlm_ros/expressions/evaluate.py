@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..scene.scene import Scene
 from .leaves import Leaves, Measure, Missing
 from .operators import CHOOSING_FOLDS, OPERATORS, PAIR, RADIAN, THING, TRUTH, TRUTH_FOLDS, Type, number, parse_unit
 from .samples import NUM_SAMPLES, SharedErrors
+from .self_comparison import compared_with_itself
 from .trace import Evaluation as Evaluation
 from .trace import Step as Step
 from .tree import Apply, ExpressionError, Fold, Number, Several, Thing, ThingSet, Tree, Variable, free_variables, to_text
@@ -145,6 +147,8 @@ class Evaluator:
     def _apply(self, node: Apply, bound: Mapping[str, int], depth: int) -> Value:
         if node.op == "if":
             return self._branch(node, bound, depth)
+        if variables := compared_with_itself(node, bound, partial(self._leaves.number_of, required=False)):
+            raise _Itself(variables, f"{to_text(node)}: a thing would be compared with itself")
         if node.op in ("and", "or"):
             parts = self._decisive(node, bound, depth)
         else:

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scenes import X, Y, ask, chosen, fold, gripper_at, metres, on_table, scene_of, tree, value_of
+from things import box, camera_over_table, placed
+from things import scene as scene_by_hand
 
-from spatialvlm_ros.expressions.evaluate import Evaluation
-from spatialvlm_ros.expressions.tree import All, Fold, Number, Several, Thing, Tree, Variable
+from spatialvlm_ros.expressions.evaluate import Evaluation, Evaluator
+from spatialvlm_ros.expressions.tree import All, Apply, Fold, Number, Several, Thing, Tree, Variable
 from spatialvlm_ros.expressions.values import Value, folded
 from spatialvlm_ros.scene.facts import Source, Status, Truth
 from spatialvlm_ros.scene.scene import Binding, Scene
@@ -351,3 +353,27 @@ def test_a_verdict_follows_the_probability_and_not_the_measured_value() -> None:
     assert Truth(value.probability).verdict is None
     assert isinstance(ask(three, Thing("t1")).value, Value)
     assert ask(three, Fold("any", All(), ("z",), tree("tall", Z, "t1"))).status is Status.OK
+
+
+def test_a_thing_of_a_set_is_not_compared_with_itself() -> None:
+    """ "Are all blocks nearer to the cup than the can is?" is not asked of the can, nor of the cup."""
+    things = {
+        name: placed(box(at, number=number, label=name), camera_over_table())
+        for number, (name, at) in enumerate({"cup": (1, 0, 0), "can": (1, 0.5, 0), "bowl": (1, 0.2, 0)}.items(), 1)
+    }
+    made = scene_by_hand(things, camera_over_table())
+    every = Binding(Status.AMBIGUOUS, text="several", answering=tuple(made.objects))
+    made = replace(made, bindings={**made.bindings, "object": every})
+    nearer = Apply("lt", (Apply("distance", (Variable("x"), Thing("cup"))), Apply("distance", (Thing("can"), Thing("cup")))))
+    for op, holds in (("all", True), ("any", True)):
+        found = Evaluator(made).evaluate(Fold(op, All(), ("x",), nearer)).value
+        assert found is not None and bool(found.value) is holds
+    farther = replace(nearer, op="gt")
+    found = Evaluator(made).evaluate(Fold("count", All(), ("x",), Apply("not", (farther,)))).value
+    assert found is not None and found.value == 1.0, "the bowl alone"
+    by = Apply("gt", (Apply("sub", (Apply("width", (Thing("can"),)), Apply("width", (Variable("x"),)))), Number(-0.01, "m")))
+    found = Evaluator(made).evaluate(Fold("count", All(), ("x",), by)).value
+    assert found is not None and found.value == 2.0, "the can is not among them"
+    alike = Apply("lt", (Apply("width", (Variable("x"),)), Apply("width", (Variable("x"),))))
+    found = Evaluator(made).evaluate(Fold("count", All(), ("x",), alike)).value
+    assert found is not None and found.value == 0.0, "said in so many words it is measured"
