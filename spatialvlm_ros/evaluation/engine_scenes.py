@@ -128,12 +128,12 @@ def judge_frame(
     """One image through the engine. ``facts`` False leaves the relations out."""
     truth = rendered.truth
     generator = np.random.default_rng((rendered.scene.seed, 7))
-    up = _tilted(truth.up, generator) if with_up else None
-    tool, camera_from_tool = _tool(truth, generator)
+    up = tilted(truth.up, generator) if with_up else None
+    tool, camera_from_tool = tool_near(truth, generator)
     frame = noisy_frame(rendered, family)
     names = [*(f"#{number}" for number in range(1, 64)), TOOL, ANYTHING]
     scene = observer.observe(frame, names, up, camera_from_tool)
-    overlaps, objects = _matches(rendered, scene, frame.valid)
+    overlaps, objects = matches(rendered, scene, frame.valid)
     rows = np.zeros(0, FACT)
     if facts:
         rows = judge_facts(rendered, tool, observer.engine, scene, objects, generator)
@@ -160,13 +160,13 @@ def judge_frame(
     )
 
 
-def _tilted(up: FloatArray, generator: np.random.Generator) -> FloatArray:
+def tilted(up: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Up as tf gives it: half a degree off, a careful calibration."""
     tilted: FloatArray = up + generator.normal(0.0, np.deg2rad(0.5), 3)
     return tilted / np.linalg.norm(tilted)
 
 
-def _tool(truth: TrueScene, generator: np.random.Generator) -> tuple[Solid, RigidTransform]:
+def tool_near(truth: TrueScene, generator: np.random.Generator) -> tuple[Solid, RigidTransform]:
     """A tool point, at a thing in half of the scenes and off all of them in the rest, and its pose as tf gives it."""
     middle = truth.solids[int(generator.integers(len(truth.solids)))].middle if truth.solids else np.zeros(3)
     spread = 0.02 if generator.random() < 0.5 else 0.15
@@ -178,7 +178,7 @@ def _tool(truth: TrueScene, generator: np.random.Generator) -> tuple[Solid, Rigi
 # -- what was found -------------------------------------------------------------------------------------------------------
 
 
-def _matches(rendered: Rendered, scene: Scene, valid: BoolArray) -> tuple[dict[int, float], dict[int, SceneObject]]:
+def matches(rendered: Rendered, scene: Scene, valid: BoolArray) -> tuple[dict[int, float], dict[int, SceneObject]]:
     """IoU of the best found thing by index of the true thing, and the found thing where that is at least ``MIN_IOU``.
 
     Pixels without depth belong to nobody.

@@ -35,7 +35,8 @@ class Answer:
         unit: "m", "m^2", "rad", "count", "" for a ratio, or "probability".
         verdict: of a truth: True, False, or None for too close to call.
         things: the thing, or the two of a pair, that are likeliest.
-        decided: whether the answer is beyond "too close to call". A number always is: it has its std.
+        decided: whether the answer is beyond "too close to call". A measured number always is: it has its std. A count is where
+            another one is as good as ruled out.
         frame_id: what its left, right and points refer to; several with commas.
         trace: how it was found, a line a step.
     """
@@ -72,7 +73,9 @@ def answer_of(question: str, evaluation: Evaluation, notes: tuple[str, ...] = ()
     answer = Answer(question, text, evaluation.status, kind, facts=facts, trace=trace)
     answer = replace(answer, source=value.origin.source, frame_id=value.origin.frame_id)
     if kind == "number":
-        return replace(answer, value=float(value.value), std=value.std, unit=_unit(value, evaluation.tree), decided=True)
+        unit = _unit(value, evaluation.tree)
+        decided = unit != COUNT or Truth(value.probability).verdict is True
+        return replace(answer, value=float(value.value), std=value.std, unit=unit, decided=decided)
     if kind in ("thing", "pair"):
         chosen, share = _ranked(value)[0]
         things = tuple(evaluation.names[index] for index in chosen if index >= 0)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
@@ -29,11 +30,11 @@ from ..language.names import plain_name, plural, with_article
 from ..language.patterns import Matcher, NotUnderstoodError, Pattern, Reading, Slot
 from ..language.questions import QUESTION_PATTERNS
 from ..language.slots import NUMBER_WORDS, name_spans
-from ..language.thing_phrases import QUANTIFIERS, SpansOf, best_spans, sort_spans, sorts_spans
+from ..language.thing_phrases import NEAREST, QUANTIFIERS, SpansOf, best_spans, sort_spans, sorts_spans
 from ..language.tokens import COMMA, Token, raw_tokens
 from ..scene.facts import Query
 from ..scene.relations import RELATIONS
-from .build import told
+from .build import described, reaching, told
 from .frames import frame_groups, frame_patterns
 from .kinds import Kind, ListPattern, kinds_of, pattern_of
 from .questions_comparisons import COMPARISONS
@@ -50,8 +51,10 @@ _GROUPS = (*COMPARISONS, *SETS, *TOTALS, *SPACE, *TRIANGLES)
 _FRAMES = (*CONDITION_FRAMES, *KIND_FRAMES)
 
 
-def query_tree(query: Query) -> Apply:
-    """The leaf that stands for a query."""
+def query_tree(query: Query) -> Tree:
+    """The tree of a query: its leaf, or for "nearest" a choice among all things, whose answer is a thing and how sure it is."""
+    if query.relation == "nearest":
+        return reaching(NEAREST, described(query.subject), Thing(query.object))
     return Apply(query.relation, tuple(Thing(name) for name in query.names), query.amount, query.view)
 
 
@@ -128,16 +131,24 @@ def _single(pattern: Pattern[Query]) -> Pattern[Tree]:
     def build(slots: Mapping[str, Slot]) -> Tree:
         # Told things go through the query under names that no text has.
         told_by = {f"{{{key}}}": told(value) for key, value in slots.items() if isinstance(value, tuple)}
-        leaf = query_tree(
-            pattern.build({key: f"{{{key}}}" if isinstance(value, tuple) else value for key, value in slots.items()})
-        )
-        args = tuple(told_by.get(arg.name, arg) if isinstance(arg, Thing) else arg for arg in leaf.args)
-        return Apply(leaf.op, args, leaf.amount, leaf.view)
+        named = {key: f"{{{key}}}" if isinstance(value, tuple) else value for key, value in slots.items()}
+        return _with(query_tree(pattern.build(named)), told_by)
 
     text = pattern.text
     if RELATIONS[pattern.build({"a": "a", "b": "b", "c": "c", "amount": 1.0}).relation].of_all:
         text = _KIND_SLOT_RE.sub("{a:sort}", text)
     return Pattern(_NAME_SLOT_RE.sub(r"{\1:thing}", text), build, pattern.example)
+
+
+def _with(tree: Tree, told_by: Mapping[str, Tree]) -> Tree:
+    """A query's tree with some names replaced by trees."""
+    if isinstance(tree, Thing):
+        return told_by.get(tree.name, tree)
+    if isinstance(tree, Apply):
+        return replace(tree, args=tuple(_with(arg, told_by) for arg in tree.args))
+    if isinstance(tree, Fold) and tree.of is not None:
+        return replace(tree, of=_with(tree.of, told_by))
+    return tree
 
 
 # -- kinds ------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..expressions.tree import Several, Thing, Tree
+from ..expressions.tree import Several, Tree
 from ..language.thing_phrases import FARTHEST, NEAREST, SUPERLATIVES
 from .build import X, Y, counted, described, distance, fold, given, op, pairs, reaching, superlative
 from .kinds import Group, group
@@ -58,7 +58,7 @@ def _nearest_and_farthest() -> Iterator[Group]:
     yield group(
         "nearest_distance",
         "the distance from A to the nearest thing of kind G",
-        lambda s: op("nearest", Thing(s.kind), s.a),
+        lambda s: fold("min", described(s.kind), distance(X, s.a)),
         f"How far (away|) is the {_NEAR} {{g}} from {{a}}?",
         f"How far (away|) from {{a}} is the {_NEAR} {{g}}?",
         f"What is the distance from {{a}} to the {_NEAR} {{g}}?",

@@ -155,7 +155,7 @@ ALONE: dict[str, Tree] = {
     "nearest_of_counted": nearest(THREE, A),
     "farthest_of_counted": farthest(THREE, A),
     "farthest_of_all": farthest(G, A),
-    "nearest_distance": t("nearest", Thing("red block"), A),
+    "nearest_distance": each("min", G, dist(X, A)),
     "farthest_distance": each("max", G, dist(X, A)),
     "is_nearest": t("same", A, nearest(G, B)),
     "is_farthest": t("same", A, farthest(G, B)),
