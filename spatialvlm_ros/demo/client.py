@@ -14,7 +14,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from spatialvlm_msgs.action import ExecuteTask
+from spatialvlm_msgs.action import AskSpatial, ExecuteTask
 from spatialvlm_msgs.msg import Scene
 from spatialvlm_msgs.srv import SetTask
 
@@ -96,6 +96,23 @@ class DemoClient:
         if not response.success:
             raise DemoError(f"reward_node refused the task: {response.error_msg}")
         return list(response.stages)
+
+    def ask(self, question: str, timeout_s: float = 20.0) -> str:
+        """spatial_node's answer to a question, or the reason why there is none."""
+        client = SafeActionClient(self.node, AskSpatial, "spatial_node/ask")
+        try:
+            self.wait_until(client.server_is_ready, timeout_s, "action spatial_node/ask did not appear")
+            sent = client.send_goal_async(AskSpatial.Goal(question=question))
+            self.wait_until(sent.done, timeout_s, "spatial_node did not answer the goal")
+            handle = sent.result()
+            if not handle.accepted:
+                raise DemoError("spatial_node rejected the question: is it active?")
+            future = handle.get_result_async()
+            self.wait_until(future.done, timeout_s, f"'{question}' had no answer")
+            result = future.result().result
+        finally:
+            client.destroy()
+        return str(result.answer or result.error_msg)
 
     def execute(self, instruction: str, timeout_s: float, tell: Callable[[str], None]) -> TaskOutcome:
         """Carry out a task and tell its progress, a line when something changed."""

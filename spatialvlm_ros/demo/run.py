@@ -17,6 +17,11 @@ from ..bringup import Supervisor, graph, ros_environment
 from ..evaluation.benchmark_file import versions, write_json
 from ..scene.facts import Query
 
+QUESTIONS = (
+    "How far is the gripper from the red block?",
+    "Which object is nearest to the green plate?",
+    "Would the red block fit between the blue block and the tall green can?",
+)
 INSTRUCTION = "pick up the red block and put it on the green plate"
 PACKAGES = ("rclpy", "numpy", "scipy", "opencv-python-headless", "mujoco", "py_trees", "rosbags")
 _CAMERA = "/camera/camera"
@@ -133,6 +138,8 @@ def _run_episode(options: DemoOptions, bag: Path) -> tuple[Any, list[str]]:
         with DemoClient(alive) as client:
             scene = client.wait_for_scene(40.0)
             options.tell("spatial_node sees: " + ", ".join(sorted(thing.label for thing in scene.objects)))
+            for question in QUESTIONS:
+                options.tell(f"{question}  {client.ask(question)}")
             stages = client.set_task(options.instruction)
             options.tell(f"task: {options.instruction}  (stages {', '.join(stages)})")
             outcome = client.execute(options.instruction, options.timeout_s, options.tell)
