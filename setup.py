@@ -28,7 +28,7 @@ EXTRAS = {
         "transforms3d>=0.4.2",
     ],
     "sim": ["mujoco>=3.2"],
-    "recording": ["rosbags>=0.10.6", "av>=12", "matplotlib>=3.6"],
+    "recording": ["rosbags>=0.10.6", "av>=12", "matplotlib>=3.6", "pyarrow>=14"],
     "planning": ["py_trees>=2.2"],
     # Gigabytes; loaded only when a model is asked for, so nothing else requires it.
     "model": ["torch==2.13.0", "transformers>=5.0"],
@@ -86,6 +86,8 @@ setup(
         "console_scripts": [
             *(f"{node} = {NAME}.nodes.{node}:main" for node in NODES),
             f"spatialvlm = {NAME}.cli:main",
+            # The labeller of bags under a name that `ros2 run` finds.
+            f"label_bag = {NAME}.recording.label_cli:main",
         ]
     },
     **interface_build_options(),

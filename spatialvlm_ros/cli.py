@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from . import __version__
+from .recording import label_cli
 
 # Exit codes: 0 done, 1 ran but the result is not good, 2 wrong arguments or input, 3 could not run.
 _BAD_RESULT, _BAD_INPUT, _FAILED = 1, 2, 3
@@ -23,7 +24,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="where results go (default: out/demo)")
     demo.add_argument("--timeout", type=float, default=150.0, metavar="S", help="longest time for the task (default: 150)")
 
+    from .cli_synthesize import add_arguments
+
+    add_arguments(commands.add_parser("synthesize", help="images, recordings or scenes of our own into spatial questions"))
     _add_ask(commands.add_parser("ask", help="a spatial question about one image of a folder or a bag"))
+
+    label_cli.add_arguments(commands.add_parser("label", help="dense metric rewards for recorded bags, image by image"))
 
     real = commands.add_parser("demo-real", help="real camera frames through the same spatial_node")
     real.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="RGB-D folders or bags (default: frames at hand)")
@@ -169,12 +175,20 @@ def _bench_language(options: argparse.Namespace) -> int:
     return 0 if run_language_bench(bench) else _BAD_RESULT
 
 
+def _synthesize(options: argparse.Namespace) -> int:
+    from .cli_synthesize import run
+
+    return run(options)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(arguments)
     commands = {
         "demo": _demo,
         "ask": _ask,
+        "label": label_cli.run,
+        "synthesize": _synthesize,
         "demo-real": _demo_real,
         "demo-seeds": _demo_seeds,
         "bench-engine": _bench_engine,

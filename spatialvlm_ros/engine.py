@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .geometry.rigid import FloatArray, RigidTransform
-from .language.answers import measure_query, plain_name
+from .language.answers import measure_query
+from .language.names import plain_name
 from .perception.appearance import Appearance
 from .perception.appearance_cache import AppearanceCache
 from .perception.names import match

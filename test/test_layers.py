@@ -35,6 +35,7 @@ FLOORS = (
     "recording",
     "bringup",
     "demo",
+    "cli_synthesize",
     "cli",
 )
 # The floors that know ROS.
@@ -56,7 +57,7 @@ ROS_MODULES = frozenset(
     )
 )
 # Slow to import, large, or absent on some machines: imported inside the function that needs them.
-HEAVY_MODULES = frozenset(("torch", "transformers", "open3d", "cv2", "mujoco", "matplotlib", "av", "requests"))
+HEAVY_MODULES = frozenset(("torch", "transformers", "open3d", "cv2", "mujoco", "matplotlib", "av", "requests", "pyarrow", "ray"))
 
 MAX_FILE_LINES = 400
 

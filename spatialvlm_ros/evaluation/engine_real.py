@@ -23,10 +23,10 @@ from .engine_solids import smallest_rectangle
 
 FAMILY = "structured_light"
 # Labelled things with fewer pixels are scraps of a label.
-_MIN_PIXELS = 200
+MIN_LABEL_PIXELS = 200
 # Share of a thing's points left out at either end of an axis: pixels between it and what lies behind.
-_TRIM = 0.01
-_STANDS_M = 0.015
+LABEL_TRIM = 0.01
+STANDS_M = 0.015
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ def labelled_box(points: FloatArray, normal: FloatArray, offset: float) -> Label
     first /= np.linalg.norm(first)
     basis = np.stack([first, np.cross(normal, first), normal])
     local = points @ basis.T + np.array([0.0, 0.0, offset])
-    low, high = np.quantile(local, (_TRIM, 1 - _TRIM), axis=0)
+    low, high = np.quantile(local, (LABEL_TRIM, 1 - LABEL_TRIM), axis=0)
     level = local[((local >= low) & (local <= high)).all(axis=1), :2]
     middle, _, size = smallest_rectangle(level)
-    bottom = 0.0 if low[2] < _STANDS_M else float(low[2])
+    bottom = 0.0 if low[2] < STANDS_M else float(low[2])
     extents = np.array([size.max(), size.min(), high[2] - bottom])
     centre = np.append(middle, (bottom + high[2]) / 2 - offset)
     return LabelledBox(basis.T @ centre, extents)
@@ -100,7 +100,7 @@ def judge_labels(item: LabelledFrame, scene: Scene) -> dict[str, Any]:
     things, used = [], set()
     for number in np.unique(labels[labels >= 20] // 10):
         own = valid & (labels // 10 == number)
-        if np.count_nonzero(own) <= _MIN_PIXELS:
+        if np.count_nonzero(own) <= MIN_LABEL_PIXELS:
             continue
         overlap, best = _best(own, found, valid)
         used.add(best)

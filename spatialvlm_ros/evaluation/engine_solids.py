@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
+from ..simulation.exact_things import convex_outline, smallest_rectangle
 
 _SAMPLES = 3000
 # Alternating projections end when a step gains less than this.
@@ -108,36 +109,6 @@ class Solid:
         apart = np.linalg.norm(middles - point, axis=1)
         # No triangle whose ball lies beyond the nearest middle can be the nearest one.
         return nearest_on_triangles(point, self.faces[apart - radii <= apart.min()])
-
-
-def smallest_rectangle(xy: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Rectangle of least area around points (N, 2): middle (2,), unit axes (2, 2) as rows, edge lengths (2,).
-
-    One of its sides lies along an edge of the convex hull (Freeman and Shapira 1975), so all edges are tried.
-    """
-    hull = convex_outline(xy)
-    if len(hull) < 3:
-        low, high = xy.min(axis=0), xy.max(axis=0)
-        return (low + high) / 2, np.eye(2), high - low
-    edges = np.roll(hull, -1, axis=0) - hull
-    edges = edges / np.linalg.norm(edges, axis=1, keepdims=True)
-    normals = np.column_stack([-edges[:, 1], edges[:, 0]])
-    along, across = hull @ edges.T, hull @ normals.T
-    areas = np.ptp(along, axis=0) * np.ptp(across, axis=0)
-    best = int(np.argmin(areas))
-    axes = np.stack([edges[best], normals[best]])
-    low = np.array([along[:, best].min(), across[:, best].min()])
-    high = np.array([along[:, best].max(), across[:, best].max()])
-    return axes.T @ ((low + high) / 2), axes, high - low
-
-
-def convex_outline(xy: FloatArray) -> FloatArray:
-    """(K, 2) corners of the convex hull of points (N, 2), counter-clockwise; the points themselves where they span no area."""
-    from scipy.spatial import ConvexHull
-
-    if len(xy) < 3 or np.ptp(xy, axis=0).min() < 1e-9:
-        return xy
-    return np.asarray(xy[ConvexHull(xy).vertices])
 
 
 def side_normals(outline: FloatArray) -> FloatArray:

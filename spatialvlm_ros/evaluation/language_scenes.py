@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..geometry.rigid import FloatArray
 from ..scene.canonical import canonical_from_up
 from ..scene.facts import Source, Status
 from ..scene.scene import Binding, Scene, SceneObject
+from ..simulation.exact_things import surface_points
 from ..simulation.random_scene import SceneSampling, random_scene
 from ..simulation.random_things import COLORS, SHAPES
 from .engine_facts import ANYTHING, TOOL
@@ -26,8 +26,6 @@ from .engine_solids import Solid
 from .engine_truth import TrueScene
 
 TOOL_ID = 0
-# Surface points of a true thing are about so far apart, which makes a gap of 1 cm 0.4 mm wider at most.
-_CELL_M = 0.004
 FRAME_ID = "camera_color_optical_frame"
 
 
@@ -122,7 +120,7 @@ def exact_thing(truth: TrueScene, solid: Solid, number: int) -> SceneObject:
     centre, level, size = solid.box
     axes = np.eye(3)
     axes[:2, :2] = level.T
-    points = camera_from_world.apply(surface_points(solid))
+    points = camera_from_world.apply(surface_points(solid.vertices, solid.faces))
     return _thing(number, solid.name, camera_from_world.apply(centre), camera_from_world.rotation @ axes, size, points)
 
 
@@ -133,29 +131,6 @@ def _thing(number: int, label: str, centre: FloatArray, axes: FloatArray, size: 
         points=points.astype(np.float32), point_std_m=0.0, visible_share=1.0, truncated=False, num_points=len(points),
         last_seen_ns=0, source=Source.GROUND_TRUTH if len(points) else Source.TF,
     )  # fmt: skip
-
-
-def surface_points(solid: Solid) -> FloatArray:
-    """(N, 3) points all over a surface: all its vertices, and one of each cell of a fine grid that it passes through."""
-    points = []
-    for corners in solid.faces:
-        longest = float(np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1).max())
-        cuts = int(np.ceil(longest / _CELL_M))
-        if cuts > 1:
-            points.append(_shares(cuts) @ corners)
-    if not points:
-        return solid.vertices
-    every = np.concatenate(points)
-    _, first = np.unique(np.floor(every / _CELL_M).astype(np.int64), axis=0, return_index=True)
-    return np.concatenate([solid.vertices, every[first]])
-
-
-@cache
-def _shares(cuts: int) -> FloatArray:
-    """(N, 3) shares of a triangle's corners in points that part each of its sides into ``cuts``."""
-    i, j = np.meshgrid(np.arange(cuts + 1), np.arange(cuts + 1), indexing="ij")
-    inside = i + j <= cuts
-    return np.stack([i[inside], j[inside], cuts - i[inside] - j[inside]], axis=1) / cuts
 
 
 # -- as a camera measures them ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..geometry.rigid import RigidTransform
-from ..language.answers import plain_name
+from ..language.names import plain_name
 from ..scene.facts import Query, Source, SpatialFact, Status
 from ..scene.relation import Reckoned
 from ..scene.relations import Kind, Measurement, Relation

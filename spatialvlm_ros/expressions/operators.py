@@ -1,6 +1,6 @@
 """The operators of expression trees beside the relations: how many arguments, of which types, giving which type.
 
-One table for the type checker, the JSON schema and the prompts of language models; ``arithmetic.py`` says what they compute.
+One table for the type checker, the JSON schema and the prompts of language models; ``values.py`` says what they compute.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from difflib import get_close_matches
 
-from ..language.answers import check_query, plain_name
+from ..language.answers import check_query
+from ..language.names import plain_name
 from ..scene.facts import Query
 from ..scene.relations import RELATIONS, Relation
 from .operators import (

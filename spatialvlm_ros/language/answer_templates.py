@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from ..scene.facts import COUNT, PROBABILITY, RADIAN, SpatialFact
+from ..scene.facts import COUNT, PROBABILITY, RADIAN, Query, SpatialFact
 from ..scene.relations import RELATIONS, Kind, Relation
 from .answer_templates_clauses import (
     COUNT_CLAUSES,
@@ -218,7 +218,7 @@ def answer_text(
     templates = answer_templates(relation.name, verdict)
     weights = np.array([template.weight for template in templates])
     template = templates[int(generator.choice(len(templates), p=weights / weights.sum()))].text
-    said, plain = _fields(fact, verdict)
+    said, plain = _fields(fact.query, verdict)
     if relation.unit != PROBABILITY:
         said["value"] = _number(fact, relation, generator, style)
     if relation.name == "count":
@@ -229,15 +229,31 @@ def answer_text(
     return fill(template, said, plain)
 
 
+def answer_sentence(query: Query, verdict: bool | None, index: int, value: str = "") -> str:
+    """The answer of one template, for any relation but "count" and "nearest"; for whoever draws templates on his own.
+
+    Args:
+        verdict: as in ``answer_templates``.
+        index: of the template.
+        value: a number in words, for relations that are answered with one.
+
+    Raises:
+        IndexError: there is no such template.
+    """
+    template = answer_templates(query.relation, verdict)[index].text
+    said, plain = _fields(query, verdict)
+    said["value"] = value
+    return fill(template, said, plain)
+
+
 def _sign(fact: SpatialFact, relation: Relation) -> bool:
     if relation.name == "count":
         return round(fact.value) > 0
     return not (relation.name in DIFFERENCES and fact.value < -_NOTHING_M)
 
 
-def _fields(fact: SpatialFact, verdict: bool | None) -> tuple[dict[str, str], dict[str, str]]:
+def _fields(query: Query, verdict: bool | None) -> tuple[dict[str, str], dict[str, str]]:
     """Words of the fields, and the names in them."""
-    query = fact.query
     plain = {key: plain_name(name) for key, name in zip("abc", (query.subject, query.object, query.third), strict=True)}
     said = {key: with_article(name) if name else "" for key, name in plain.items()}
     said["name"], said["amount"] = plain["a"], f"{query.amount:g} m"

@@ -34,7 +34,7 @@ _LATEX = (
     (re.compile(r"\\gt\b"), ">"),
     (re.compile(r"\\pi\b"), "π"),
     (re.compile(r"\\(?:left|right|displaystyle|quad|qquad)(?![a-z])"), " "),
-    (re.compile(r"\\[,;:!\[\]() ]|\\\\|(?<=[0-9])~(?=\s*\\|[a-z])"), " "),
+    (re.compile(r"\\[,;:!\[\]() ]|\\\\|(?<=[0-9])~(?=\s*(?:\\|[a-z]))"), " "),
 )
 _MARKS = re.compile(
     r"####|\bfinal answer\b(?: is)?|\banswer(?: is|s)?\s*[:=]|\banswer\s+is\b|\banswer would be\b|\banswer\s*¶|"
@@ -153,8 +153,14 @@ def read_json(text: str) -> tuple[Any, str] | None:
 _ASIDE = re.compile(
     r"confiden|score|prob|reason|explan|thought|think|analysis|comment|note|\bid\b|_id$|label|name|^from$|^to$|object|"
     r"subject|bbox|box|point|"
-    r"coord|pixel|image|question|units?$|steps?$|relation|frame|error|uncertain|std|margin"
+    r"coord|pixel|image|question|units?$|steps?$|relation|frame|error|uncertain|std|margin|camera_height|focal|assum|reference|scale|"
+    r"_(?:px|pix|s|sec|seconds?|ms|kg|g|lbs?|pct|percent|usd|hz)$|^time|^timestamp"
 )
+# A key of a bound, which is no value: "max_distance_m", "lower_bound", but not "upper_shelf_height".
+BOUND_KEY = re.compile(
+    r"(?:^|_)(?:min|max|minimum|maximum|(?:lower|upper)(?=$|_bound|_limit|_end)|bound|limit|at_least|at_most)(?:_|$)"
+)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _FINAL = ("final_answer", "final answer", "answer", "result", "output", "response")
 
 
@@ -163,10 +169,11 @@ def json_leaves(value: Any, key: str = "", depth: int = 0) -> list[tuple[str, An
     if depth > 6:
         return []
     if isinstance(value, Mapping):
-        keys = {str(name).lower(): item for name, item in value.items()}
+        keys = {_HUMP.sub("_", str(name)).lower(): item for name, item in value.items()}
         unit = next((str(item) for name, item in keys.items() if re.fullmatch(r"(?:.*_)?units?", name)), "")
         chosen = next((name for name in _FINAL if name in keys), None)
         names = [chosen] if chosen is not None else [name for name in keys if not _ASIDE.search(name)]
+        names = [name for name in names if not BOUND_KEY.search(name)] or names
         leaves = [leaf for name in names for leaf in json_leaves(keys[name], name, depth + 1)]
         return [(name, item, own or unit) for name, item, own in leaves]
     if isinstance(value, list):

@@ -10,15 +10,10 @@ from ..geometry.rigid import FloatArray, RigidTransform
 from ..scene.facts import Query, Source, SpatialFact, Status
 from ..scene.relations import RELATIONS, Measurement, Relation
 from ..scene.scene import Binding, Scene
+from .names import plain_name
 from .sentences import fact_sentence
 
 _COUNT_WORDS = {1: "is about one thing", 2: "relates two things", 3: "relates three things"}
-
-
-def plain_name(name: str) -> str:
-    """A name in lower case without its article."""
-    words = name.lower().split()
-    return " ".join(words[1:] if words and words[0] in ("the", "a", "an") else words)
 
 
 def check_query(query: Query) -> str | None:

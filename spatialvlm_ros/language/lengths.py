@@ -42,7 +42,8 @@ _ABOUT_AFTER_RE = re.compile(
     r"approx(?: \.)?|roughly)(?= [.,;)]|$))"
 )
 _TO_WORDS = frozenset({"to", "through", "or", "and"})
-_TO_SIGNS = frozenset({"-", "–", "—", "~", "..", "…"})
+_DASHES = frozenset({"-", "–", "—"})
+_TO_SIGNS = _DASHES | {"~", "..", "…"}
 _SIDES_RE = re.compile(
     r"(?:(?:to|toward|towards|on) (?:the |your |its )?)?(left|right|clockwise|counterclockwise|"
     r"anticlockwise|counter - clockwise)\b"
@@ -179,6 +180,8 @@ def _ranged(tokens: Sequence[Token], low: Measure) -> Found | None:
     if not low.unit:
         low = replace(low, unit=high.unit, factor=high.factor)
     ends = sorted((low.number.value * low.factor, high.number.value * high.factor))
+    if joint in _DASHES and not glued_at(tokens, low.last) and high.number.value * high.factor < low.number.value * low.factor:
+        return None  # 0.9 m - 0.6 m is a subtraction
     vague = low.number.vague or high.number.vague
     said = Spoken(0.5 * (ends[0] + ends[1]), low.unit, ends[0], ends[1])
     return _found(tokens, widened(said) if vague else said, low.first, high.last, high.factor, ranged=True)

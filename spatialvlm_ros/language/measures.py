@@ -198,8 +198,11 @@ def read_measure(tokens: Sequence[Token], index: int) -> Measure | None:
         return Measure(number, "", 1.0, start, end)
     kind, factor, end = unit
     if text_at(tokens, end) == "and" and number.whole and (part := read_part(tokens, end + 1)) is not None:
-        after = text_at(tokens, part[1])
-        if after not in UNITS and after not in ("a", "an", "of"):  # a meter and a half; "a meter and half a foot" is not this
+        after, follows = text_at(tokens, part[1]), text_at(tokens, part[1] + 1)
+        if after == "of" and follows in ("the", "that", "its", "this"):
+            return Measure(number, "", 1.0, start, end)  # a meter and a half of something: of two lengths, one is not known
+        is_length = _read_unit(tokens, part[1], whole=False) is not None or (after == "of" and follows in ("a", "an", "one"))
+        if not is_length and after not in ("a", "an"):  # a meter and a half; "a meter and half a foot" is not this
             number, end = replace(number, value=number.value + sign * part[0].value, half_step=part[0].half_step), part[1]
     return _smaller_unit(tokens, Measure(number, kind, factor, start, end))
 

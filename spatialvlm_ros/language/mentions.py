@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from .lengths import MEASURE_NOUNS, Found, before, counted, is_hedged, stands_alone
-from .measures import COUNT, ENDS, LINE_END, UNITS, Measure, Spoken, interval, widened
+from .measures import COUNT, ENDS, LINE_END, UNITS, Measure, Spoken, interval, read_measure, widened
 from .number_words import NUMBER_WORDS, Token, glued_at, text_at, word_set
 
 
@@ -69,6 +69,7 @@ _DENIED_RE = re.compile(
     r"\bdoubt|\bimpossible\b|\bfar from$|\bwrong\b|\bfalse\b|\bas opposed to\b|\bunlike\b|\bunable\b|\bwhether\b|\bignor"
 )
 _ANYTHING_BUT_RE = re.compile(r"\b(?:anything|everything|nothing|all) (?:but|except)$")
+_COMPARED_RE = re.compile(rf"(?:{_MORE}) than|(?:short|shy) of")
 _EXAMPLE_RE = re.compile(r"(?:e \. ?g(?: \.)?|for example|for instance|example|such as|format)(?: [,:(])*$")
 _PREMISE_RE = re.compile(
     r"\b(?:assum\w*|if|suppos\w*|typical\w*|usual\w*|standard|normal\w*|reference|first thought|i thought|initially|at first|"
@@ -82,9 +83,18 @@ _OPERAND_RE = re.compile(
     r"a third the|a quarter the|squared?|square root)\b|% of\b"
 )
 _OPERAND_AFTER_RE = re.compile(r"(?:times|multiplied|divided|minus|added|subtracted|squared|cubed|\* |÷|square|\( ?[x×] ?\d)")
+_QUESTION_RE = re.compile(
+    r"(?:(?:and|or|so|but|well|ok|okay) (?:, )?)?(?:is|are|was|were|does|do|did|would|could|can|should|will|might|may|has|have|"
+    r"isn't|aren't|doesn't|don't|what|how|which|where|why|when)\b"
+)
+_NEEDED_RE = re.compile(r"\b(?:needs?|needed|ought|supposed|required) to be$")
+_ASIDE_RE = re.compile(r"(?:^|, )which (?:is|are|was|measures|has|stands|sits|looks)\b")
+_ASIDE_END_RE = re.compile(
+    r"(?:\w+ ){0,3}, (?:is|are|was|stands|sits|lies|rests|hangs|measures|would|should|must|looks|seems|appears|has)\b"
+)
 _TOLERANCE_RE = re.compile(
     r"\b(?:errors?|margin|tolerance|accura\w+|uncertain\w*|precision|deviation|std|sigma|resolution|plus or minus|"
-    r"give or take|confiden\w+)\b"
+    r"give or take|confidence|confident(?! that\b))\b"
 )
 _ERROR_IS_RE = re.compile(
     r"\b(?:error|margin|tolerance|accuracy|uncertainty|precision|deviation|std|sigma|"
@@ -115,12 +125,12 @@ _AFTER_VALUE = (
         "given "
         "based according though although however relative downward upward sideways north south east west past around about "
         "against "
-        "until due each using measured you we clockwise counterclockwise anticlockwise counter"
+        "until due each using measured together you we clockwise counterclockwise anticlockwise counter"
     )
 )
 _ODD = re.compile(
-    r"\b(?:confiden\w*|scores?|probab\w*|certainty|accuracy|percent\w*|ratio|id|index|number|no|option|step|"
-    r"figure|frame|image)\b"
+    r"\b(?:confiden\w*|scores?|probab\w*|certainty|accuracy|percent\w*|ratio|id|index|number|option|step|"
+    r"figure|frame|image)\b|\bno(?: \.)?$"
 )
 _PERHAPS = frozenset({"maybe", "perhaps", "possibly", "probably", "even"})
 _MORE_AFTER_RE = re.compile(r"(?:, )?(?:or |and )?(?:maybe|perhaps|possibly|even) ([\w.]+)(?: [.,;!?]|$)")
@@ -132,6 +142,10 @@ _PLURAL_RE = re.compile(
     r"\b(?:gaps|distances|heights|widths|lengths|depths|sizes|values|measurements|dimensions|"
     r"respectively|each)\b"
 )
+_CHANGES = word_set(
+    "moved moves went goes changed changes grew grows increased increases decreased decreases dropped shrank rose"
+)
+_MINUS = frozenset({"-", "–", "—", "minus"})
 _OPERATORS = frozenset({"+", "*", "×", "÷", "plus", "minus"})
 _SEPARATORS = frozenset({",", "and", "or", "/", "&", "x", "×", "by", "vs", "versus", "then"})
 
@@ -229,6 +243,8 @@ def sentence_before(tokens: Sequence[Token], index: int, count: int = 60) -> str
 def _role(tokens: Sequence[Token], found: Found, ends: dict[int, Measure], measured: set[int]) -> Role:
     left, clause = before(tokens, found.first), clause_before(tokens, found.first)
     right = " ".join(text_at(tokens, found.last + at) for at in range(5)).rstrip()
+    if _is_compared(tokens, found, measured):
+        return Role.OPERAND
     if _is_bound(left, right):
         return Role.BOUND
     if _ANYTHING_BUT_RE.search(left) or _DENIED_RE.search(_FALSE_DENIALS_RE.sub(" ", clause)):
@@ -237,6 +253,10 @@ def _role(tokens: Sequence[Token], found: Found, ends: dict[int, Measure], measu
         return Role.TOLERANCE
     if _PREMISE_RE.search(clause) or re.match(r"(?:[\w]+ ){0,2}if\b", right) or _EXAMPLE_RE.search(left):
         return Role.PREMISE
+    if _NEEDED_RE.search(left) or _is_asked(tokens, found):
+        return Role.PREMISE
+    if _ASIDE_RE.search(clause) and _ASIDE_END_RE.match(right):
+        return Role.NAME  # the bottle, which is 25 cm tall, stands 60 cm away
     if _is_listed(tokens, found, ends, measured):
         return Role.LISTED
     if _is_operand(tokens, found, ends, measured, clause, right):
@@ -251,6 +271,28 @@ def _role(tokens: Sequence[Token], found: Found, ends: dict[int, Measure], measu
     return Role.ASSERTED
 
 
+def _is_compared(tokens: Sequence[Token], found: Found, measured: set[int]) -> bool:
+    """Whether it is one side of a comparison of two quantities: 30 cm less than 2 m, 30 cm short of 2 m."""
+    if found.quantity.unit == COUNT:
+        return False
+    behind = f"{text_at(tokens, found.last)} {text_at(tokens, found.last + 1)}"
+    if _COMPARED_RE.fullmatch(behind) and (other := read_measure(tokens, found.last + 2)) is not None and other.unit:
+        return True
+    joint = f"{text_at(tokens, found.first - 2)} {text_at(tokens, found.first - 1)}"
+    return found.first - 2 in measured and _COMPARED_RE.fullmatch(joint) is not None
+
+
+def _is_asked(tokens: Sequence[Token], found: Found) -> bool:
+    """Whether it stands in a question: "is it 2 m?", or "2 m? Rather 3 m." where more follows."""
+    end = found.last
+    while end < len(tokens) and tokens[end].text not in _SENTENCE_END:
+        end += 1
+    if text_at(tokens, end) != "?":
+        return False
+    goes_on = any(token.kind != "sym" for token in tokens[end + 1 :])
+    return _QUESTION_RE.match(sentence_before(tokens, found.first)) is not None or (goes_on and end == found.last)
+
+
 def _is_bound(left: str, right: str) -> bool:
     match = _BOUND_BEFORE_RE.search(left)
     return match is not None or _BOUND_AFTER_RE.match(right) is not None
@@ -260,6 +302,8 @@ def _is_listed(tokens: Sequence[Token], found: Found, ends: dict[int, Measure], 
     """Whether it is one of several numbers that share a unit, or one side of a size (10 x 20 cm)."""
     joint = text_at(tokens, found.first - 1)
     after = text_at(tokens, found.last)
+    if found.ranged and joint == "from" and text_at(tokens, found.first - 2) in _CHANGES:
+        return True  # it moved from 2 m to 3 m
     right = " ".join(token.text for token in tokens[found.last : found.last + 6])
     is_joined = not found.ranged and "and" in {token.text for token in tokens[found.first : found.last]}
     if is_joined and _PLURAL_RE.search(f"{sentence_before(tokens, found.first)} {after}"):
@@ -268,6 +312,8 @@ def _is_listed(tokens: Sequence[Token], found: Found, ends: dict[int, Measure], 
         return True  # 3 cans and a mug
     if joint in ("to", "or", "-", "–") and text_at(tokens, found.first - 2) in UNITS and found.first - 1 not in measured:
         return True  # a few cm to 10 cm
+    if after == "and" and not found.ranged and (end := _behind_bare(tokens, found.last + 1)) and text_at(tokens, end) in ENDS:
+        return True  # 2 m and 30
     at = found.first
     while at > 0 and text_at(tokens, at - 1) in _SEPARATORS | _PERHAPS:
         at -= 1
@@ -280,6 +326,12 @@ def _is_listed(tokens: Sequence[Token], found: Found, ends: dict[int, Measure], 
     if after in ("x", "×", "by") and found.last + 1 < len(tokens):
         return tokens[found.last + 1].kind == "num" or tokens[found.last + 1].text in NUMBER_WORDS
     return False
+
+
+def _behind_bare(tokens: Sequence[Token], index: int) -> int | None:
+    """The index behind the number without a unit that begins at a token; None where none begins."""
+    read = read_measure(tokens, index)
+    return None if read is None or read.unit else read.last
 
 
 def _is_operand(
@@ -301,8 +353,11 @@ def _is_operand(
         text_at(tokens, found.first - 2) in ("%", "half", "third", "quarter") or tokens[found.first - 2].kind == "num"
     ):
         return found.first >= 2
-    if joint == "-" and found.first - 1 in measured:
-        return True
+    minus = found.first - (joint in _MINUS)
+    if text_at(tokens, minus) in _MINUS and (minus in measured or minus in number_ends):
+        return True  # 2 m minus 30 cm
+    if after in ("=", "≈") and (end := _behind_bare(tokens, behind + 1)) and text_at(tokens, end).isalpha():
+        return True  # 1 cm = 5 pixels
     follows = text_at(tokens, behind + 1)
     if after in ("plus", "minus"):
         return True

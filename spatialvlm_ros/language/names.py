@@ -75,9 +75,10 @@ def plain_name(name: str) -> str:
 
 
 def with_article(name: str) -> str:
-    """ "the red block"; a number ("#3") and an owned thing ("my cup") have no article."""
-    first = name.split(" ", 1)[0]
-    return name if first.startswith("#") or first in _OWNED else f"the {name}"
+    """ "the red block"; a number ("#3"), an owned thing ("my cup") and what has an article already get none."""
+    first, _, rest = name.lower().partition(" ")
+    has_one = first in _OWNED or (first in ARTICLES and rest != "")
+    return name if first.startswith("#") or has_one else f"the {name}"
 
 
 def is_plural(name: str) -> bool:

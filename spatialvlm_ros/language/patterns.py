@@ -230,7 +230,7 @@ class _State:
         found = self._next.get(edge)
         if found is None:
             nodes = self.words[edge] if isinstance(edge, str) else self.slots[edge]
-            found = self._next[edge] = self._intern(nodes)
+            found = self._next[edge] = self._intern(nodes)  # the same one for every thread
         return found
 
 
@@ -308,9 +308,9 @@ class Matcher(Generic[T]):
 
     def _intern(self, nodes: Iterable[int]) -> _State:
         closed = self._automaton.closure(nodes)
-        if closed not in self._states:
-            self._states[closed] = _State(self._automaton, closed, self._intern)
-        return self._states[closed]
+        found = self._states.get(closed)
+        # Texts are read by several threads. One state alone may stand for these nodes: searches know states by their ids.
+        return self._states.setdefault(closed, _State(self._automaton, closed, self._intern)) if found is None else found
 
     def readings(self, text: str) -> list[Reading[T]]:
         """All readings, best first; none for a text of more than 1024 characters or 120 tokens."""

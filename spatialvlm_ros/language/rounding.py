@@ -94,6 +94,22 @@ def human_length(value_m: float, generator: np.random.Generator) -> str:
     return _drawn(length_phrases(value_m), generator).text
 
 
+def length_at(value_m: float, share: float) -> str:
+    """The phrase for a length at ``share`` in [0, 1) of all of their probability, without working out the other ones.
+
+    A uniformly drawn share gives each phrase its probability. Raises ValueError as ``length_phrases`` does.
+    """
+    _check_positive(value_m, "length")
+    leaves = next(row for limit, row in TREE if value_m < limit)
+    *others, leaf = leaves
+    for name in others:
+        share -= leaves[name]
+        if share < 0:
+            leaf = name
+            break
+    return _say(value_m, *_LEAVES[leaf])[0]
+
+
 def exact_length(value_m: float, std_m: float | None = None) -> str:
     """A length in metres to the millimetre, with its standard deviation if given: "0.864 m", "0.864 m ± 0.012 m".
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from . import verdicts
-from .answer_text import Digits, after_mark, json_leaves, plain_words, read_json, unfold_tags
+from .answer_text import BOUND_KEY, Digits, after_mark, json_leaves, plain_words, read_json, unfold_tags
 from .lengths import MAX_CHARS, MAX_NUMBERS, MEASURE_NOUNS, Found, before, scan
 from .measures import COUNT, LINE_END, UNITS, Spoken, widened
 from .mentions import Mention, Role, lone_unit, mentions, numbers_as, sentence_before
@@ -65,6 +65,11 @@ _OTHER_SIZE = word_set("tall wide high long deep thick away apart across behind 
 _RUN_RE = re.compile(r"[0-9]+|[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]")
 _AT_MOST = word_set("less under below most < ≤ smaller shorter closer fewer within lower thinner narrower maximum max")
 _AT_LEAST = word_set("more over above least > ≥ larger greater longer farther further taller wider minimum min exceeds")
+_NONE_RE = re.compile(
+    r"(?:there (?:are|is)|i (?:see|can see|count)) (?:no|none|zero)\b(?! (?:way|doubt|information))"
+    r"|(?:there )?(?:aren't|are not|isn't) any\b|not (?:any|a single one)$|nothing$|none(?: of (?:them|these|those|the \w+))?"
+    r"(?: (?:are|is|do|can)\b|$)|no (?!doubts|ideas|problems|worries|thanks)(?:\w+ )?\w+s$"
+)
 _CORRECTION_RE = re.compile(
     r"(?:[.,;…!?—-]|¶|\bor\b) *(?:oh |or )?(?:no,? wait|wait|actually|correction|i mean|scratch that|make that|sorry|"
     r"let me correct|on second thought|no, sorry|rather)\b"
@@ -73,8 +78,11 @@ _NOUNS = "|".join(sorted(MEASURE_NOUNS, key=len, reverse=True))
 _LAST_STEP_RE = re.compile(
     r"(?:^|(?<=[\s,;]))(?:so|therefore|thus|hence|consequently|accordingly|overall|finally|this (?:means|gives|makes)|"
     r"that (?:means|gives|makes)|which (?:gives|makes|means|yields)|"
-    rf"i (?:would )?estimate|my estimate is)\b[ ,]*(?:that )?(?:(?:the|their|its|this|my|a|total|overall|final|estimated|"
-    rf"approximate|horizontal|vertical|combined) ){{0,4}}(?:(?:{_NOUNS})\b"
+    rf"i (?:would )?estimate|my estimate is)\b[ ,]*(?:that )?(?:i(?:'d| would)? (?:say|guess|think|estimate) )?(?:that )?"
+    rf"(?:there (?:are|is)$|(?:the |this |that |it |they )(?:(?!(?:and|or|but|if|whether|not|than|as)\b)[a-z'-]+ ){{0,5}}?"
+    rf"(?:is|are|stands|sits|measures|must be|should be)(?: [a-z]+ by| at)?$)?"
+    rf"(?:(?:the|their|its|this|my|a|total|overall|final|estimated|approximate|horizontal|vertical|combined) ){{0,4}}"
+    rf"(?:(?:{_NOUNS})\b"
     r"(?: (?:between|of|from|to|across) (?:[\w'#-]+ ){0,8}?)?)? ?(?:(?:is|are|equals|would be|must be|comes to|comes out to|"
     r"should be|to be|gives|makes|=|:|of) ?){0,2}"
     r"(?:(?:then|about|around|roughly|approximately|a|total|of|to be|likely|probably|≈|~|just|estimated|at|be) ?){0,5}$"
@@ -176,14 +184,11 @@ def _mentioned(tokens: Sequence[Token], asked: tuple[str, float] | None) -> list
 
 def _none_at_all(tokens: Sequence[Token]) -> list[Mention]:
     """Zero things: "none", "there are no cans"; one: "a single mug"."""
-    words = [token.text for token in tokens if token.kind == "word"]
-    text = " ".join(words)
-    if words in (["none"], ["nothing"]) or re.match(
-        r"(?:there (?:are|is)|i (?:see|can see|count)) (?:no|none|"
-        r"zero)\b(?! (?:way|doubt|mug visible|information))",
-        text,
-    ):
+    text = " ".join(token.text for token in tokens if token.kind == "word")
+    if _NONE_RE.match(text):
         value = 0.0
+    elif re.fullmatch(r"both(?: of (?:them|these|those))?(?: (?:are|do|can))?", text):
+        value = 2.0
     elif re.search(r"\b(?:a|one) single\b|\b(?:just|only) one\b", text):
         value = 1.0
     else:
@@ -219,7 +224,7 @@ def _valued(lower: str, tokens: Sequence[Token], mentioned: list[Mention], asked
         if any(mention.role is Role.ASSERTED for mention in mentioned if mention not in later):
             return SpokenAnswer(Outcome.SEVERAL, reason="the answer says a value and refuses one")
         mentioned = later
-        if not any(mention.role is Role.ASSERTED for mention in mentioned):
+        if not any(mention.role in (Role.ASSERTED, Role.BOUND) for mention in mentioned):
             return SpokenAnswer(Outcome.REFUSED, reason="the answer refuses a value")
     answer = _chosen(lower, tokens, mentioned)
     if answer.quantity is not None and (refused is not None or verdicts.is_hesitant(lower)):
@@ -343,6 +348,13 @@ _KEY_UNIT_RE = re.compile(r"(?:^|_|\()([a-z]+)\)?$")
 
 
 def _from_leaf(key: str, item: object, own_unit: str, asked: tuple[str, float] | None, unit: str | None) -> SpokenAnswer:
+    answer = _from_scalar(key, item, own_unit, asked, unit)
+    if answer.outcome is Outcome.VALUE and BOUND_KEY.search(key):
+        return SpokenAnswer(Outcome.BOUND, reason=f"the field '{key}' holds a bound, not a value")
+    return answer
+
+
+def _from_scalar(key: str, item: object, own_unit: str, asked: tuple[str, float] | None, unit: str | None) -> SpokenAnswer:
     if isinstance(item, bool):
         return SpokenAnswer(Outcome.YES if item else Outcome.NO)
     if isinstance(item, Digits) or (isinstance(item, str) and re.fullmatch(r"\s*-?[0-9.]+\s*", item)):

@@ -28,7 +28,7 @@ _NO_RE = re.compile(
     rf"{_START}(?:no|nope|nah|negative)(?:{_END}| (?={_WHO}\b)|$)|\bnope\b"
     rf"|\b(?:is|say|says|be|answer|so|therefore|thus|hence|and|or|then|but|yes|actually|probably|likely|think|,) ,? ?no{_END}"
     rf"|{_START}(?:false|incorrect|wrong){_END}|\b(?:that|this|it|which|statement)(?:'s| is) (?:incorrect|false|wrong|untrue|"
-    rf"not (?:correct|true|right|so))\b"
+    rf"not (?:correct|true|right|so))\b|\b(?:that|this|it|statement) isn't (?:correct|true|right|so)\b"
     rf"|\b(?:answer|verdict|result) (?:is|would be|:) ?(?:false|incorrect){_END}"
     rf"|{_START}(?:(?:most )?(?:probably|likely|certainly|definitely|absolutely|surely|of course|clearly) not|not (?:really|"
     rf"at all|quite|exactly)|no way|not (?:correct|true|right|so)){_END}"
@@ -50,7 +50,8 @@ _BOTH_RE = re.compile(
 
 # What is said when two things differ too little outweighs a number; what is said before a guess does not.
 _CLOSE_RE = re.compile(
-    r"\btoo close to (?:call|tell|say)\b|\bneither\b|\babout (?:the )?(?:same|equal)\b|\b(?:roughly|approximately|nearly|"
+    r"\btoo (?:close|small|similar|alike) to (?:call|tell|say|judge|see|notice)\b|\bcould be either\b"
+    r"|\bneither\b|\babout (?:the )?(?:same|equal)\b|\b(?:roughly|approximately|nearly|"
     r"almost|practically|virtually|more or less|"
     r"basically|pretty much|essentially) (?:the )?(?:same|equal|identical|equally)\b|\bthe same\b|"
     r"\bequal(?:ly)?\b(?! to\b)(?=.{0,60}\b(?:tall|wide|big|size|height|width|far|high|large|in)\b)"

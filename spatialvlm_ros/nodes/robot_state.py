@@ -12,7 +12,7 @@ import numpy as np
 from ..engine import RobotState
 from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import TransformError
-from ..language.answers import plain_name
+from ..language.names import plain_name
 from ..perception.self_filter import Capsule
 from ..scene.facts import Status
 from .parameters import Param

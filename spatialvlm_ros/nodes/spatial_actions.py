@@ -17,7 +17,6 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from spatialvlm_msgs.action import AskSpatial, Measure
 
-from ..geometry.rigid import RigidTransform
 from ..language.answers import check_query, measure_query
 from ..language.questions import QuestionError
 from ..reasoning.answer import Answer
@@ -25,6 +24,7 @@ from ..reasoning.reasoner import FRIEND, OFF, Plan, Reasoner
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
+from .image_facts import Output
 from .lifecycle import ManagedNode, RunningGoals
 from .scene_messages import fact_to_msg
 
@@ -35,13 +35,9 @@ MAX_GOALS = 8
 NUM_THREADS = MAX_GOALS + 4
 
 
-Output = tuple[str, RigidTransform] | None
-"""Frame name and output_from_scene for the points of facts."""
-
-
 @dataclass
 class Request:
-    """Something to be measured on an image. ``result`` is set before ``done``.
+    """Something to be measured on an image. ``result`` is set before ``done``; it stays None where ``measure`` failed.
 
     Attributes:
         names: what has to be looked for on the image.
@@ -154,7 +150,8 @@ class QueryActions:
             if by_grammar:
                 plan = self._reasoner.plan(question, known, view)
             elif self._reasoner.mode == FRIEND:
-                answer = self._patiently(goal, lambda: self._reasoner.converse(question, partial(self._reply, goal), known))
+                ask = partial(self._reply, goal)
+                answer = self._patiently(goal, lambda: self._reasoner.converse(question, ask, known, view))
                 code, text = "ERROR_NONE", ""
             else:
                 plan = self._patiently(goal, lambda: self._reasoner.plan(question, known, view))
@@ -172,7 +169,12 @@ class QueryActions:
         return self._finish(goal, result, code, text)
 
     def _reply(self, goal: ServerGoalHandle, plan: Plan) -> Answer:
-        """The answer to a question of a model, on the next image; a sentence says why where there is none."""
+        """The answer to a question of a model, on the next image; a sentence says why where there is none.
+
+        The model talks on a thread of its own, which hears only here that nobody waits for it anymore.
+        """
+        if not goal.is_active:
+            raise _CanceledError("the goal has ended")
         answer, code, text = self._await_plan(goal, plan)
         if code == "ERROR_CANCELED":
             raise _CanceledError(text)

@@ -24,19 +24,19 @@ from spatialvlm_msgs.msg import SpatialFactArray
 from spatialvlm_msgs.srv import SetQueries
 
 from ..engine import EngineConfig, SpatialEngine
-from ..geometry.transform_buffer import TransformError
 from ..language.answers import check_query
-from ..reasoning.answer import Answer
+from ..reasoning.answer import Answer, without_output
 from ..reasoning.endpoint import EndpointConfig
 from ..reasoning.reasoner import MODES, OFF, Reasoner
 from ..scene.drawing import draw_scene
-from ..scene.facts import Query, SpatialFact, Status
+from ..scene.facts import Query, SpatialFact
 from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
 from ..scene.sync import NewestSlot, Triple
 from .conversions import array_to_image, frame_from_messages
+from .image_facts import Output, facts_of, frame_of, output_of, without_frame
 from .imu_input import IMU_PARAMS, ImuInput
 from .lifecycle import ManagedNode, run_node
 from .markers import clear_markers, scene_markers
@@ -44,7 +44,7 @@ from .parameters import Param
 from .rgbd_input import INPUT_PARAMS, RgbdInput
 from .robot_state import ROBOT_PARAMS, RobotStateReader
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
-from .spatial_actions import NUM_THREADS, Output, QueryActions, Request
+from .spatial_actions import NUM_THREADS, QueryActions, Request
 from .tf_listener import ImageTransforms, TransformListener
 
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -268,29 +268,24 @@ class SpatialNode(ManagedNode):
         if closing.is_set():
             return
         self._last_scene = scene
-        output, problem = self._output_of(scene)
-        facts = self._engine.facts(scene, queries, output)
-        if problem:
-            facts = [fact if fact.query.view else _without_frame(fact, problem) for fact in facts]
+        output, problem = output_of(scene, self.param("output_frame"), self._transforms)
+        facts = facts_of(self._engine, scene, queries, output, problem)
         self._publish(frame, scene, facts)
         for request in requests:
+            self._answer(request, scene, output, problem)
+
+    def _answer(self, request: Request, scene: Scene, output: Output, problem: str) -> None:
+        """Done in any case: a request that fails is neither tried again nor costs the others their answer."""
+        try:
             result = request.measure(scene, output)
             request.result = _without_output(result, problem) if problem else result
+        except Exception as error:
+            self.get_logger().error(f"a request failed: {error!r}", throttle_duration_sec=1.0)
+        finally:
             request.done.set()
 
-    def _output_of(self, scene: Scene) -> tuple[Output, str]:
-        """Where the points of facts go, None for the image's own frame; or why tf lacks that frame."""
-        frame_id = self.param("output_frame")
-        if not frame_id or frame_id == scene.frame_id:
-            return None, ""
-        try:
-            return (frame_id, self._transforms.lookup(frame_id, scene.frame_id)), ""
-        except TransformError as error:
-            return None, str(error)
-
     def _publish(self, frame: RGBDFrame, scene: Scene, facts: list[SpatialFact]) -> None:
-        frame_id = next((fact.frame_id for fact in facts if not fact.query.view), scene.frame_id)
-        self._facts_publisher.publish(facts_to_msg(facts, scene.stamp_ns, frame_id))
+        self._facts_publisher.publish(facts_to_msg(facts, scene.stamp_ns, frame_of(facts, scene)))
         self._scene_publisher.publish(scene_to_msg(scene))
         self._frames += 1
         self._latencies_s.append((self.get_clock().now().nanoseconds - scene.stamp_ns) * 1e-9)
@@ -304,17 +299,11 @@ class SpatialNode(ManagedNode):
             self._labels_publisher.publish(array_to_image(labels, "16UC1", scene.stamp_ns, scene.frame_id))
 
 
-def _without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
-    return SpatialFact(fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem)
-
-
 def _without_output(result: SpatialFact | Answer, problem: str) -> SpatialFact | Answer:
-    """A request's result where tf lacks the output frame. An answer whose facts all have views of their own does without."""
+    """A request's result where tf lacks the output frame."""
     if isinstance(result, SpatialFact):
-        return result if result.query.view else _without_frame(result, problem)
-    if result.facts and all(fact.query.view for fact in result.facts):
-        return result
-    return Answer(result.question, problem, Status.NO_TRANSFORM, trace=result.trace)
+        return result if result.query.view else without_frame(result, problem)
+    return without_output(result, problem)
 
 
 def _parse_queries(texts: list[str]) -> list[Query]:

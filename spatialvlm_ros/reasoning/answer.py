@@ -14,6 +14,7 @@ from ..expressions.evaluate import Evaluation, Step
 from ..expressions.operators import NONE, unit_text
 from ..expressions.tree import Apply, Fold, Number, Tree
 from ..expressions.values import Value
+from ..language.names import with_article
 from ..scene.facts import COUNT, PROBABILITY, Source, SpatialFact, Status, Truth
 from ..scene.relations import RELATIONS
 
@@ -83,6 +84,16 @@ def answer_of(question: str, evaluation: Evaluation, notes: tuple[str, ...] = ()
     verdict = Truth(value.probability).verdict
     answer = replace(answer, value=value.probability, unit=PROBABILITY, decided=verdict is not None)
     return replace(answer, verdict=verdict) if kind == "truth" else answer
+
+
+def without_output(answer: Answer, problem: str) -> Answer:
+    """An answer where the frame that its facts' points were to be told in is not known, for the reason ``problem``.
+
+    One whose facts all have views of their own, or that has none, does without.
+    """
+    if all(fact.query.view for fact in answer.facts):
+        return answer
+    return Answer(answer.question, problem, Status.NO_TRANSFORM, trace=answer.trace)
 
 
 def _fact_text(evaluation: Evaluation) -> str:
@@ -162,12 +173,7 @@ def _percent(share: float) -> str:
 
 
 def _things_text(chosen: tuple[int, ...], names: tuple[str, ...]) -> str:
-    return " and ".join("nothing" if index < 0 else _with_article(names[index]) for index in chosen)
-
-
-def _with_article(name: str) -> str:
-    first = name.split(" ", 1)[0].lower()
-    return name if name.startswith("#") or first in ("the", "a", "an", "my", "your") else f"the {name}"
+    return " and ".join("nothing" if index < 0 else with_article(names[index]) for index in chosen)
 
 
 def step_line(step: Step, names: tuple[str, ...]) -> str:

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from .model_text import cut, listed, without_thinking
 
-NOT_MEASURED = "a language model's conclusion, not measured"
 _MAX_QUESTION_CHARS = 300
 _MAX_REPLY_CHARS = 500
 _MAX_ANSWER_CHARS = 1000
@@ -75,7 +74,7 @@ class FriendResult:
     @property
     def text(self) -> str:
         """The answer for people, marked as what it is."""
-        return f"{self.answer_text} ({NOT_MEASURED})"
+        return f"{self.answer_text} (the model's own words, from {self.num_measured} measured answers)"
 
 
 class FriendGame:

@@ -16,7 +16,7 @@ from ..expressions.leaves import Measure
 from ..geometry.rigid import RigidTransform
 from ..language.answers import check_query, measure_with_error
 from ..language.sentences import number
-from ..scene.facts import PROBABILITY, Query, Source, SpatialFact, Status
+from ..scene.facts import PROBABILITY, RADIAN, Query, Source, SpatialFact, Status
 from ..scene.relation import Measurement, Reckoned, scaled
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
@@ -43,6 +43,8 @@ class Said:
             raise ValueError(
                 f"a model said {self.value} with standard deviation {self.std}; both have to be finite, the last above 0"
             )
+        if math.isnan(self.std) and not 0.0 <= self.value <= 1.0:
+            raise ValueError(f"a model said {self.value} without a standard deviation, which is no probability from 0 to 1")
 
 
 def with_model(said: Callable[[Scene, Query], Said | None], measure: Measure = measure_with_error, gate: float = GATE) -> Measure:
@@ -72,6 +74,8 @@ def fuse(fact: SpatialFact, measurement: Measurement, told: Said, gate: float = 
     Beyond ``gate`` standard deviations of their difference depth's stays as it is and its sentence says so.
     """
     apart = told.value - measurement.value
+    if fact.unit == RADIAN:
+        apart = math.remainder(apart, 2 * math.pi)  # straight behind is pi and -pi
     spread = math.hypot(measurement.std, told.std)
     if abs(apart) > gate * spread:
         said = number(told.value, told.std, fact.unit)
@@ -79,6 +83,8 @@ def fuse(fact: SpatialFact, measurement: Measurement, told: Said, gate: float = 
         return replace(fact, text=text), measurement
     share = told.std**2 / spread**2  # of depth
     value, std = measurement.value + (1 - share) * apart, measurement.std * told.std / spread
+    if fact.unit == RADIAN:
+        value = math.remainder(value, 2 * math.pi)
     text = f"{fact.text} With the model's {number(told.value, told.std, fact.unit)}: {number(value, std, fact.unit)}."
     fused = replace(measurement, value=value, std=std, error=scaled(measurement.error, share))
     return replace(fact, value=value, std=std, source=Source.FUSED, text=text), fused

@@ -127,8 +127,13 @@ class Reasoner:
             return Answer(plan.question, str(error), Status.BAD_QUERY, trace=plan.notes)
         return answer_of(plan.question, evaluation, plan.notes)
 
-    def converse(self, question: str, ask: Callable[[Plan], Answer], known: Collection[str] = ()) -> Answer:
+    def converse(
+        self, question: str, ask: Callable[[Plan], Answer], known: Collection[str] = (), view: str = ""
+    ) -> Answer:
         """The friend game: a model asks what ``ask`` answers, until it says an answer in its own words.
+
+        Args:
+            known, view: as of ``plan``, for each question of the model.
 
         Raises:
             QuestionError: when the model comes to no answer.
@@ -137,7 +142,7 @@ class Reasoner:
         by_grammar = Reasoner(measure=self._measure)
 
         def reply(asked: str) -> str:
-            answer = ask(by_grammar.plan(asked, known))
+            answer = ask(by_grammar.plan(asked, known, view))
             if not answer.answered:
                 raise ValueError(answer.text)
             replies.append(answer)
@@ -151,5 +156,4 @@ class Reasoner:
         for asked, told in result.asked:
             lines += [f"  {asked}", f"    {told}"]
         facts = {fact.query: fact for answer in replies for fact in answer.facts}
-        text = f"{result.answer_text} (the model's own words, from {result.num_measured} measured answers)"
-        return Answer(question, text, Status.OK, "words", facts=tuple(facts.values()), trace=tuple(lines))
+        return Answer(question, result.text, Status.OK, "words", facts=tuple(facts.values()), trace=tuple(lines))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..engine import EngineConfig, RobotState, SpatialEngine
 from ..expressions.tree_json import tree_to_json
-from ..geometry.rigid import RigidTransform
-from ..geometry.transform_buffer import TransformError
+from ..nodes.image_facts import Output, output_of
 from ..nodes.robot_state import RobotStateReader
-from ..reasoning.answer import Answer
+from ..reasoning.answer import Answer, without_output
 from ..reasoning.reasoner import FRIEND, Plan, Reasoner
-from ..scene.facts import SpatialFact, Status
+from ..scene.facts import SpatialFact
 from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
 from .bag_transforms import BagTransforms
@@ -36,6 +36,8 @@ class AskOptions:
         view: whose left, right, front and behind, and the frame of points.
         robot: parameter file of spatial_node that says what the gripper is and which way is up; for bags.
         depth_noise: a preset of scene.noise; None: the robot file's, else "stereo".
+        depth_unit_m: metres of one count of depth, where a folder does not say.
+        reasoner: reads the question and answers it.
     """
 
     question: str
@@ -62,6 +64,8 @@ class Asked:
         self._output_frame = str(robot.param("output_frame"))
         self._transforms: BagTransforms | None = None
         self._reader: RobotStateReader | None = None
+        if not (math.isfinite(options.at_s) and options.at_s >= 0):
+            raise AskError(f"the time is {options.at_s} s; give seconds after the bag's first image, 0 or more")
         if options.bag is not None:
             self.frame = _frame_at(options.bag, options.at_s)
             self._transforms = BagTransforms(options.bag)
@@ -81,13 +85,12 @@ class Asked:
     def answer(self, plan: Plan) -> Answer:
         """The answer to a plan on this image."""
         scene = SpatialEngine(self._config).observe(self.frame, plan.names, self._robot(plan.views))
-        output: tuple[str, RigidTransform] | None = None
-        if self._output_frame and self._output_frame != scene.frame_id and self._transforms is not None:
-            try:
-                output = self._output_frame, self._transforms.lookup(self._output_frame, scene.frame_id)
-            except TransformError as error:
-                return Answer(plan.question, f"output_frame: {error}", Status.NO_TRANSFORM, trace=plan.notes)
-        return self._options.reasoner.answer(plan, scene, output)
+        output: Output = None
+        problem = ""
+        if self._transforms is not None:
+            output, problem = output_of(scene, self._output_frame, self._transforms)
+        answer = self._options.reasoner.answer(plan, scene, output)
+        return without_output(answer, problem) if problem else answer
 
     def _robot(self, views: tuple[str, ...]) -> RobotState:
         if self._reader is not None:
@@ -123,7 +126,7 @@ def ask(options: AskOptions) -> tuple[Answer, Plan | None, RGBDFrame]:
     known = asked.known()
     reasoner = options.reasoner
     if reasoner.mode == FRIEND and not reasoner.reads(options.question, known):
-        return reasoner.converse(options.question, asked.answer, known), None, asked.frame
+        return reasoner.converse(options.question, asked.answer, known, options.view), None, asked.frame
     plan = reasoner.plan(options.question, known, options.view)
     return asked.answer(plan), plan, asked.frame
 

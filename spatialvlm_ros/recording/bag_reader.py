@@ -6,7 +6,8 @@ environment stand in. Messages have the fields of their ROS type; arrays are num
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,9 +35,12 @@ class BagMessage:
 
 
 class BagReader:
-    """Reads one bag; use it in a ``with`` block. Raises FileNotFoundError, or BagError for a file that is no bag."""
+    """Reads one bag; use it in a ``with`` block. Raises FileNotFoundError, or BagError for a file that is no bag.
 
-    def __init__(self, path: str | Path) -> None:
+    ``source`` is a reader of rosbags to be used in place of one of its own, for bags that are not whole.
+    """
+
+    def __init__(self, path: str | Path, *, source: Any = None) -> None:
         require_rosbags()
         from rosbags.highlevel import AnyReader, AnyReaderError
 
@@ -44,9 +48,9 @@ class BagReader:
         if not self.path.exists():
             raise FileNotFoundError(f"bag {self.path} does not exist")
         try:
-            self._reader: Any = AnyReader([self.path], default_typestore=_fallback_types())
+            self._reader: Any = AnyReader([self.path], default_typestore=fallback_types()) if source is None else source
             self._reader.open()
-        except (AnyReaderError, OSError, ValueError, AssertionError, LookupError) as error:
+        except (AnyReaderError, OSError, ValueError, AssertionError, LookupError, TypeError, RuntimeError, struct.error) as error:
             raise BagError(f"{self.path} cannot be read as a bag: {error}") from error
 
     def topics(self) -> dict[str, str]:
@@ -61,10 +65,18 @@ class BagReader:
         """Topics of one type, sorted."""
         return sorted(topic for topic, of_type in self.topics().items() if of_type == message_type)
 
-    def messages(self, topics: Iterable[str] | None = None) -> Iterator[BagMessage]:
+    def messages(
+        self,
+        topics: Iterable[str] | None = None,
+        broken: Callable[[str, int], None] | None = None,
+        *,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+    ) -> Iterator[BagMessage]:
         """Messages in the order in which they were recorded, of all topics or of some.
 
-        Raises BagError for a broken one.
+        Only those recorded from ``start_ns`` to before ``stop_ns``, where given; the bag's index finds them.
+        Raises BagError for a broken one; with ``broken``, that is called with its topic and time instead, and the next one comes.
         """
         from rosbags.highlevel import AnyReaderError
 
@@ -72,10 +84,13 @@ class BagReader:
         connections = [c for c in self._reader.connections if wanted is None or c.topic in wanted]
         if not connections:
             return
-        for connection, log_ns, data in self._reader.messages(connections=connections):
+        for connection, log_ns, data in self._reader.messages(connections, start_ns, stop_ns):
             try:
                 message = self._reader.deserialize(data, connection.msgtype)
-            except (AnyReaderError, ValueError, LookupError) as error:
+            except (AnyReaderError, ValueError, LookupError, struct.error) as error:
+                if broken is not None:
+                    broken(connection.topic, log_ns)
+                    continue
                 raise BagError(f"{self.path}: a message of {connection.topic} is broken: {error}") from error
             yield BagMessage(connection.topic, connection.msgtype, _header_ns(message, log_ns), log_ns, message)
 
@@ -96,7 +111,8 @@ def _header_ns(message: Any, otherwise: int) -> int:
     return otherwise if header is None else stamp_to_ns(header.stamp)
 
 
-def _fallback_types() -> Any:
+def fallback_types() -> Any:
+    """rosbags' store of the types of ROS 2 Jazzy and of ours."""
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
     store = get_typestore(Stores.ROS2_JAZZY)

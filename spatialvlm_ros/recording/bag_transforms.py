@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from ..geometry.rigid import RigidTransform
@@ -15,7 +16,7 @@ _LONGEST_BAG_S = 1e9
 
 
 class BagTransforms:
-    """All transforms of a bag. ``ignored`` counts those that cannot be used, by cause.
+    """All transforms of a bag; those that cannot be used are left out.
 
     Raises BagError or FileNotFoundError for a file that is no bag.
     """
@@ -23,12 +24,11 @@ class BagTransforms:
     def __init__(self, path: Path) -> None:
         self._buffer = TransformBuffer(_LONGEST_BAG_S)
         self.stamp_ns = 0
-        self.ignored: dict[str, int] = {}
         with BagReader(path) as reader:
             topics = [topic for topic, kind in reader.topics().items() if kind == _TF_TYPE]
             for item in reader.messages(topics):
                 for transform in item.message.transforms:
-                    try:
+                    with contextlib.suppress(ValueError):
                         self._buffer.set_transform(
                             transform.header.frame_id,
                             transform.child_frame_id,
@@ -36,8 +36,6 @@ class BagTransforms:
                             transform_from_msg(transform.transform),
                             static=item.topic.endswith(_STATIC),
                         )
-                    except ValueError as error:
-                        self.ignored[str(error)] = self.ignored.get(str(error), 0) + 1
 
     def begin(self, stamp_ns: int) -> None:
         """A new image with its stamp."""

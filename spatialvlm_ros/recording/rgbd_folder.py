@@ -76,6 +76,11 @@ def read_one(path: Path, depth_unit_m: float | None = None) -> FolderFrame:
     return _read(0, *chosen[0], folder, depth_unit_m)
 
 
+def read_pair(index: int, pair: tuple[str, Path, Path], folder: Path, depth_unit_m: float | None = None) -> FolderFrame:
+    """One of ``pairs(folder)``, stamped as the ``index``-th. Raises FolderError as ``read_folder`` does."""
+    return _read(index, *pair, folder, depth_unit_m)
+
+
 def _stem(path: Path, word: str) -> str:
     return re.sub(rf"[-_.]?({word})[-_.]?", "-", path.stem, flags=re.IGNORECASE).strip("-")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..nodes.imu_input import IMU_PARAMS
 from ..nodes.robot_state import ROBOT_PARAMS
 
 _MAX_ROBOT_BYTES = 1_000_000
@@ -18,10 +19,13 @@ class RobotFileError(ValueError):
 
 
 class RobotFile:
-    """Values of ROBOT_PARAMS out of a parameter file for spatial_node. Raises RobotFileError, which names the file."""
+    """Values of ROBOT_PARAMS and IMU_PARAMS out of a parameter file for spatial_node.
+
+    Raises RobotFileError, which names the file.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._values: dict[str, Any] = {param.name: param.default for param in ROBOT_PARAMS}
+        self._values: dict[str, Any] = {param.name: param.default for param in (*ROBOT_PARAMS, *IMU_PARAMS)}
         self.depth_noise: str | None = None
         if path is None:
             return

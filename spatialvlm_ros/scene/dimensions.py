@@ -82,7 +82,7 @@ def width_of(scene: Scene, thing: SceneObject) -> Reckoned:
     right, _ = viewer_axes(scene)
     width = float(np.abs(right @ thing.axes) @ thing.extents)
     if len(thing.points) > 1:
-        width = min(width, 2 * float(np.abs((thing.points - thing.centre) @ right).max()))
+        width = min(width, float(np.ptp(thing.surface @ right)))
     return Reckoned(width, extent_std(thing, right), (extent_error(thing, right),))
 
 

@@ -23,11 +23,10 @@ def footprint(thing: SceneObject, basis: FloatArray) -> FloatArray:
     import cv2
 
     if len(thing.points):
-        around = thing.points - thing.centre
+        around = thing.surface - thing.centre
         # Single points beyond the box are flying pixels that the box was read without.
         inside = (np.abs(around @ thing.axes) <= thing.extents / 2 + 1e-3).all(axis=1)
         around = around[inside] if inside.any() else around
-        around = np.concatenate([around, -around])
     else:
         around = thing.corners() - thing.centre
     # About its own centre, because the hull is found in single precision.

@@ -60,7 +60,7 @@ class SceneObject:
     status: Status = Status.OK
     scale_std: float = 0.0
 
-    @property
+    @cached_property
     def own_covariance(self) -> FloatArray:
         """(3, 3) of the centre without the scale error, which all things on the image and their support share."""
         own: FloatArray = self.covariance - self.scale_std**2 * np.outer(self.centre, self.centre)

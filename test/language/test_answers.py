@@ -11,7 +11,7 @@ from queries import query_for
 from things import box, camera_over_table, placed, scene, tool
 
 from spatialvlm_ros.geometry.camera import CameraModel
-from spatialvlm_ros.language.answers import check_query, measure_query, plain_name
+from spatialvlm_ros.language.answers import check_query, measure_query
 from spatialvlm_ros.language.sentences import fact_sentence
 from spatialvlm_ros.scene.facts import PROBABILITY, Query, Source, SpatialFact, Status
 from spatialvlm_ros.scene.frame import RGBDFrame
@@ -95,21 +95,6 @@ def test_a_bad_query_makes_a_fact_that_says_so(name: str) -> None:
     fact = measure_query(scene({}), bad)
     assert (fact.status, fact.source, fact.text) == (Status.BAD_QUERY, Source.UNKNOWN, check_query(bad))
     assert math.isnan(fact.value) and math.isnan(fact.std) and fact.query == bad and fact.unit == RELATIONS[name].unit
-
-
-@pytest.mark.parametrize(
-    ("name", "plain"),
-    [
-        ("The Red  Block", "red block"),
-        ("a cup", "cup"),
-        ("an apple", "apple"),
-        ("theory", "theory"),
-        ("", ""),
-        ("anvil", "anvil"),
-    ],
-)
-def test_names_are_compared_without_article_and_case(name: str, plain: str) -> None:
-    assert plain_name(name) == plain
 
 
 # -- from a query to a fact -------------------------------------------------------------------------------------------

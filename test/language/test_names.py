@@ -17,6 +17,9 @@ from spatialvlm_ros.language.names import is_plural, plain_name, plural, singula
         ("the a cup", "cup"),
         ("the", "the"),
         ("#3", "#3"),
+        ("an apple", "apple"),
+        ("theory", "theory"),
+        ("anvil", "anvil"),
         ("", ""),
     ],
 )
@@ -24,7 +27,10 @@ def test_a_plain_name_has_no_article(name: str, plain: str) -> None:
     assert plain_name(name) == plain
 
 
-@pytest.mark.parametrize(("name", "said"), [("cup", "the cup"), ("#3", "#3"), ("my cup", "my cup"), ("onion", "the onion")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("cup", "the cup"), ("#3", "#3"), ("my cup", "my cup"), ("onion", "the onion"), ("The cup", "The cup"), ("a", "the a")],
+)
 def test_articles_stand_where_they_are_said(name: str, said: str) -> None:
     assert with_article(name) == said
 

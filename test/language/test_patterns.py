@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+import threading
 import time
 
 import pytest
@@ -19,6 +21,33 @@ from spatialvlm_ros.language.patterns import (
 )
 
 Meaning = tuple[object, ...]
+
+
+def test_threads_that_read_at_once_share_the_states() -> None:
+    patterns = [pattern("x", f"(is|are) {{a}} (near|by|word{number}) {{b}}") for number in range(60)]
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            matcher: Matcher[Meaning] = Matcher(patterns)
+            start = threading.Barrier(8)
+            found: list[object] = []
+
+            def read(matcher: Matcher[Meaning] = matcher, start: threading.Barrier = start, found: list[object] = found) -> None:
+                start.wait()
+                state = matcher._root
+                for edge in ("is", ("a", "name"), "near", ("b", "name")):
+                    state = state.after(edge)
+                found.append(state)
+
+            threads = [threading.Thread(target=read) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(found) == 8 and len({id(state) for state in found}) == 1
+    finally:
+        sys.setswitchinterval(switch_s)
 
 
 def pattern(name: str, text: str) -> Pattern[Meaning]:

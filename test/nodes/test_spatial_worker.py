@@ -9,6 +9,9 @@ import pytest
 from table_camera import Bench
 
 import spatialvlm_ros.nodes.spatial_node as module
+from spatialvlm_ros.language.answers import measure_query
+from spatialvlm_ros.nodes.spatial_actions import Request
+from spatialvlm_ros.scene.facts import Query, Status
 
 
 def workers() -> list[threading.Thread]:
@@ -49,6 +52,22 @@ def test_a_worker_that_outlasts_the_cleanup_ends_and_leaves_nothing(
     ros.wait_for(bench.node._facts_publisher.get_subscription_count, what="the client's subscription")
     bench.next_fact()
     assert workers() != [old]
+
+
+def test_a_request_that_fails_costs_no_other_one_its_answer(ros: Any) -> None:
+    bench = Bench(ros).start()
+
+    def broken(scene: Any, output: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    bad = Request((), (), broken)
+    good = Request(("red block",), (), lambda scene, output: measure_query(scene, Query("height", "red block"), output))
+    bench.node.submit(bad)
+    bench.node.submit(good)
+    bench.shoot_until(good.done.is_set, "the answer to the good request")
+    assert bad.done.is_set() and bad.result is None
+    assert good.result is not None and good.result.status is Status.OK
+    assert bench.node._refused == {} and bench.node._last_problem == ""
 
 
 def test_repeated_cleanup_leaves_no_worker(ros: Any) -> None:

@@ -12,7 +12,7 @@ from talks import FRIEND_TALKS, MAX_QUESTIONS, NAMES, friend
 from tiny_server import Script, TinyServer
 
 from spatialvlm_ros.reasoning.endpoint import Endpoint, EndpointConfig, EndpointError
-from spatialvlm_ros.reasoning.friend import NOT_MEASURED, FriendError, FriendGame, FriendResult
+from spatialvlm_ros.reasoning.friend import FriendError, FriendGame, FriendResult
 
 HOW_FAR, HOW_TALL = "How far is the red mug from the blue can?", "How tall is the blue can?"
 LADDER = "Would a ruler of 30 cm reach from the mug to the can and up to its top?"
@@ -48,7 +48,7 @@ def test_a_model_on_a_real_server_asks_twice_and_concludes(game: FriendGame) -> 
     assert result.asked == ((HOW_FAR, friend(HOW_FAR)), (HOW_TALL, friend(HOW_TALL)))
     assert "0.200 m" in result.asked[0][1] and "0.120 m" in result.asked[1][1]
     assert result.answer_text == FRIEND_TALKS[LADDER][-1].removeprefix("ANSWER: ")
-    assert result.text == f"{result.answer_text} ({NOT_MEASURED})"
+    assert result.text == f"{result.answer_text} (the model's own words, from {result.num_measured} measured answers)"
 
 
 def test_a_refused_question_can_be_put_in_other_words(game: FriendGame) -> None:

@@ -9,8 +9,9 @@ from test_answer import distance, table
 
 from spatialvlm_ros.expressions.evaluate import Evaluator
 from spatialvlm_ros.expressions.tree_json import tree_from_json
-from spatialvlm_ros.reasoning.model_facts import Said, with_model
-from spatialvlm_ros.scene.facts import Query, Source, Status
+from spatialvlm_ros.reasoning.model_facts import Said, fuse, with_model
+from spatialvlm_ros.scene.facts import Query, Source, SpatialFact, Status
+from spatialvlm_ros.scene.relation import Measurement
 from spatialvlm_ros.scene.scene import Scene
 
 PAIR = Query("distance", "red block", "blue block")
@@ -97,6 +98,20 @@ def test_a_model_answers_for_a_thing_that_depth_lost_in_a_tree() -> None:
     tree = tree_from_json({"op": "lt", "args": [distance("unicorn", "blue block"), {"value": 30, "unit": "cm"}]})
     found = Evaluator(table(), measure=with_model(told(0.1, 0.02, lost))).evaluate(tree)  # type: ignore[arg-type]
     assert found.value is not None and bool(found.value.value) and found.value.origin.source is Source.VLM
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.7])
+def test_a_value_without_its_std_is_a_probability_or_refused(probability: float) -> None:
+    with pytest.raises(ValueError, match="no probability from 0 to 1"):
+        Said(probability)
+
+
+def test_bearings_on_both_sides_of_straight_behind_agree() -> None:
+    fact = SpatialFact(Query("bearing", "can"), Status.OK, Source.DEPTH, 0, "cam", value=3.13, std=0.1, unit="rad")
+    both, measurement = fuse(fact, Measurement(3.13, 0.1), Said(-3.13, 0.1))
+    assert both.source is Source.FUSED and abs(both.value) == pytest.approx(math.pi) and measurement.value == both.value
+    both, _ = fuse(fact, Measurement(3.13, 0.1), Said(-3.03, 0.1))
+    assert both.value == pytest.approx(-2 * math.pi + (3.13 + 2 * math.pi - 3.03) / 2)
 
 
 @pytest.mark.parametrize(("value", "std"), [(math.nan, 0.1), (math.inf, 0.1), (0.3, 0.0), (0.3, -1.0), (0.3, math.inf)])

@@ -96,6 +96,8 @@ def test_a_folder_has_no_gripper_and_says_so() -> None:
         ((TALLEST, "--frame", str(MOSD / "nothing")), ("names no pair", "learn0")),
         ((TALLEST, "--frame", "/nowhere/at/all"), ("/nowhere/at/all does not exist",)),
         ((TALLEST, "--bag", "/nowhere.mcap"), ("/nowhere.mcap does not exist",)),
+        ((TALLEST, "--bag", str(BAG), "--at", "nan"), ("the time is nan s",)),
+        ((TALLEST, "--bag", str(BAG), "--at=-1"), ("the time is -1.0 s",)),
         ((TALLEST, "--bag", str(DATA / "bags" / "jsk_watercan.bag")), ("no colour and no depth",)),
         ((TALLEST, "--frame", str(MOSD / "learn0"), "--depth-noise", "sonar"), ("'sonar'", "structured_light")),
         ((TALLEST, "--bag", str(BAG), "--robot", str(MOSD / "learn0-color.png")), ("cannot be read as a parameter file",)),

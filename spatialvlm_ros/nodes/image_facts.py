@@ -1,0 +1,42 @@
+"""The facts of one image as spatial_node publishes them; the labeller of bags calls the same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..engine import SpatialEngine
+from ..geometry.rigid import RigidTransform
+from ..geometry.transform_buffer import TransformError
+from ..scene.facts import Query, SpatialFact, Status
+from ..scene.scene import Scene
+from .robot_state import Transforms
+
+Output = tuple[str, RigidTransform] | None
+
+
+def output_of(scene: Scene, output_frame: str, transforms: Transforms) -> tuple[Output, str]:
+    """Where the points of facts go, None for the image's own frame; or why tf lacks that frame."""
+    if not output_frame or output_frame == scene.frame_id:
+        return None, ""
+    try:
+        return (output_frame, transforms.lookup(output_frame, scene.frame_id)), ""
+    except TransformError as error:
+        return None, str(error)
+
+
+def facts_of(
+    engine: SpatialEngine, scene: Scene, queries: Iterable[Query], output: Output, problem: str
+) -> list[SpatialFact]:
+    """One fact a query. With a ``problem`` of the output frame, facts that need it say so and have no value."""
+    facts = engine.facts(scene, queries, output)
+    return [fact if fact.query.view else without_frame(fact, problem) for fact in facts] if problem else facts
+
+
+def without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
+    """The fact as one whose frame tf does not know."""
+    return SpatialFact(fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem)
+
+
+def frame_of(facts: Sequence[SpatialFact], scene: Scene) -> str:
+    """The frame in the header of an image's facts, and of its reward."""
+    return next((fact.frame_id for fact in facts if not fact.query.view), scene.frame_id)
