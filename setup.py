@@ -30,6 +30,9 @@ EXTRAS = {
     "sim": ["mujoco>=3.2"],
     "recording": ["rosbags>=0.10.6", "av>=12", "matplotlib>=3.6", "pyarrow>=14"],
     "planning": ["py_trees>=2.2"],
+    "synthesis": ["pyarrow>=14.0", "pillow>=10.2"],
+    # Synthesis on many machines.
+    "ray": ["ray>=2.9", "pyarrow>=14.0"],
     # Gigabytes; loaded only when a model is asked for, so nothing else requires it.
     "model": ["torch==2.13.0", "transformers>=5.0"],
     # Questions that go to a language model's server.
@@ -37,7 +40,7 @@ EXTRAS = {
     # Such a server on this machine, for the tests: `transformers serve`. Gigabytes too.
     "serve": ["torch==2.13.0", "transformers[serving]>=5.24"],
     # colcon test runs pytest only where an extra of this name asks for it.
-    "test": ["pytest>=7.4", "pytest-timeout>=2.2", "hypothesis>=6.98", "mcap>=1.1", "catkin_pkg"],
+    "test": ["pytest>=7.4", "pytest-timeout>=2.2", "hypothesis>=6.98", "mcap>=1.1", "catkin_pkg", "datasets>=4.0", "trl>=1.0"],
     "dev": ["ruff>=0.9", "mypy>=1.13", "types-PyYAML", "scipy-stubs; python_version >= '3.11'"],
 }
 
@@ -87,7 +90,7 @@ setup(
             *(f"{node} = {NAME}.nodes.{node}:main" for node in NODES),
             f"spatialvlm = {NAME}.cli:main",
             # The labeller of bags under a name that `ros2 run` finds.
-            f"label_bag = {NAME}.recording.label_cli:main",
+            f"label_bag = {NAME}.cli:label_bag",
         ]
     },
     **interface_build_options(),

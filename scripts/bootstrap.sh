@@ -15,7 +15,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 STATE=$VENV/bootstrap
 LOG=$STATE/log.txt
-EXTRAS=wheels,engine,sim,recording,planning,llm,serve,test,dev
+EXTRAS=wheels,engine,sim,recording,planning,llm,serve,synthesis,ray,test,dev
 SUPPORTED='3\.1[123]'
 
 say() { printf 'bootstrap: %s\n' "$*"; }

@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     spoken.add_argument("--workers", type=int, default=2, metavar="N", help="processes for all but the timing (default: 2)")
     spoken.add_argument("--out", type=Path, default=Path("out/language"), help="where results go (default: out/language)")
     spoken.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/language.json")
+
+    made = commands.add_parser("bench-synthesis", help="data that is made of rendered and of real images, against truth")
+    made.add_argument("--quick", action="store_true", help="a little of everything: does it run, not how good is it")
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="added to the seeds of all scenes (default: 0)")
+    made.add_argument("--workers", type=int, default=2, metavar="N", help="processes for all but the timing (default: 2)")
+    made.add_argument("--out", type=Path, default=Path("out/synthesis"), help="where results go (default: out/synthesis)")
+    made.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/synthesis.json")
     return parser
 
 
@@ -175,6 +182,29 @@ def _bench_language(options: argparse.Namespace) -> int:
     return 0 if run_language_bench(bench) else _BAD_RESULT
 
 
+def _bench_synthesis(options: argparse.Namespace) -> int:
+    from .demo.real import default_paths
+    from .evaluation.benchmark_file import sha256
+    from .evaluation.synthesis_bench import QUICK, SynthesisBenchOptions, SynthesisExtent, run_synthesis_bench
+    from .evaluation.synthesis_real import RealPictures
+    from .recording.rgbd_folder import read_folder
+    from .recording.synthesis_sources import BagSource, RgbdFolderSource
+
+    def real_pictures(path: Path) -> RealPictures:
+        if path.is_file() or (path / "metadata.yaml").exists():
+            return RealPictures(f"--from bag {path.name}", BagSource(path))
+        labels = {f"{path.name}/{item.name}": item.labels for item in read_folder(path) if item.labels is not None}
+        return RealPictures(f"--from rgbd {path.name}", RgbdFolderSource(path), labels)
+
+    paths = default_paths()
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    inputs = {f"{file.parent.name}/{file.name}": sha256(file) for file in files}
+    extent = QUICK if options.quick else SynthesisExtent()
+    real = [real_pictures(path) for path in paths]
+    bench = SynthesisBenchOptions(options.out, options.benchmark, extent, options.workers, options.seed, real, inputs)
+    return 0 if run_synthesis_bench(bench) else _BAD_RESULT
+
+
 def _synthesize(options: argparse.Namespace) -> int:
     from .cli_synthesize import run
 
@@ -193,6 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
         "demo-seeds": _demo_seeds,
         "bench-engine": _bench_engine,
         "bench-language": _bench_language,
+        "bench-synthesis": _bench_synthesis,
     }
     command = commands[options.command]
     try:
@@ -205,6 +236,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (RuntimeError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _FAILED
+
+
+def label_bag() -> int:
+    """``ros2 run spatialvlm_ros label_bag``: the command "label" under a name of its own."""
+    return main(["label", *sys.argv[1:]])
 
 
 if __name__ == "__main__":
