@@ -24,9 +24,7 @@ def output_of(scene: Scene, output_frame: str, transforms: Transforms) -> tuple[
         return None, str(error)
 
 
-def facts_of(
-    engine: SpatialEngine, scene: Scene, queries: Iterable[Query], output: Output, problem: str
-) -> list[SpatialFact]:
+def facts_of(engine: SpatialEngine, scene: Scene, queries: Iterable[Query], output: Output, problem: str) -> list[SpatialFact]:
     """One fact a query. With a ``problem`` of the output frame, facts that need it say so and have no value."""
     facts = engine.facts(scene, queries, output)
     return [fact if fact.query.view else without_frame(fact, problem) for fact in facts] if problem else facts
@@ -34,7 +32,9 @@ def facts_of(
 
 def without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
     """The fact as one whose frame tf does not know."""
-    return SpatialFact(fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem)
+    return SpatialFact(
+        fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem
+    )
 
 
 def frame_of(facts: Sequence[SpatialFact], scene: Scene) -> str:

@@ -22,6 +22,7 @@ from spatialvlm_ros.language.rounding import (
     human_angle,
     human_count,
     human_length,
+    length_at,
     length_phrases,
 )
 
@@ -43,6 +44,15 @@ def test_the_tree_gives_feet_and_inches_their_share_at_every_length() -> None:
         assert sum(phrase.probability for phrase in phrases) == pytest.approx(1.0, abs=1e-12)
         assert imperial(phrases) == pytest.approx(IMPERIAL_SHARE, abs=1e-12), value
         assert all(phrase.probability > 0 for phrase in phrases)
+
+
+def test_shares_give_each_phrase_its_probability() -> None:
+    shares = (np.arange(20_000) + 0.5) / 20_000
+    for value in (0.0007, 0.034, 0.23, 0.86, 1.9, 7.2, 320.0, 4200.0):
+        counts = Counter(length_at(value, share) for share in shares)
+        wanted = probabilities(value)
+        assert set(counts) == set(wanted)
+        assert all(counts[text] / 20_000 == pytest.approx(share, abs=1e-3) for text, share in wanted.items())
 
 
 def test_the_limits_of_the_tree_grow_and_end_at_infinity() -> None:

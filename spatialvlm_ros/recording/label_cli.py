@@ -1,0 +1,83 @@
+"""Arguments of ``spatialvlm label`` and of ``ros2 run spatialvlm_ros label_bag``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+DESCRIPTION = (
+    "Labels recorded RGB-D with dense metric rewards: the numbers that the live nodes would publish, one row an image. "
+    "Bags are read only. Exit code: 0 everything labelled, 1 finished but something was lost (it is said "
+    "what), 2 a bag or an argument cannot be used, 3 could not run, 130 interrupted; of several bags the worst one counts."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.description = DESCRIPTION
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help=".mcap, .db3, ROS 1 .bag, or a rosbag2 folder")
+    parser.add_argument(
+        "--task", required=True, metavar="T", help="an instruction, a name as 'pick(red block)', or a path to a task file"
+    )
+    parser.add_argument("--robot", type=Path, metavar="YAML", help="parameters of spatial_node: gripper, gravity, shape")
+    parser.add_argument("--out", type=Path, default=Path("out/labels"), help="where results go (default: out/labels)")
+    parser.add_argument(
+        "--to", default="parquet", metavar="LIST", help="parquet,csv,jsonl,sarm,bag,facts: any of these (default: parquet)"
+    )
+    parser.add_argument("--plot", action="store_true", help="also draw each episode: reward_000.png ...")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be read, and why, and what is missing")
+
+    source = parser.add_argument_group("what is read")
+    source.add_argument("--color", default="", metavar="TOPIC", help="the colour topic (default: found by type)")
+    source.add_argument("--depth", default="", metavar="TOPIC", help="the depth topic, aligned to colour")
+    source.add_argument("--info", default="", metavar="TOPIC", help="the camera_info topic")
+    source.add_argument("--slop", type=float, default=0.02, metavar="S", help="longest difference of stamps of a pair (0.02)")
+    source.add_argument(
+        "--stamps",
+        default="header",
+        metavar="KIND",
+        help="header, or recorded where the driver does not stamp (default: header)",
+    )
+    source.add_argument("--depth-noise", default="", metavar="NAME", help="structured_light, stereo or time_of_flight")
+    source.add_argument(
+        "--episode-gap-s", type=float, default=0.0, metavar="S", help="a longer pause begins an episode (default: none does)"
+    )
+    source.add_argument(
+        "--episode-topic", default="", metavar="TOPIC", help="each message begins an episode; a Bool that is false ends one"
+    )
+    reward = parser.add_argument_group("the reward")
+    reward.add_argument("--task-directory", type=Path, metavar="DIR", help="task files by name (default: config/tasks)")
+    reward.add_argument("--gamma", type=float, default=0.0, metavar="G", help="the learner's discount (default: the task's)")
+    reward.add_argument("--dt", type=float, default=0.0, metavar="S", help="the learner's time step (default: the task's)")
+
+    many = parser.add_argument_group("many bags")
+    many.add_argument("--workers", type=int, default=1, metavar="N", help="bags at a time, each in a process (default: 1)")
+    many.add_argument("--num-shards", type=int, default=1, metavar="N", help="of so many runs, perhaps on other machines,")
+    many.add_argument("--shard-index", type=int, default=0, metavar="I", help="this is number I, from 0")
+    again = many.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on after whatever end: finished bags stay")
+    again.add_argument("--overwrite", action="store_true", help="label again what is there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Label, or look only. Raises ValueError, OSError or ImportError for arguments that cannot be used."""
+    from .label import LabelOptions
+    from .label_run import RunOptions, run_labels
+    from .label_topics import Wanted
+
+    label = LabelOptions(
+        options.task, options.robot, options.task_directory, options.gamma, options.dt, options.depth_noise,
+        Wanted(options.color, options.depth, options.info), options.slop, options.stamps,
+        options.episode_gap_s, options.episode_topic,
+    )  # fmt: skip
+    formats = tuple(dict.fromkeys(name.strip() for name in options.to.split(",") if name.strip()))
+    run_options = RunOptions(
+        tuple(options.bags), options.out, label, formats, options.plot, options.workers, options.num_shards,
+        options.shard_index, options.resume, options.overwrite,
+    )  # fmt: skip
+    if options.dry_run:
+        from .label_inspect import inspect_bags
+
+        return inspect_bags(run_options.bags, label, print)
+    return run_labels(run_options, lambda text: print(text, file=sys.stderr, flush=True))

@@ -1,0 +1,195 @@
+"""Tables of labels: parquet, CSV, JSON lines, and the side-car that lerobot's weighted training reads.
+
+Rows are written as they come, so memory does not grow with the bag; the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from .label_bag import BagOutput
+from .label_plot import PlotOutput
+from .label_rows import FACT_COLUMNS, REWARD_COLUMNS, Column, LabelledFrame, fact_rows, reward_row
+
+FORMATS = ("parquet", "csv", "jsonl", "sarm", "bag", "facts")
+PLOT = "plot"
+SARM_FILE = "sarm_progress.parquet"
+_GROUP_ROWS = 8192
+_SARM_COLUMNS: tuple[Column, ...] = (
+    ("index", "int"), ("episode_index", "int"), ("frame_index", "int"), ("progress_sparse", "float"),
+)  # fmt: skip
+
+
+class Output(Protocol):
+    """Takes images in order; ``close`` completes the files."""
+
+    def add(self, frame: LabelledFrame) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def require(formats: Iterable[str], plot: bool) -> None:
+    """Raises ValueError for an unknown format, ImportError that says what to install for a known one."""
+    chosen = list(formats)
+    unknown = [name for name in chosen if name not in FORMATS]
+    if unknown or not chosen:
+        raise ValueError(f"--to is '{','.join(chosen)}'; use some of {','.join(FORMATS)}, separated by commas")
+    if {"parquet", "sarm", "facts"} & set(chosen):
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError as error:
+            raise ImportError("parquet needs the package 'pyarrow': pip install 'spatialvlm_ros[recording]'") from error
+    if plot:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError as error:
+            raise ImportError("plots need the package 'matplotlib': pip install 'spatialvlm_ros[recording]'") from error
+
+
+def open_outputs(folder: Path, formats: Iterable[str], bag: str, reward_model: str) -> list[Output]:
+    """Outputs into a folder that exists. ``reward_model`` is what the side-car names as its origin."""
+    makers: Mapping[str, Callable[[], Output]] = {
+        "parquet": lambda: _Parquet(folder / "rewards.parquet", REWARD_COLUMNS, _one_reward),
+        "csv": lambda: _Csv(folder / "rewards.csv"),
+        "jsonl": lambda: _JsonLines(folder / "rewards.jsonl"),
+        "sarm": lambda: _Sarm(folder / SARM_FILE, reward_model),
+        "bag": lambda: BagOutput(folder / "labels.mcap"),
+        "facts": lambda: _Parquet(folder / "facts.parquet", FACT_COLUMNS, fact_rows),
+        PLOT: lambda: PlotOutput(folder, bag),
+    }
+    return [makers[name]() for name in (*FORMATS, PLOT) if name in set(formats)]
+
+
+def _one_reward(frame: LabelledFrame) -> list[Mapping[str, Any]]:
+    return [reward_row(frame)]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Table:
+    """A parquet file, row by row."""
+
+    def __init__(self, path: Path, columns: Sequence[Column], metadata: Mapping[str, str] | None = None) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}
+        fields = [pa.field(name, types[kind]) for name, kind in columns]
+        self._schema = pa.schema(fields, metadata=dict(metadata) if metadata else None)
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._rows: list[Mapping[str, Any]] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= _GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        columns = {name: [_finite(row[name]) for row in self._rows] for name in self._schema.names}
+        self._writer.write_table(pa.table(columns, schema=self._schema))
+        self._rows = []
+
+    def close(self) -> None:
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+
+class _Parquet:
+    def __init__(
+        self, path: Path, columns: Sequence[Column], rows: Callable[[LabelledFrame], Sequence[Mapping[str, Any]]]
+    ) -> None:
+        self._table, self._rows = Table(path, columns), rows
+
+    def add(self, frame: LabelledFrame) -> None:
+        for row in self._rows(frame):
+            self._table.add(row)
+
+    def close(self) -> None:
+        self._table.close()
+
+
+class _Sarm:
+    """lerobot's side-car. ``progress_sparse`` is the potential, null before the first measurement."""
+
+    def __init__(self, path: Path, reward_model: str) -> None:
+        self._table = sarm_table(path, reward_model)
+        self._index = 0
+
+    def add(self, frame: LabelledFrame) -> None:
+        row = {
+            "episode_index": frame.episode_index,
+            "frame_index": frame.frame_index,
+            "progress_sparse": frame.sample.potential,
+        }
+        self._table.add({"index": self._index, **row})
+        self._index += 1
+
+    def close(self) -> None:
+        self._table.close()
+
+
+def sarm_table(path: Path, reward_model: str) -> Table:
+    """A side-car to be filled with index, episode_index, frame_index, progress_sparse."""
+    return Table(path, _SARM_COLUMNS, {"reward_model_path": reward_model})
+
+
+def merge_sarm(paths: Sequence[Path], target: Path, reward_model: str) -> None:
+    """One side-car of several, in order: rows and episodes are counted on. Written whole or not at all."""
+    import pyarrow.parquet as pq
+
+    draft = target.with_suffix(".part")
+    table = sarm_table(draft, reward_model)
+    index = episodes = 0
+    for path in paths:
+        last = -1
+        for batch in pq.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist():
+                last = max(last, row["episode_index"])
+                table.add({**row, "index": index, "episode_index": episodes + row["episode_index"]})
+                index += 1
+        episodes += last + 1
+    table.close()
+    draft.replace(target)
+
+
+class _Csv:
+    """Numbers in full (what is read back is what was written); what is not known is empty."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: TextIO = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.DictWriter(self._file, [name for name, _ in REWARD_COLUMNS], lineterminator="\n")
+        self._writer.writeheader()
+
+    def add(self, frame: LabelledFrame) -> None:
+        self._writer.writerow({name: _cell(_finite(value)) for name, value in reward_row(frame).items()})
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else repr(value) if isinstance(value, float) else value
+
+
+class _JsonLines:
+    def __init__(self, path: Path) -> None:
+        self._file: TextIO = path.open("w", encoding="utf-8")
+
+    def add(self, frame: LabelledFrame) -> None:
+        row = {name: _finite(value) for name, value in reward_row(frame).items()}
+        self._file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def close(self) -> None:
+        self._file.close()

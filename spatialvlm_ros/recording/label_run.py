@@ -1,0 +1,312 @@
+"""Labels many bags: in parallel, in shards, resumed after whatever end, with progress.
+
+Each bag is a piece of work of its own with a folder of its own (see label_folder). What never changes: a bag that cannot be
+labelled does not keep the others from being labelled, and is named.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from ..evaluation.benchmark_file import write_json
+from ..reward.task import TaskSpec
+from ..reward.task_file import dump_task
+from .label import BagLabeller, LabelError, LabelOptions, load_task_of
+from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document, read_provenance
+from .label_outputs import PLOT, SARM_FILE, merge_sarm, open_outputs, require
+from .label_progress import Progress, Update
+
+DONE, LOSSES, BAD_INPUT, FAILED = 0, 1, 2, 3
+"""Exit codes: everything labelled; finished, but something was lost; a bag or an argument cannot be used; could not run."""
+
+_REPORT_S = 0.5
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Which bags, where to, and how."""
+
+    bags: tuple[Path, ...]
+    out: Path
+    label: LabelOptions
+    formats: tuple[str, ...] = ("parquet",)
+    plot: bool = False
+    workers: int = 1
+    num_shards: int = 1
+    shard_index: int = 0
+    resume: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.bags:
+            raise LabelError("no bag was given; give one or more .mcap, .db3 or .bag files, or rosbag2 folders")
+        if self.workers < 1:
+            raise LabelError(f"--workers is {self.workers}; give at least 1")
+        if not 0 <= self.shard_index < self.num_shards:
+            raise LabelError(f"--shard-index is {self.shard_index} of --num-shards {self.num_shards}; it counts from 0")
+        if self.resume and self.overwrite:
+            raise LabelError("--resume keeps what is finished and --overwrite does not: give one of them")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One bag to be labelled."""
+
+    bag: Path
+    name: str
+    out: Path
+    label: LabelOptions
+    task: TaskSpec
+    formats: tuple[str, ...]
+    resume: bool
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What became of a bag: an exit code, what to say of it, and its figures."""
+
+    name: str
+    code: int
+    texts: tuple[str, ...] = ()
+    frames: int = 0
+    seconds: float = 0.0
+    skipped: bool = False
+
+
+Report = Callable[[Update], None]
+
+
+class _Stopped(Exception):
+    """The run is being ended."""
+
+
+def run_labels(options: RunOptions, say: Callable[[str], None]) -> int:
+    """Label all bags of this shard; the exit code. ``say`` is called with lines for people.
+
+    Raises:
+        TaskError, InstructionError, RobotFileError, LabelError: for arguments that no bag could be labelled with.
+        ImportError: for a package that a format needs.
+        OSError: when ``out`` cannot be written.
+    """
+    require(options.formats, options.plot)
+    jobs = _jobs(options)
+    _make_out(options.out)
+    mine = jobs[options.shard_index :: options.num_shards]
+    progress = Progress(len(mine), say)
+    results: list[JobResult] = []
+
+    def finished(result: JobResult) -> None:
+        results.append(result)
+        progress.finished(result.name, result.frames, result.seconds, result.skipped)
+        for text in result.texts:
+            say(f"{'error' if result.code >= BAD_INPUT else 'loss'}: {text}")
+
+    if options.workers == 1 or len(mine) <= 1:
+        for job in mine:
+            finished(_guarded(job, progress.update))
+    else:
+        _in_parallel(mine, min(options.workers, len(mine)), progress, finished)
+    _merge(jobs, options)
+    progress.end()
+    return max((result.code for result in results), default=DONE)
+
+
+def _make_out(out: Path) -> None:
+    """Raises LabelError for a folder that cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise LabelError(f"--out {out} cannot be written ({error.strerror}); choose a folder that can") from error
+
+
+def _jobs(options: RunOptions) -> list[Job]:
+    """One job a bag. Raises LabelError for outputs that exist, before anything is done."""
+    task = load_task_of(options.label)
+    formats = (*options.formats, *((PLOT,) if options.plot else ()))
+    names = bag_names(options.bags)
+    jobs = [
+        Job(bag, name, options.out, options.label, task, formats, options.resume, options.overwrite)
+        for bag, name in zip(options.bags, names, strict=True)
+    ]
+    mine = jobs[options.shard_index :: options.num_shards]
+    there = [job.out / job.name for job in mine if (job.out / job.name).exists()]
+    if there and not options.resume and not options.overwrite:
+        raise LabelError(
+            f"{there[0]} exists: --resume keeps what is finished, --overwrite labels again, or choose another --out"
+        )
+    return jobs
+
+
+# -- one bag ----------------------------------------------------------------------------------------------------------------
+
+
+def _guarded(job: Job, report: Report) -> JobResult:
+    """Label one bag; whatever goes wrong with it is its result."""
+    try:
+        return label_one(job, report)
+    except (_Stopped, KeyboardInterrupt):
+        raise
+    except MemoryError:
+        return JobResult(job.name, FAILED, (f"{job.bag}: not enough memory; fewer --workers need less",))
+    except (ValueError, OSError) as error:
+        is_full = isinstance(error, OSError) and not isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
+        return JobResult(job.name, FAILED if is_full else BAD_INPUT, (str(error),))
+    except Exception as error:  # a defect of ours on one bag must not cost the others
+        return JobResult(job.name, FAILED, (f"{job.bag}: {type(error).__name__}: {error}",))
+
+
+def label_one(job: Job, report: Report) -> JobResult:
+    """Label one bag into its folder, or find it finished.
+
+    Raises:
+        FileNotFoundError, BagError, LabelError, RobotFileError: for what cannot be used.
+    """
+    work = WorkFolder(job.out, job.name)
+    with work.locked():
+        hashes = InputHash(job.bag) if job.bag.exists() else None
+        if hashes is not None and job.resume and work.final.exists():
+            wanted = inputs_document(hashes.result(), job.label, dump_task(job.task), job.formats)
+            document = check_same_inputs(work.final, wanted)
+            report(Update(job.name, int(document["frames"]), float(document["seconds"]), int(document["frames"])))
+            return _result(job, document, skipped=True)
+        with BagLabeller(job.bag, job.label, job.task) as labeller:
+            folder = work.begin()
+            try:
+                _fill(folder, job, labeller, report)
+                assert hashes is not None  # BagLabeller refuses a bag that is not there
+                inputs = inputs_document(hashes.result(), job.label, dump_task(job.task), job.formats)
+                document = {"bag": job.name, "inputs": inputs, **labeller.document(), "lost": labeller.losses()}
+                write_json(folder / PROVENANCE, document)
+                work.finish()
+            except BaseException:
+                work.abandon()
+                raise
+    return _result(job, document, skipped=False)
+
+
+def _fill(folder: Path, job: Job, labeller: BagLabeller, report: Report) -> None:
+    outputs = open_outputs(folder, job.formats, str(job.bag), reward_model(job.task))
+    told = 0.0
+    try:
+        for frame in labeller.frames():
+            for output in outputs:
+                output.add(frame)
+            if time.monotonic() - told > _REPORT_S:
+                told = time.monotonic()
+                report(Update(job.name, labeller.counts.frames, labeller.counts.seconds, labeller.counts.total))
+    finally:
+        for output in outputs:
+            output.close()
+
+
+def _result(job: Job, document: Mapping[str, Any], skipped: bool) -> JobResult:
+    lost = tuple(f"{job.name}: {text}" for text in document["lost"])
+    frames, seconds = int(document["frames"]), float(document["seconds"])
+    return JobResult(job.name, LOSSES if lost else DONE, lost, frames, seconds, skipped)
+
+
+def reward_model(task: TaskSpec) -> str:
+    """What stands for a model's path in the side-car: who made the numbers, for which task."""
+    return f"spatialvlm_ros: {task.name}"
+
+
+def _merge(jobs: Sequence[Job], options: RunOptions) -> None:
+    """What all bags together give, as soon as all shards have finished; whichever ends last writes it."""
+    folders = [job.out / job.name for job in jobs]
+    if not all((folder / PROVENANCE).is_file() for folder in folders):
+        return
+    if "sarm" in options.formats and len(jobs) > 1:
+        merge_sarm([folder / SARM_FILE for folder in folders], options.out / SARM_FILE, reward_model(jobs[0].task))
+    documents = [read_provenance(folder) for folder in folders]
+    keys = ("bag", "frames", "measured", "seconds", "lost")
+    summary = {"bags": [{key: document[key] for key in keys} for document in documents]}
+    write_json(options.out / "labels.json", {"task": jobs[0].task.name, **summary})
+
+
+# -- many bags --------------------------------------------------------------------------------------------------------------
+
+
+def _in_parallel(jobs: Sequence[Job], workers: int, progress: Progress, finished: Callable[[JobResult], None]) -> None:
+    """Every job in a process of a pool; results in the order of the jobs."""
+    from ..evaluation.engine_accuracy import single_threaded
+
+    context = multiprocessing.get_context("spawn")
+    updates: Any = context.Queue()
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, _prepare, (updates, stop))
+    try:
+        # Processes start here; threads of their libraries would only be in each other's way.
+        with single_threaded():
+            futures: list[Future[JobResult]] = [pool.submit(_work, job) for job in jobs]
+        waiting = set(futures)
+        told = 0
+        while waiting:
+            _, waiting = wait(waiting, timeout=_REPORT_S, return_when=FIRST_COMPLETED)
+            _drain(updates, progress)
+            while told < len(futures) and futures[told].done():
+                finished(_outcome(futures[told], jobs[told]))
+                told += 1
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _outcome(future: Future[JobResult], job: Job) -> JobResult:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        text = f"{job.bag}: a process ended without a word (out of memory?); --resume goes on, fewer --workers need less"
+        return JobResult(job.name, FAILED, (text,))
+
+
+def _drain(updates: Any, progress: Progress) -> None:
+    try:
+        while True:
+            progress.update(updates.get_nowait())
+    except Empty:
+        return
+
+
+_shared: dict[str, Any] = {}
+
+
+def _prepare(updates: Any, stop: Any) -> None:
+    """In a new process: Ctrl-C is the parent's to handle, and without a parent there is nobody to work for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _shared.update(updates=updates, stop=stop)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(FAILED)
+
+
+def _work(job: Job) -> JobResult:
+    def report(update: Update) -> None:
+        if _shared["stop"].is_set():
+            raise _Stopped
+        _shared["updates"].put(update)
+
+    return _guarded(job, report)
