@@ -34,7 +34,7 @@ EXTRAS = {
     # Synthesis on many machines.
     "ray": ["ray>=2.9", "pyarrow>=14.0"],
     # Gigabytes; loaded only when a model is asked for, so nothing else requires it.
-    "model": ["torch==2.13.0", "transformers>=5.0"],
+    "model": ["torch==2.13.0", "transformers>=5.24", "pillow>=10.2"],
     # Questions that go to a language model's server.
     "llm": ["requests>=2.31"],
     # Such a server on this machine, for the tests: `transformers serve`. Gigabytes too.
