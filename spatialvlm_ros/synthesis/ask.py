@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..language.names import plain_name
-from ..language.question_templates import question_templates
 from ..language.rounding import human_angle
 from ..scene.facts import COUNT, METRE, PROBABILITY, RADIAN, Query, Source, Status
 from ..scene.relations import RELATIONS, Kind
@@ -39,7 +38,7 @@ from .record import (
 )
 from .units import units_of
 
-NAME, VERSION = "ask", "1"
+NAME, VERSION = "ask", "2"
 JPEG, PNG = "jpeg", "png"
 DEPTH, TRUTH = "depth", "ground_truth"
 _STATUS_WORDS = {status: status.name.lower() for status in Status}
@@ -151,7 +150,7 @@ class _Asker:
     def __init__(self, lifted: Lifted, names: Names, picture: Picture, options: AskOptions, seed: int) -> None:
         self._options, self._seed, self._key = options, seed, picture.key
         self._scene = lifted.scene
-        self._facts = SceneFacts(lifted.scene, options.limits)
+        self._facts = SceneFacts(lifted.scene, options.limits, lifted.unseen)
         self._true = {at for at, thing in enumerate(lifted.scene.objects) if thing.source is Source.GROUND_TRUTH}
         self._regions = lifted.regions
         self._dimensions = names.dimensions
@@ -211,7 +210,7 @@ class _Asker:
         names = [self._names[index] for index in indices]
         subject, other, third = (*(name.plain for name in names), "", "")[:3]
         query = Query(relation, subject, other, third, amount)
-        question_index = int(self._draw() * len(question_templates(relation)))
+        question_index = speak.question_index(relation, self._draw())
         answer_index = speak.answer_index(relation, told.verdict, self._draw())
         style = "exact" if known.unit != PROBABILITY and self._draw() < self._options.exact_share else "human"
         value = self._number(known.unit, told, style, signed=relation in _DIFFERENCES)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from ..scene.facts import METRE, PROBABILITY, Status, truth_from_margin
 from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
+from .unseen import Unseen, needs_unseen
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 # The registry begins with the paper's types.
 PAPER_TYPES = tuple(RELATIONS)[:43]
@@ -42,6 +47,8 @@ _OF_MARGIN = {
 }
 _SIGNED = (*_OF_MARGIN, "above_difference", "below_difference")
 _SYMMETRIC = ("distance", "gap", "horizontal_distance", "vertical_distance", "path_width")
+# A gap that is smaller than the one between what is seen of two things by more than this share is between guessed surfaces.
+_SEEN_SHARE = 0.1
 # Below this a length is said as nothing.
 NOTHING_M = 0.0005
 
@@ -95,26 +102,44 @@ class FactLimits:
 
 
 class SceneFacts:
-    """The facts of a scene's objects, by their indices. Each is measured once."""
+    """The facts of a scene's objects, by their indices. Each is measured once. What rests on the ``unseen`` is not told."""
 
-    def __init__(self, scene: Scene, limits: FactLimits) -> None:
+    def __init__(self, scene: Scene, limits: FactLimits, unseen: Unseen | None = None) -> None:
         self._scene = scene
+        self._unseen = unseen or Unseen()
         self._limits = limits
+        self._seen: dict[int, cKDTree] = {}
         self._known: dict[tuple[str, int, int], Measurement] = {}
 
     def told(self, relation: str, indices: Sequence[int], amount: float = 0.0) -> Told | str:
         """The fact, or the cause why it is not told: "fact_not_canonical", "fact_no_value", "fact_too_uncertain",
-        "fact_barely_decided", "fact_side_unsure", "fact_below_zero", "fact_unsure".
+        "fact_barely_decided", "fact_side_unsure", "fact_below_zero", "fact_unsure", "fact_hidden_part".
         """
         found = RELATIONS[relation]
         if found.needs_canonical and self._scene.canonical is None:
             return "fact_not_canonical"
+        if needs_unseen(relation, indices, self._unseen):
+            return "fact_hidden_part"
         if found.unit == PROBABILITY:
             return self._comparison(relation, indices, amount)
         value, std, status = self._number(relation, indices, amount)
         if not math.isfinite(value):
             return "fact_no_value"
+        if relation == "gap" and self._seen_gap(*indices) - value > max(self._limits.max_std_m, _SEEN_SHARE * value):
+            return "fact_hidden_part"
         return self._certain(relation, found.unit, Told(value, std, True, status))
+
+    def _seen_gap(self, i: int, j: int) -> float:
+        """The gap between what is seen of two things, metres; 0 where nothing is."""
+        i, j = sorted((i, j))
+        points = self._scene.objects[i].points
+        if not len(points) or not len(self._scene.objects[j].points):
+            return 0.0
+        if j not in self._seen:
+            from scipy.spatial import cKDTree
+
+            self._seen[j] = cKDTree(self._scene.objects[j].points)
+        return float(np.min(self._seen[j].query(points)[0]))
 
     def _comparison(self, relation: str, indices: Sequence[int], amount: float) -> Told | str:
         side = dimension_of(relation)

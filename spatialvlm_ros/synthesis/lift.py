@@ -27,6 +27,7 @@ from ..scene.measure import MeasureConfig, measure_region
 from ..scene.noise import PRESETS, DepthNoise
 from ..scene.scene import Canonical, Scene, SceneObject
 from .record import Dropped, NamedRegion, Picture
+from .unseen import Unseen, parts_unseen
 
 TABLETOP, NO_GROUNDER = "tabletop", "none"
 
@@ -71,12 +72,14 @@ class Lifted:
         regions: one for each object.
         others: captions of things in sight that were not measured.
         drops: regions that were dropped here, by cause.
+        unseen: what is out of sight of the objects.
     """
 
     scene: Scene
     regions: tuple[NamedRegion, ...]
     others: tuple[str, ...]
     drops: Counter[str]
+    unseen: Unseen = field(default_factory=Unseen)
 
 
 def lift(picture: Picture, config: LiftConfig | None = None) -> Lifted:
@@ -112,7 +115,8 @@ def lift(picture: Picture, config: LiftConfig | None = None) -> Lifted:
         canonical_reason=segmentation.reason, support_plane=plane,
         depth_coverage=float(np.count_nonzero(frame.valid) / frame.valid.size), scale_std=noise.scale, frame=frame,
     )  # fmt: skip
-    return Lifted(scene, tuple(measured), (*picture.also_in_sight, *others), Counter(causes))
+    unseen = parts_unseen(frame, list(map(_plain, measured)), things, canonical, plane, noise, config.measure.ground_snap_m)
+    return Lifted(scene, tuple(measured), (*picture.also_in_sight, *others), Counter(causes), unseen)
 
 
 def _true(picture: Picture, truth: Scene, config: LiftConfig) -> Lifted:

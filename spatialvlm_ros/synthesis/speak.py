@@ -17,6 +17,7 @@ from ..language.questions import QuestionError, parse_question
 from ..language.rounding import exact_length, length_at
 from ..language.template_text import fill
 from ..scene.facts import Query
+from ..scene.relations import RELATIONS, Kind
 from .facts import NOTHING_M
 
 _PARTNER = "green can"
@@ -26,6 +27,10 @@ _PANEL = (
     ("which_behind", 16), ("left_or_right", 0), ("distance", 0), ("distance", 5), ("distance", 12), ("gap", 3), ("height", 0),
     ("height", 6), ("elevation", 2), ("horizontal_distance", 4), ("front_difference", 1), ("above_difference", 6),
 )  # fmt: skip
+# What begins a question that wants yes or no.
+_YES_NO_WORDS = frozenset(
+    ("is", "are", "was", "were", "can", "could", "do", "does", "did", "has", "have", "will", "would", "should", "may", "might")
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,21 @@ def question(relation: str, index: int, names: list[Name], amount: float = 0.0) 
         return fill(template, said, {key: name.plain for key, name in zip("abc", names, strict=False)})
     text = template.format(**said)
     return text[0].upper() + text[1:]
+
+
+@cache
+def _wordings(relation: str) -> tuple[int, ...]:
+    """Indices of a relation's questions that its answers answer: "Is that point free?" is not answered by how far it is."""
+    templates = question_templates(relation)
+    if RELATIONS[relation].kind is not Kind.ESTIMATE:
+        return tuple(range(len(templates)))
+    return tuple(at for at, text in enumerate(templates) if text.split()[0].lower() not in _YES_NO_WORDS)
+
+
+def question_index(relation: str, share: float) -> int:
+    """The wording at a share in [0, 1) of those that are asked; its place among all of the relation's."""
+    wordings = _wordings(relation)
+    return wordings[int(share * len(wordings))]
 
 
 @cache

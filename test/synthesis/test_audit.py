@@ -17,6 +17,7 @@ from examples import small_config
 
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.scene.drawing import object_color
+from spatialvlm_ros.synthesis.ask import NAME, VERSION
 from spatialvlm_ros.synthesis.audit import camera_of, corners_of, drawn_pairs, shown, write_audit
 from spatialvlm_ros.synthesis.audit_page import page_text
 from spatialvlm_ros.synthesis.audit_rows import Dataset, open_dataset
@@ -59,7 +60,7 @@ def test_the_page_shows_the_drawn_pairs_with_their_numbers(copied: Path) -> None
             assert words.replace('"', "'") in text
         if pair["polarity"] == "":
             assert f"{pair['value']:.4f}" in text or pair["unit"] == "rad"
-    assert "ask 1" in text and f"of {data.num_pairs} pairs" in text
+    assert f"stages: {NAME} {VERSION}" in text and f"of {data.num_pairs} pairs" in text
 
 
 def test_the_page_is_the_same_each_time_and_another_for_another_seed(copied: Path) -> None:

@@ -12,7 +12,7 @@ from spatialvlm_ros.language.questions import parse_question, question_text
 from spatialvlm_ros.scene.facts import Query
 from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.synthesis import speak
-from spatialvlm_ros.synthesis.facts import PAPER_TYPES
+from spatialvlm_ros.synthesis.facts import MORE_TYPES, PAPER_TYPES
 
 
 def test_sentences_are_those_of_the_language() -> None:
@@ -88,3 +88,13 @@ def test_lengths_below_nothing_are_nothing() -> None:
     assert speak.length_text(0.0003, 0.001, 0.5, exact=False) == "0 centimeters"
     assert speak.length_text(-0.002, 0.001, 0.5, exact=True) == "0.000 m ± 0.001 m"
     assert speak.length_text(0.86, 0.01, 0.1, exact=False) == "1 meter"
+
+
+def test_a_number_is_no_answer_to_a_question_for_yes_or_no() -> None:
+    shares = [at / 100 for at in range(100)]
+    for relation in (*PAPER_TYPES, *MORE_TYPES):
+        templates = question_templates(relation)
+        asked = {speak.question_index(relation, share) for share in shares}
+        left_out = [templates[at] for at in range(len(templates)) if at not in asked]
+        assert all(text.startswith("Is the point ") for text in left_out), relation
+        assert bool(left_out) == relation.startswith("point_"), relation

@@ -1,0 +1,118 @@
+"""What does not show of a thing is not told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from pictures import rendered, with_regions
+from things import box, scene
+
+from spatialvlm_ros.synthesis.ask import AskOptions, make_example
+from spatialvlm_ros.synthesis.facts import FactLimits, SceneFacts
+from spatialvlm_ros.synthesis.lift import Lifted, lift
+from spatialvlm_ros.synthesis.record import Dropped, Picture
+from spatialvlm_ros.synthesis.sources import RenderSource
+from spatialvlm_ros.synthesis.unseen import Unseen, needs_unseen
+
+
+@cache
+def seen_from_above(seed: int, noise: str) -> Lifted:
+    (item,) = RenderSource(seed, 1, noise=noise).items(0, 1)
+    assert not isinstance(item, Dropped)
+    return lift(item)
+
+
+def place_of(lifted: Lifted, caption: str) -> int:
+    return [region.caption for region in lifted.regions].index(caption)
+
+
+def hidden(picture: Picture, index: int, part: str) -> Picture:
+    """The picture with something in front of the lower or the left half of one of its things."""
+    assert picture.depth_m is not None
+    mask = picture.regions[index].mask
+    v, u = np.nonzero(mask)
+    rows, columns = np.indices(mask.shape)
+    margin = 15
+    near = (rows >= v.min() - margin) & (rows <= v.max() + margin) & (columns >= u.min() - margin) & (columns <= u.max() + margin)
+    near &= rows > np.median(v) if part == "lower" else columns < np.median(u)
+    depth = np.where(near, np.float32(np.nanmin(picture.depth_m[mask]) - 0.1), picture.depth_m).astype(np.float32)
+    regions = [replace(region, mask=region.mask & ~near) for region in picture.regions]
+    return replace(with_regions(picture, [regions[index]]), depth_m=depth)
+
+
+def free_standing(picture: Picture) -> int:
+    """A thing that shows all of itself."""
+    lifted = lift(picture)
+    unseen = lifted.unseen.foot | lifted.unseen.side | lifted.unseen.depth
+    largest = sorted(range(len(lifted.regions)), key=lambda at: -int(np.count_nonzero(lifted.regions[at].mask)))
+    caption = next(lifted.regions[at].caption for at in largest if at not in unseen)
+    return [region.caption for region in picture.regions].index(caption)
+
+
+def test_something_in_front_hides_the_foot_or_a_side() -> None:
+    picture = rendered(41)
+    index = free_standing(picture)
+    below, beside = (lift(hidden(picture, index, part)).unseen for part in ("lower", "left"))
+    assert below.foot == {0} and below.depth == {0}
+    assert beside.side == {0} and beside.depth == {0}
+
+
+@pytest.mark.parametrize("noise", ["stereo", "structured_light"])
+@pytest.mark.parametrize(("seed", "caption"), [(700_002, "blue block"), (700_020, "blue bottle"), (700_005, "pink ball")])
+def test_a_box_in_the_air_over_a_thing_that_stands_has_a_wrong_foot(seed: int, caption: str, noise: str) -> None:
+    """Two that are looked at from so high that their lowest points are few, and a ball that is mostly hidden from one side."""
+    lifted = seen_from_above(seed, noise)
+    index = place_of(lifted, caption)
+    assert float(np.min(lifted.scene.height_above_support(lifted.scene.objects[index].corners()))) > 0.01
+    assert index in lifted.unseen.foot
+
+
+def test_things_on_other_things_stand_where_they_are_seen_to_stand() -> None:
+    """A box that begins above the table is no wrong one where something else holds it up."""
+    held_up = taken_for_wrong = 0
+    for seed in (41, 49, 53):
+        lifted, truth = lift(rendered(seed)), rendered(seed, truth=True).truth
+        assert truth is not None
+        lowest = {thing.label: float(np.min(truth.height_above_support(thing.corners()))) for thing in truth.objects}
+        shown = [at for at in range(len(lifted.regions)) if at not in lifted.unseen.side | lifted.unseen.depth]
+        free = [at for at in shown if lowest[lifted.regions[at].caption] > 0.02]
+        held_up += len(free)
+        taken_for_wrong += len(lifted.unseen.foot.intersection(free))
+    assert held_up >= 3 and taken_for_wrong == 0
+
+
+def test_true_things_have_nothing_unseen() -> None:
+    assert lift(rendered(41, truth=True)).unseen == Unseen()
+
+
+def test_only_what_rests_on_the_hidden_part_is_not_told() -> None:
+    unseen = Unseen(foot=frozenset({0}), side=frozenset({1}), depth=frozenset({2}))
+    for relation in ("height", "elevation"):
+        assert needs_unseen(relation, (0,), unseen) and not needs_unseen(relation, (1,), unseen)
+    assert needs_unseen("width", (1,), unseen) and not needs_unseen("width", (0,), unseen)
+    assert needs_unseen("gap", (3, 0), unseen) and needs_unseen("which_big", (1, 3), unseen)
+    assert needs_unseen("which_short", (3, 0), unseen) and not needs_unseen("which_short", (3, 1), unseen)
+    assert needs_unseen("front_difference", (2, 3), unseen) and not needs_unseen("left_difference", (2, 3), unseen)
+    assert not any(needs_unseen("distance", (at, 3), unseen) for at in range(3))
+
+
+def test_the_cause_is_counted() -> None:
+    things = {"a": box((0.0, 0.0, 1.0), number=1), "b": box((0.3, 0.0, 1.0), number=2)}
+    facts = SceneFacts(scene(things), FactLimits(), Unseen(side=frozenset({1})))
+    assert facts.told("wide", (0, 1)) == "fact_hidden_part" and facts.told("distance", (0, 1)) != "fact_hidden_part"
+    picture = hidden(rendered(41), free_standing(rendered(41)), "left")
+    example = make_example(picture, AskOptions(), 0)
+    assert example.drops["fact_hidden_part"] > 0
+    assert not {pair.query.relation for pair in example.pairs} & {"width"}
+
+
+def test_a_gap_between_guessed_surfaces_is_not_told() -> None:
+    """What is seen of the two is much farther apart than their mirror images are."""
+    a, b = box((0.0, 0.0, 1.0), number=1), box((0.3, 0.0, 1.0), number=2)
+    told = SceneFacts(scene({"a": a, "b": b}), FactLimits()).told("gap", (0, 1))
+    assert not isinstance(told, str)
+    outer = replace(a, points=a.points[a.points[:, 0] < a.points[:, 0].min() + 0.001])
+    assert SceneFacts(scene({"a": outer, "b": b}), FactLimits()).told("gap", (0, 1)) == "fact_hidden_part"
