@@ -7,6 +7,7 @@
 #   make bench-demo   the demo over seeds and real frames against its gates, into benchmarks/demo.json
 #   make bench-engine the engine against true scenes, real labels and a plain pipeline, into benchmarks/engine.json
 #   make bench-language questions read, reasoned about and answered against true scenes, into benchmarks/language.json
+#   make bench-synthesis data made of rendered and of real images against truth, into benchmarks/synthesis.json
 #   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
 #   make lint         ruff and mypy alone
 #   make venv         only the set-up; PYTHON=python3.12 chooses the interpreter
@@ -16,7 +17,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?=
 # RGB-D folders or bags for demo-real. Empty: the frames at hand, or a sentence on where to get some.
 REAL ?=
-# Added to the seeds of the scenes of bench-engine and bench-language; the files in benchmarks/ are of 0.
+# Added to the seeds of the scenes of bench-engine, -language and -synthesis; the files in benchmarks/ are of 0.
 SEED ?= 0
 
 # Images do not fit into the default shared-memory segment; the file says more.
@@ -30,7 +31,7 @@ export MUJOCO_GL ?= egl
 export PYTHON ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language test lint venv clean
+.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis test lint venv clean
 
 venv:
 	@scripts/bootstrap.sh
@@ -53,6 +54,9 @@ bench-engine: venv
 
 bench-language: venv
 	@$(BIN)/spatialvlm bench-language --seed $(SEED) --benchmark benchmarks/language.json
+
+bench-synthesis: venv
+	@$(BIN)/spatialvlm bench-synthesis --seed $(SEED) --benchmark benchmarks/synthesis.json
 
 # ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
 test: venv

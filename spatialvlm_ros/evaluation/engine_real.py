@@ -18,8 +18,8 @@ from ..geometry.rigid import FloatArray
 from ..scene.drawing import draw_box, draw_scene, put_text
 from ..scene.frame import BoolArray, RGBDFrame
 from ..scene.scene import Scene
+from ..simulation.exact_things import smallest_rectangle
 from .engine_scenes import Observer
-from .engine_solids import smallest_rectangle
 
 FAMILY = "structured_light"
 # Labelled things with fewer pixels are scraps of a label.
