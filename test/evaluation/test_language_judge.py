@@ -21,13 +21,14 @@ from spatialvlm_ros.evaluation.language_judge import (
     verdict_of,
 )
 from spatialvlm_ros.evaluation.language_logic import ask_all, kinds_in_turn
-from spatialvlm_ros.evaluation.language_scenes import descriptions, surface_points, true_scene
+from spatialvlm_ros.evaluation.language_scenes import descriptions, true_scene
 from spatialvlm_ros.evaluation.language_scores import constant_baseline, reliability, score_logic, score_measured
 from spatialvlm_ros.evaluation.language_truth import exactly
 from spatialvlm_ros.evaluation.language_truth_answers import NO_ANSWER, Expected, counted, number, truth
 from spatialvlm_ros.reasoning.answer import Answer
 from spatialvlm_ros.reasoning.grammar import COMPOSED_KINDS
 from spatialvlm_ros.scene.facts import Status
+from spatialvlm_ros.simulation.exact_things import surface_points
 from spatialvlm_ros.simulation.random_scene import SceneSampling
 
 POSED = three_cans()
@@ -77,7 +78,7 @@ def test_descriptions_tell_things_by_color_and_by_shape() -> None:
 
 def test_surface_points_lie_close_together_on_the_surface() -> None:
     solid = POSED.truth.solids[0]
-    points = surface_points(solid)
+    points = surface_points(solid.vertices, solid.faces)
     assert max(np.linalg.norm(solid.nearest(point) - point) for point in points[::50]) < 1e-6
     sampled, _ = solid.tree.query(points)
     assert len(points) > 500 and sampled.max() < 0.01
