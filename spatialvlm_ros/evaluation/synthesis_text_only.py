@@ -105,9 +105,13 @@ def text_only(pairs: Iterable[Asked]) -> dict[str, Any]:
 
 def _overall(comparisons: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
     words = {name: item["words"] for name, item in comparisons.items()}
-    worst = max(words, key=words.__getitem__) if words else ""
+    # Two-sided: types below chance must not make up for types above it, and a model that is mostly wrong can be turned round.
+    off = {name: abs(share - 0.5) for name, share in words.items()}
+    worst = max(off, key=off.__getitem__) if off else ""
     return {
         "words_mean": _mean(words.values()),
+        "words_off_chance_mean": _mean(off.values()),
+        "words_off_chance_of_worst_type": off.get(worst),
         "constant_mean": _mean(item["constant"] for item in comparisons.values()),
         "words_worst_type": worst,
         "words_of_worst_type": words.get(worst),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 
 from spatialvlm_ros.cli import main
 from spatialvlm_ros.evaluation.synthesis_bench import (
+    LOOKED_AT,
     QUICK,
     Found,
     SynthesisBenchOptions,
     SynthesisExtent,
+    _inputs,
     jobs_of,
     results_of,
 )
@@ -25,6 +28,13 @@ def test_jobs_cover_every_scene_once() -> None:
     extent = SynthesisExtent()
     jobs = jobs_of(extent)
     assert len(set(jobs)) == len(jobs) == extent.valid_scenes + extent.text_scenes + extent.name_scenes
+
+
+def test_scenes_that_were_looked_at_are_not_judged_on() -> None:
+    inputs = _inputs(SynthesisBenchOptions())
+    judged = [tuple(map(int, found)) for text in inputs.values() for found in re.findall(r"seeds (\d+) to (\d+)", text)]
+    assert len(judged) == 5
+    assert all(last < seeds.start or first >= seeds.stop for first, last in judged for seeds in LOOKED_AT)
 
 
 def test_a_seed_below_zero_is_refused() -> None:

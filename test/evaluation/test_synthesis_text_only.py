@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,20 @@ def test_words_that_decide_are_learnt_and_others_are_not() -> None:
     assert set(told["comparisons"]) == {"tall", "short", "which_tall"}
     assert told["words_mean"] > 0.95 and told["constant_mean"] < 0.6
     assert told["words_of_worst_type"] == max(item["words"] for item in told["comparisons"].values())
+    assert told["words_off_chance_mean"] == pytest.approx(told["words_mean"] - 0.5)
     nothing = text_only(comparisons(by_words=False))
     assert abs(nothing["words_mean"] - 0.5) < 0.08
+
+
+def test_types_below_chance_do_not_make_up_for_types_above_it() -> None:
+    """Heights as learnt in one relation, and the other way round on the pictures that are judged in another."""
+    pairs = comparisons(by_words=True)
+    turned = {"yes": "no", "no": "yes"}
+    wide = [replace(one, relation="wide") for one in pairs if one.relation == "tall"]
+    wide = [one if one.is_training else replace(one, polarity=turned[one.polarity]) for one in wide]
+    told = text_only([one for one in pairs if one.relation == "tall"] + wide)
+    assert told["comparisons"]["tall"]["words"] > 0.95 and told["comparisons"]["wide"]["words"] < 0.05
+    assert abs(told["words_mean"] - 0.5) < 0.05 and told["words_off_chance_mean"] > 0.45
 
 
 def test_a_constant_that_is_mostly_right_is_found() -> None:
