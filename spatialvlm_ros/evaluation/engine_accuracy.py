@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from typing import TypeVar
 
 from ..simulation.random_scene import SceneSampling
+from ..synthesis.pool import calm_libraries, single_threaded
 from .engine_render import FAMILY_NAMES, IN_FAMILY, OUT_OF_FAMILY, render_scene
 from .engine_scenes import FrameResult, Observer, judge_frame
 
-# One thread each: numbers do not depend on it, but two workers with two threads each are in each other's way.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 Result = TypeVar("Result")
 
 ACCURACY = SceneSampling()
@@ -100,26 +97,5 @@ def _flat(results: Iterator[list[FrameResult]]) -> list[FrameResult]:
 
 def on_workers(job: Callable[[int], Result], items: Sequence[int], workers: int) -> Iterator[Result]:
     """``job`` of each item, in order, each in one thread of one of the processes."""
-    with single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_calm) as pool:
+    with single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=calm_libraries) as pool:
         yield from pool.map(job, items, chunksize=1)
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Processes started inside read these before they load their libraries."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _calm() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)

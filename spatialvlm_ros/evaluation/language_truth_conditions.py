@@ -246,9 +246,4 @@ def negated(test: Test) -> Test:
     return margin
 
 
-def span_of(key: str) -> tuple[float, float]:
-    """Where the lengths of a condition are drawn from, metres."""
-    return CONDITIONS[key].span_m
-
-
 FACTOR_SPAN = _FACTORS

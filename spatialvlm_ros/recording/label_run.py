@@ -244,7 +244,7 @@ def _merge(jobs: Sequence[Job], options: RunOptions) -> None:
 
 def _in_parallel(jobs: Sequence[Job], workers: int, progress: Progress, finished: Callable[[JobResult], None]) -> None:
     """Every job in a process of a pool; results in the order of the jobs."""
-    from ..evaluation.engine_accuracy import single_threaded
+    from ..synthesis.pool import single_threaded
 
     context = multiprocessing.get_context("spawn")
     updates: Any = context.Queue()

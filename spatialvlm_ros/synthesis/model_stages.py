@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,7 +32,7 @@ from .record import Dropped, NamedRegion, Picture
 _NAME_RE = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 
 
-class BatchedStage:
+class BatchedStage(ABC):
     """What the stages here share: one picture is a batch of one, and a picture that the model cannot take is dropped alone."""
 
     name = ""
@@ -56,8 +57,8 @@ class BatchedStage:
             cause = "model_memory" if isinstance(error, ModelMemoryError) else "model_input"
             return [Dropped(cause, str(error), pictures[0].key)]
 
-    def _many(self, pictures: Sequence[Picture]) -> list[Picture | Dropped]:
-        raise NotImplementedError
+    @abstractmethod
+    def _many(self, pictures: Sequence[Picture]) -> list[Picture | Dropped]: ...
 
 
 class FilterStage(BatchedStage):
