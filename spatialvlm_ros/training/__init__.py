@@ -1,0 +1,1 @@
+"""Recipes: the embedded model from scratch, fine-tuning of other models, ablations."""
