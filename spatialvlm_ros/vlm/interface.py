@@ -30,8 +30,8 @@ class View:
     Attributes:
         color: (H, W, 3) uint8, RGB.
         frame: the same image with depth and intrinsics; None where there is no depth.
-        proposals: regions that may be things, found without words (perception/tabletop.py); a model may choose among them, mend them
-            or find its own.
+        proposals: regions that may be things, found without words (perception/tabletop.py); a model may choose among them, mend
+            them or find its own.
         plane: (4,) (nx, ny, nz, d) support plane in the optical frame, normal up; NaN when none is known.
         up: (3,) unit vector against gravity in the optical frame; None when not known.
         robot: (H, W) bool, pixels known to be the robot itself; None when unknown.
