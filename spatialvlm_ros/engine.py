@@ -1,32 +1,40 @@
 """The one object that both edges drive: frame and names in, scene out; scene and queries in, facts out.
 
 The live node and the bag tools feed it the same arrays and get the same numbers. It holds the only state there is between
-images (the memory of things), and knows nothing of ROS.
+images (the memory of things), and knows nothing of ROS. A vision-language model, where there is one, says which thing a name
+means and adds its own number to the answers of questions; without one words do, and nothing else changes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from .geometry.rigid import FloatArray, RigidTransform
-from .language.answers import measure_query
+from .language.answers import measure_query, measure_with_error
 from .language.names import plain_name
 from .perception.appearance import Appearance
 from .perception.appearance_cache import AppearanceCache
-from .perception.names import match
+from .perception.names import match, parse
 from .perception.self_filter import Capsule, robot_mask
 from .perception.tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
+from .reasoning.model_facts import Said, with_model
 from .scene.canonical import canonical_from_up
 from .scene.facts import Query, Source, SpatialFact, Status
 from .scene.frame import BoolArray, Region, RGBDFrame
 from .scene.measure import MeasureConfig, measure_region
 from .scene.memory import MemoryConfig, ObjectMemory
 from .scene.noise import DepthNoise
+from .scene.relation import Measurement
 from .scene.scene import Binding, Canonical, Scene, SceneObject
+from .vlm.interface import SpatialVlm, View
+from .vlm.judge import NameJudge, NamingConfig
+from .vlm.model_names import ModelNames
+from .vlm.naming import bind_by_judgement
+from .vlm.scene_answers import SceneAnswers
 
 TOOL_ID = 0
 
@@ -41,6 +49,7 @@ class EngineConfig:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     tool_names: tuple[str, ...] = ("gripper", "hand", "robot gripper", "end effector")
     tool_std_m: float = 0.002
+    naming: NamingConfig = field(default_factory=NamingConfig)
 
 
 @dataclass(frozen=True)
@@ -92,20 +101,34 @@ class RobotState:
 
 
 class SpatialEngine:
-    """Images in order of time in, scenes and facts out. Not thread-safe."""
+    """Images in order of time in, scenes and facts out. Not thread-safe.
 
-    def __init__(self, config: EngineConfig | None = None) -> None:
+    Args:
+        vlm: says which thing a name means; None leaves that to words. The engine does not close it.
+    """
+
+    def __init__(self, config: EngineConfig | None = None, vlm: SpatialVlm | None = None) -> None:
         self.config = config or EngineConfig()
+        self.vlm = vlm
+        self._judge = None if vlm is None else NameJudge(vlm, self.config.naming)
+        self._model_names = ModelNames(self._judge) if self._judge is not None and self._judge.vlm.grounds else None
+        self._answers = None if self._judge is None else SceneAnswers(self._judge.looks, self.config.tool_names)
+        self._measure = measure_with_error if self._answers is None else with_model(self._said)
         self._segmenter = TabletopSegmenter(replace(self.config.segment, noise=self.config.noise))
         self._memory = ObjectMemory(self.config.memory)
         self._appearances = AppearanceCache()
         self._ids_by_name: dict[str, int] = {}
+        self._words: list[str] = []
 
     def reset(self) -> None:
         """Forget all things, as after a jump of time or a new episode."""
         self._memory.clear()
         self._appearances.clear()
         self._ids_by_name.clear()
+        if self._model_names is not None:
+            self._model_names.clear()
+        if self._answers is not None and not self.config.naming.own_pace:
+            self._answers.clear()
 
     # -- scene ----------------------------------------------------------------------------------------------------------
 
@@ -120,16 +143,19 @@ class SpatialEngine:
         if robot.up_problem:
             plane = np.full(4, np.nan)
         canonical = _canonical(segmentation, plane, robot)
-        seen, regions, appearances = self._measure_all(frame, segmentation, canonical, plane, mask)
+        names = list(dict.fromkeys(names))
+        self._words = words = [name for name in names if self._is_words(name, robot)]
+        up = None if canonical is None else canonical.up
+        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask)
+        own = self._first_look(view, words, frame.stamp_ns)
+        seen, regions, appearances = self._measure_all(frame, segmentation, canonical, plane, mask, own)
         camera_from_tool = robot.camera_from_tool
         world_from_tool = None if camera_from_tool is None else robot.world_from_camera @ camera_from_tool
         seen, hidden = self._memory.update(seen, frame, robot.world_from_camera, world_from_tool, mask)
-        tool = self._tool(robot, frame.stamp_ns)
+        self._second_look(view, words, seen, hidden, regions, frame.stamp_ns)
+        tool = self._tool(robot, frame.stamp_ns) or self._tool_by_model(names, view, robot, frame.stamp_ns)
         looked = segmentation.plane is not None
-        bound = {
-            name: self._bind(name, seen, hidden, appearances, tool, robot, frame.stamp_ns, looked)
-            for name in dict.fromkeys(names)
-        }
+        bound = {name: self._bind(name, seen, hidden, appearances, tool, robot, frame.stamp_ns, looked) for name in names}
         return Scene(
             stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
             objects=(*seen, *hidden, *([tool] if tool is not None else [])),
@@ -146,12 +172,16 @@ class SpatialEngine:
         canonical: Canonical | None,
         plane: FloatArray,
         robot: BoolArray | None,
+        own: Sequence[Region],
     ) -> tuple[list[SceneObject], list[Region], list[Appearance]]:
-        """Measured things with the regions and appearances they come from, index by index: what fails goes from all three."""
+        """Measured things with the regions and appearances they come from, index by index: what fails goes from all three.
+
+        ``own`` are regions that a model found beside those of the segmentation.
+        """
         noise, config = self.config.noise, self.config.measure
         candidates = (
             (measure_region(frame, region, canonical, plane, noise, config, robot=robot), region)
-            for region in segmentation.regions
+            for region in (*segmentation.regions, *own)
         )
         measured = [(thing, region) for thing, region in candidates if thing is not None]
         regions = [region for _, region in measured]
@@ -207,6 +237,12 @@ class SpatialEngine:
         A thing that bore the name and is hidden keeps it: a look-alike must not inherit it.
         """
         prior_id = self._ids_by_name.get(name)
+        judgement = None if self._judge is None else self._judge.of(name)
+        if judgement is not None:
+            bound = bind_by_judgement(name, judgement, seen, hidden, appearances, prior_id, looked)
+            if bound.status is Status.OK and bound.thing is not None:
+                self._ids_by_name[name] = bound.thing.id
+            return bound
         prior_index = next((index for index, thing in enumerate(seen) if thing.id == prior_id), None)
         found = match(name, appearances, prior_index)
         answering = tuple(seen[index] for index in found.rivals) if found.understood and looked else None
@@ -215,17 +251,104 @@ class SpatialEngine:
             if held_back is not None:
                 return Binding(held_back.status, replace(held_back, label=name), answering=answering)
         if found.status is not Status.OK:
-            return Binding(found.status, text=found.text, answering=answering)
+            return Binding(found.status, text=found.text + self._why_words(), answering=answering)
         thing = seen[found.index]
         self._ids_by_name[name] = thing.id
         return Binding(Status.OK, replace(thing, label=name, score=float(found.score)), answering=answering)
 
+    # -- the model ------------------------------------------------------------------------------------------------------
+
+    @property
+    def problem(self) -> str:
+        """Why the model is not used just now; "" when it works, or there is none."""
+        return "" if self._judge is None else self._judge.problem
+
+    def pending(self, names: Iterable[str]) -> list[str]:
+        """Names that a model with a pace of its own has not spoken of yet; words stand in for it meanwhile."""
+        if self._judge is None or self._model_names is None or not self._judge.config.own_pace:
+            return []
+        return [name for name in dict.fromkeys(names) if name in self._words and self._judge.is_pending(name)]
+
+    def on_model_thread(self, work: Callable[[], None]) -> bool:
+        """Have ``work``, which calls ``measure``, done on the thread of a model with a pace of its own; False without one."""
+        return self._judge is not None and self._judge.on_model_thread(work) is not None
+
+    def close(self) -> None:
+        """End the thread of a model with a pace of its own."""
+        if self._judge is not None:
+            self._judge.close()
+
+    def _is_words(self, name: str, robot: RobotState) -> bool:
+        """Whether a name is one for a model: words for a thing, and not just any thing of some size, which is measured."""
+        plain = plain_name(name)
+        if not plain or plain in self.config.tool_names or plain in robot.places or name.startswith("#"):
+            return False
+        phrase = parse(name)
+        return bool(phrase.colors or phrase.shapes or phrase.unknown or phrase.strange)
+
+    def _first_look(self, view: View, words: Sequence[str], stamp_ns: int) -> list[Region]:
+        if self._model_names is None:
+            return []
+        return self._model_names.start(view, words, self._ids_by_name, stamp_ns)
+
+    def _second_look(
+        self,
+        view: View,
+        words: Sequence[str],
+        seen: Sequence[SceneObject],
+        hidden: Sequence[SceneObject],
+        regions: Sequence[Region],
+        stamp_ns: int,
+    ) -> None:
+        if self._model_names is None:
+            return
+        known = {id(region): thing.id for region, thing in zip(regions, seen, strict=True)}
+        ids = [known.pop(id(region), 0) for region in view.proposals]
+        own = [(region, known[id(region)]) for region in regions if id(region) in known]
+        behind = [thing.id for thing in hidden]
+        self._model_names.finish(view, words, self._ids_by_name, ids, own, behind, stamp_ns)
+
+    def _tool_by_model(self, names: Sequence[str], view: View, robot: RobotState, stamp_ns: int) -> SceneObject | None:
+        """The gripper by the image, if it is asked for and tf is not to say; a gap of tf is not filled from another source."""
+        is_asked = any(plain_name(name) in self.config.tool_names for name in names)
+        if self._model_names is None or not is_asked or robot.tool_status is not Status.NOT_FOUND:
+            return None
+        found = self._model_names.gripper(view, stamp_ns)
+        if found is None:
+            return None
+        pose = RigidTransform(np.eye(3), found.tip)
+        point = self._point(TOOL_ID, self.config.tool_names[0], pose, stamp_ns)
+        return replace(point, score=found.present, covariance=found.covariance, source=Source.VLM)
+
+    def _why_words(self) -> str:
+        return f" (by words alone, for the model failed: {self.problem})" if self.problem else ""
+
+    def _said(self, scene: Scene, query: Query) -> Said | None:
+        """The model's own number for a query, with its deviation; a probability without one."""
+        if self._answers is None or self._judge is None or not self._judge.may_answer(scene.stamp_ns):
+            return None
+        try:
+            answer = self._answers.of(scene, [query])[0]
+            return None if answer is None else Said(answer.value, math.nan if answer.is_probability else answer.std)
+        except Exception as error:  # a model of whatever kind must not cost depth's answer
+            self._judge.failed(error, scene.stamp_ns)
+            return None
+
     # -- facts ----------------------------------------------------------------------------------------------------------
+
+    def measure(
+        self, scene: Scene, query: Query, output: tuple[str, RigidTransform] | None = None
+    ) -> tuple[SpatialFact, Measurement | None]:
+        """One fact for the answer of a question: depth's number, fused with the model's where it has one (see reasoning/)."""
+        return self._measure(scene, query, output)
 
     def facts(
         self, scene: Scene, queries: Iterable[Query], output: tuple[str, RigidTransform] | None = None
     ) -> list[SpatialFact]:
-        """One fact a query, in order. ``output`` is (frame name, output_from_scene) for the facts' points."""
+        """One fact a query, in order. ``output`` is (frame name, output_from_scene) for the facts' points.
+
+        Depth's numbers alone, whatever a model may say: what is learnt from has one source from one image to the next.
+        """
         return [measure_query(scene, query, output) for query in queries]
 
 

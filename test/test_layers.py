@@ -17,6 +17,7 @@ PACKAGE = ROOT / "spatialvlm_ros"
 # From the ground up. A module may import its own floor and those above it in this table, never one further down.
 FLOORS = (
     "share",
+    "chat",
     "geometry",
     "scene",
     "simulation",
@@ -30,12 +31,15 @@ FLOORS = (
     "reward",
     "planning",
     "engine",
+    "environments",
     "evaluation",
     "nodes",
     "recording",
     "bringup",
     "demo",
     "cli_synthesize",
+    "cli_train",
+    "cli_evaluate",
     "cli",
 )
 # The floors that know ROS.

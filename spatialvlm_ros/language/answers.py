@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..geometry.rigid import FloatArray, RigidTransform
 from ..scene.facts import Query, Source, SpatialFact, Status
 from ..scene.relations import RELATIONS, Measurement, Relation
-from ..scene.scene import Binding, Scene
+from ..scene.scene import Binding, Scene, SceneObject
 from .names import plain_name
 from .sentences import fact_sentence
 
@@ -113,7 +113,7 @@ def _measured(
     used = [*things, *((bindings[0].answering or ()) if relation.of_all else ())]
     statuses = [measured.status or Status.OK, *(thing.status for thing in used)]
     status = max(statuses, key=_SEVERITY.__getitem__)
-    source = Source.TF if used and all(thing.source is Source.TF for thing in used) else Source.DEPTH
+    source = _source_of(used)
     points = _points(scene, empty.query.view, measured, output)
     fact = replace(
         empty,
@@ -125,6 +125,14 @@ def _measured(
         object_point=points[1],
     )
     return replace(fact, text=fact_sentence(fact, relation, measured)), measured
+
+
+def _source_of(things: Sequence[SceneObject]) -> Source:
+    """Of a value between things: depth's, unless tf knows all of them, or a model where one is."""
+    sources = {thing.source for thing in things}
+    if sources in ({Source.TF}, {Source.VLM}):
+        return next(iter(sources))
+    return Source.FUSED if Source.VLM in sources else Source.DEPTH
 
 
 def _points(scene: Scene, view: str, measured: Measurement, output: tuple[str, RigidTransform] | None) -> list[FloatArray]:

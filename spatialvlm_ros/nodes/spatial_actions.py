@@ -17,11 +17,12 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from spatialvlm_msgs.action import AskSpatial, Measure
 
-from ..language.answers import check_query, measure_query
+from ..language.answers import check_query
 from ..language.questions import QuestionError
 from ..reasoning.answer import Answer
 from ..reasoning.reasoner import FRIEND, OFF, Plan, Reasoner
 from ..scene.facts import Query, SpatialFact, Status
+from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
 from .image_facts import Output
@@ -43,6 +44,8 @@ class Request:
         names: what has to be looked for on the image.
         views: frames that relations are seen from.
         measure: gives the result.
+        taken: somebody is at it.
+        withdrawn: nobody waits for it any more.
     """
 
     names: tuple[str, ...]
@@ -50,6 +53,8 @@ class Request:
     measure: Callable[[Scene, Output], SpatialFact | Answer]
     done: threading.Event = field(default_factory=threading.Event)
     result: SpatialFact | Answer | None = None
+    taken: bool = False
+    withdrawn: bool = False
 
 
 class Requests(Protocol):
@@ -62,6 +67,8 @@ class Requests(Protocol):
     def withdraw(self, request: Request) -> None: ...
 
     def why_no_image(self) -> str: ...
+
+    def measure(self, scene: Scene, query: Query, output: Output) -> tuple[SpatialFact, Measurement | None]: ...
 
 
 _STATUS_ERRORS = {
@@ -131,7 +138,7 @@ class QueryActions:
             return self._fail(goal, result, code, problem)
         goal.publish_feedback(Measure.Feedback(state=Measure.Feedback.STATE_WAITING_FOR_IMAGE))
         views = (query.view,) if query.view else ()
-        request = Request(query.names, views, lambda scene, output: measure_query(scene, query, output))
+        request = Request(query.names, views, lambda scene, output: self._requests.measure(scene, query, output)[0])
         fact, code, text = self._await(goal, request)
         if isinstance(fact, SpatialFact):
             result.fact = fact_to_msg(fact)

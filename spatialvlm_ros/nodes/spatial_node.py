@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,17 @@ from spatialvlm_msgs.msg import Scene as SceneMsg
 from spatialvlm_msgs.msg import SpatialFactArray
 from spatialvlm_msgs.srv import SetQueries
 
+from ..chat.endpoint import EndpointConfig
 from ..engine import EngineConfig, SpatialEngine
-from ..language.answers import check_query
+from ..geometry.rigid import RigidTransform
+from ..language.answers import check_query, measure_with_error
 from ..reasoning.answer import Answer, without_output
-from ..reasoning.endpoint import EndpointConfig
 from ..reasoning.reasoner import MODES, OFF, Reasoner
 from ..scene.drawing import draw_scene
 from ..scene.facts import Query, SpatialFact
 from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
+from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
 from ..scene.sync import NewestSlot, Triple
@@ -46,6 +49,7 @@ from .robot_state import ROBOT_PARAMS, RobotStateReader
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
 from .spatial_actions import NUM_THREADS, QueryActions, Request
 from .tf_listener import ImageTransforms, TransformListener
+from .vlm_params import VLM_PARAMS, model_of, naming_of
 
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _PICTURES = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -78,6 +82,7 @@ class SpatialNode(ManagedNode):
         Param("llm_url", "", "URL of its OpenAI-compatible server (vLLM, llama.cpp, Ollama), e.g. http://127.0.0.1:8000/v1."),
         Param("llm_model", "", "Name of the model on that server."),
         Param("llm_timeout_s", 20.0, "Longest wait for one answer of that server.", 0.1, 600.0),
+        *VLM_PARAMS,
     )
 
     def __init__(self, **kwargs: Any) -> None:
@@ -103,7 +108,7 @@ class SpatialNode(ManagedNode):
     def setup(self) -> None:
         self._reset_statistics()
         self._queries = {"parameters": _parse_queries(self.param("queries"))}
-        self._engine = SpatialEngine(EngineConfig(noise=PRESETS[self.param("depth_noise")]))
+        self._engine = self._make_engine()
         self._listener = TransformListener(self)
         self._transforms = ImageTransforms(self._listener, self.param("tf_timeout_s"))
         self._robot = RobotStateReader(self, self._transforms)
@@ -121,13 +126,31 @@ class SpatialNode(ManagedNode):
         self._worker = threading.Thread(target=self._work, args=(self._closing, self._input.slot), name="measure", daemon=True)
         self._worker.start()
 
+    def _make_engine(self) -> SpatialEngine:
+        """With the model that the parameters name; without one where it cannot be had, which is said."""
+        self._model, self._told_of_model = model_of(self.param), ""
+        if self._model.problem:
+            self.get_logger().warning(f"names are found by words alone: {self._model.problem}")
+        elif self._model.vlm is not None:
+            self.get_logger().info(f"names are found by {self._model.vlm.version}")
+        config = EngineConfig(noise=PRESETS[self.param("depth_noise")], naming=naming_of(self.param, self._model.vlm))
+        return SpatialEngine(config, self._model.vlm)
+
     def _reasoner(self) -> Reasoner:
         Reasoner.prepare()
         mode = self.param("llm_mode")
         if mode == OFF:
-            return Reasoner()
+            return Reasoner(measure=self.measure)
         config = EndpointConfig(self.param("llm_url"), self.param("llm_model"), timeout_s=self.param("llm_timeout_s"))
-        return Reasoner(mode, config)
+        return Reasoner(mode, config, self.measure)
+
+    def measure(
+        self, scene: Scene, query: Query, output: tuple[str, RigidTransform] | None = None
+    ) -> tuple[SpatialFact, Measurement | None]:
+        """One fact for an answer: depth's number, and the model's beside it where the parameters want that."""
+        if self.param("vlm_answers"):
+            return self._engine.measure(scene, query, output)
+        return measure_with_error(scene, query, output)
 
     def start(self) -> None:
         self._input.slot.clear()
@@ -145,6 +168,9 @@ class SpatialNode(ManagedNode):
             if self._worker.is_alive():
                 self.get_logger().warning(f"an image is still being measured after {_JOIN_S} s; its result will be dropped")
             self._worker = None
+            self._engine.close()
+            if self._model.vlm is not None:
+                self._model.vlm.close()
 
     def diagnostics(self) -> tuple[bytes, str, dict[str, str]]:
         if not self.active:
@@ -158,6 +184,8 @@ class SpatialNode(ManagedNode):
             "unmatched": str(self._input.sync.unmatched),
             "latency_p50_ms": f"{np.median(latencies_ms):.1f}",
             "latency_p95_ms": f"{np.percentile(latencies_ms, 95):.1f}",
+            "vlm": self._model.text,
+            "vlm_problem": self._engine.problem or self._model.problem,
             **{f"refused: {cause}": str(count) for cause, count in dict(self._refused).items()},
         }
         silent = self._input.silence()
@@ -166,6 +194,10 @@ class SpatialNode(ManagedNode):
         problem = self._last_problem or self._robot.problem or self._imu.problem
         if problem:
             return DiagnosticStatus.WARN, problem, values
+        if self._engine.problem:
+            return DiagnosticStatus.WARN, f"measuring, names by words alone: {self._engine.problem}", values
+        if self._model.problem:
+            return DiagnosticStatus.OK, f"measuring, names by words alone: {self._model.problem}", values
         return DiagnosticStatus.OK, "measuring", values
 
     # -- services ---------------------------------------------------------------------------------------------------------
@@ -201,11 +233,19 @@ class SpatialNode(ManagedNode):
     def withdraw(self, request: Request) -> None:
         """Forget a request, answered or not."""
         with self._lock:
+            request.withdrawn = True
             if request in self._requests:
                 self._requests.remove(request)
 
     def why_no_image(self) -> str:
         """A sentence on what keeps images from being measured."""
+        with self._lock:
+            names = [name for request in self._requests for name in request.names]
+            is_busy = any(request.taken for request in self._requests)
+        if is_busy:
+            return "the model has not answered yet; raise request_timeout_s"
+        if pending := self._engine.pending(names):
+            return f"the model has not looked for '{pending[0]}' yet; raise request_timeout_s"
         return self._input.silence() or self._last_problem or "images arrive but none was finished"
 
     # -- work -------------------------------------------------------------------------------------------------------------
@@ -271,12 +311,32 @@ class SpatialNode(ManagedNode):
         output, problem = output_of(scene, self.param("output_frame"), self._transforms)
         facts = facts_of(self._engine, scene, queries, output, problem)
         self._publish(frame, scene, facts)
+        self._tell_of_model()
         for request in requests:
-            self._answer(request, scene, output, problem)
+            if request.taken or self._engine.pending(request.names):
+                continue
+            request.taken = True
+            answer = partial(self._answer, request, scene, output, problem)
+            # A model with a pace of its own is asked on its own thread, so that images go on.
+            if not (self.param("vlm_answers") and self._engine.on_model_thread(answer)):
+                answer()
+
+    def _tell_of_model(self) -> None:
+        """Say once that the model fails, and once that it works again."""
+        problem = self._engine.problem
+        if problem == self._told_of_model:
+            return
+        self._told_of_model = problem
+        if problem:
+            self.get_logger().warning(f"the model fails, names are found by words alone: {problem}")
+        else:
+            self.get_logger().info("the model works again")
 
     def _answer(self, request: Request, scene: Scene, output: Output, problem: str) -> None:
         """Done in any case: a request that fails is neither tried again nor costs the others their answer."""
         try:
+            if request.withdrawn:  # a model that was busy comes to it late
+                return
             result = request.measure(scene, output)
             request.result = _without_output(result, problem) if problem else result
         except Exception as error:

@@ -167,7 +167,7 @@ def match(phrase: str | NamePhrase, appearances: Sequence[Appearance], prior_ind
     if name.empty:
         return NameMatch(Status.BAD_QUERY, -1, 0.0, (), "the name is empty", understood=False)
     if name.strange or not (name.colors or name.sizes or name.shapes or _generic(name)):
-        return NameMatch(Status.NOT_FOUND, -1, 0.0, (), _nothing(name, appearances), understood=False)
+        return NameMatch(Status.NOT_FOUND, -1, 0.0, (), nothing_text(name, appearances), understood=False)
     scores = [score(name, a) for a in appearances]
     fitting = sorted((i for i, s in enumerate(scores) if s >= FOUND), key=lambda i: (-scores[i], i))
     fitting = _of_size(name, appearances, fitting)
@@ -179,9 +179,9 @@ def match(phrase: str | NamePhrase, appearances: Sequence[Appearance], prior_ind
             score_of_prior = max(scores[prior_index], FOUND)
             return NameMatch(Status.OK, prior_index, score_of_prior, (prior_index,), rivals=tuple(rivals))
     if not rivals:
-        return NameMatch(Status.NOT_FOUND, -1, 0.0, (), _nothing(name, appearances))
+        return NameMatch(Status.NOT_FOUND, -1, 0.0, (), nothing_text(name, appearances))
     if len(rivals) > 1:
-        several = _several(name, appearances, rivals)
+        several = several_text(name, appearances, rivals)
         return NameMatch(Status.AMBIGUOUS, -1, scores[rivals[0]], tuple(rivals), several, tuple(rivals))
     return NameMatch(Status.OK, rivals[0], scores[rivals[0]], tuple(fitting), rivals=tuple(rivals))
 
@@ -259,12 +259,13 @@ def _seen(appearances: Sequence[Appearance], indices: Sequence[int] | None = Non
     return ", ".join(appearances[i].label() for i in chosen) or "nothing"
 
 
-def _nothing(name: NamePhrase, appearances: Sequence[Appearance]) -> str:
+def nothing_text(name: NamePhrase, appearances: Sequence[Appearance]) -> str:
+    """The sentence on a name that nothing answers to."""
     return f"nothing on the table answers to '{name.text}'; seen: {_seen(appearances)}"
 
 
-def _several(name: NamePhrase, appearances: Sequence[Appearance], rivals: Sequence[int]) -> str:
-    """Names the rivals and an attribute that tells them apart."""
+def several_text(name: NamePhrase, appearances: Sequence[Appearance], rivals: Sequence[int]) -> str:
+    """The sentence on a name of several things: the rivals, and an attribute that tells them apart."""
     things = [appearances[i] for i in rivals]
     hint = "their positions"
     if len({tuple(a.color_words()) for a in things}) == len(things):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from ..chat.endpoint import Endpoint, EndpointConfig
+from ..chat.http_post import EndpointError
 from ..expressions.evaluate import Evaluator
 from ..expressions.leaves import Measure
 from ..expressions.tree import ExpressionError, Tree, names_of, to_text, views_of, with_view
@@ -19,10 +21,8 @@ from ..language.questions import NotUnderstoodError, QuestionError
 from ..scene.facts import Status
 from ..scene.scene import Scene
 from .answer import Answer, answer_of
-from .endpoint import Endpoint, EndpointConfig
 from .friend import FriendError, FriendGame
 from .grammar import parse
-from .http_post import EndpointError
 from .proposer import ProposalError, TreeProposer
 
 OFF, TREE, FRIEND = "off", "tree", "friend"
@@ -64,6 +64,10 @@ class Reasoner:
             raise ValueError(f"mode '{mode}' needs the URL of an OpenAI-compatible server")
         self.mode, self._measure = mode, measure
         self._endpoint = None if endpoint is None else Endpoint(endpoint)
+
+    def measuring(self, measure: Measure) -> Reasoner:
+        """The same with another source of facts."""
+        return Reasoner(self.mode, None if self._endpoint is None else self._endpoint.config, measure)
 
     @staticmethod
     def prepare() -> None:

@@ -16,6 +16,8 @@ from ..reasoning.reasoner import FRIEND, Plan, Reasoner
 from ..scene.facts import SpatialFact
 from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
+from ..vlm.factory import DEFAULT_VLM, choose_vlm
+from ..vlm.options import VlmOptions
 from .bag_transforms import BagTransforms
 from .rgbd_bag import read_bag_frames
 from .rgbd_folder import read_one
@@ -37,7 +39,9 @@ class AskOptions:
         robot: parameter file of spatial_node that says what the gripper is and which way is up; for bags.
         depth_noise: a preset of scene.noise; None: the robot file's, else "stereo".
         depth_unit_m: metres of one count of depth, where a folder does not say.
-        reasoner: reads the question and answers it.
+        reasoner: reads the question; what it measures with is set here.
+        vlm: which vision-language model says what names mean, as of vlm/factory.py; None: the robot file's, else the default.
+        vlm_options: how it is run.
     """
 
     question: str
@@ -49,6 +53,8 @@ class AskOptions:
     depth_noise: str | None = None
     depth_unit_m: float | None = None
     reasoner: Reasoner = field(default_factory=Reasoner)
+    vlm: str | None = None
+    vlm_options: VlmOptions = field(default_factory=VlmOptions)
 
 
 class Asked:
@@ -61,7 +67,9 @@ class Asked:
         if preset not in PRESETS:
             raise AskError(f"depth noise '{preset}' is not known; use one of {', '.join(PRESETS)}")
         self._config = EngineConfig(noise=PRESETS[preset])
+        self.model = choose_vlm(options.vlm or robot.vlm or DEFAULT_VLM, options.vlm_options)
         self._output_frame = str(robot.param("output_frame"))
+        self.problem = self.model.problem
         self._transforms: BagTransforms | None = None
         self._reader: RobotStateReader | None = None
         if not (math.isfinite(options.at_s) and options.at_s >= 0):
@@ -84,12 +92,14 @@ class Asked:
 
     def answer(self, plan: Plan) -> Answer:
         """The answer to a plan on this image."""
-        scene = SpatialEngine(self._config).observe(self.frame, plan.names, self._robot(plan.views))
+        engine = SpatialEngine(self._config, self.model.vlm)
+        scene = engine.observe(self.frame, plan.names, self._robot(plan.views))
         output: Output = None
         problem = ""
         if self._transforms is not None:
             output, problem = output_of(scene, self._output_frame, self._transforms)
-        answer = self._options.reasoner.answer(plan, scene, output)
+        answer = self._options.reasoner.measuring(engine.measure).answer(plan, scene, output)
+        self.problem = engine.problem or self.problem
         return without_output(answer, problem) if problem else answer
 
     def _robot(self, views: tuple[str, ...]) -> RobotState:
@@ -115,8 +125,23 @@ def _frame_at(bag: Path, at_s: float) -> RGBDFrame:
     return best
 
 
-def ask(options: AskOptions) -> tuple[Answer, Plan | None, RGBDFrame]:
-    """The answer, the plan it came from (None for a model's own words), and the image.
+@dataclass(frozen=True)
+class Reply:
+    """An answer, the plan it came from (None for a model's own words), the image, and the model that names were found by.
+
+    Attributes:
+        problem: why names were found by words alone although a model was asked for; "" otherwise.
+    """
+
+    answer: Answer
+    plan: Plan | None
+    frame: RGBDFrame
+    vlm: str = "off"
+    problem: str = ""
+
+
+def ask(options: AskOptions) -> Reply:
+    """The answer to a question.
 
     Raises:
         QuestionError: for a question that cannot be read.
@@ -125,14 +150,18 @@ def ask(options: AskOptions) -> tuple[Answer, Plan | None, RGBDFrame]:
     asked = Asked(options)
     known = asked.known()
     reasoner = options.reasoner
+    plan: Plan | None = None
     if reasoner.mode == FRIEND and not reasoner.reads(options.question, known):
-        return reasoner.converse(options.question, asked.answer, known, options.view), None, asked.frame
-    plan = reasoner.plan(options.question, known, options.view)
-    return asked.answer(plan), plan, asked.frame
+        answer = reasoner.converse(options.question, asked.answer, known, options.view)
+    else:
+        plan = reasoner.plan(options.question, known, options.view)
+        answer = asked.answer(plan)
+    return Reply(answer, plan, asked.frame, asked.model.text, asked.problem)
 
 
-def answer_document(answer: Answer, plan: Plan | None, frame: RGBDFrame) -> dict[str, Any]:
+def answer_document(reply: Reply) -> dict[str, Any]:
     """The answer as plain data for JSON; NaN becomes None where it is written."""
+    answer, plan, frame = reply.answer, reply.plan, reply.frame
     return {
         "question": answer.question,
         "answer": answer.text,
@@ -150,6 +179,8 @@ def answer_document(answer: Answer, plan: Plan | None, frame: RGBDFrame) -> dict
         "tree": None if plan is None else tree_to_json(plan.tree),
         "facts": [_fact_document(fact) for fact in answer.facts],
         "trace": answer.trace,
+        "vlm": reply.vlm,
+        "vlm_problem": reply.problem,
     }
 
 

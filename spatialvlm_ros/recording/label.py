@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from ..reward.task import TaskSpec
 from ..scene.noise import PRESETS
 from ..scene.scene import Scene
 from ..share import config_file
+from ..vlm.factory import DEFAULT_VLM, ChosenVlm, choose_vlm
+from ..vlm.options import VlmOptions
 from .bag_reader import BagError, BagReader
+from .label_dataset import DatasetSource
 from .label_frames import HEADER, RECORDED, STATIC, FrameOptions, FrameStream, Shot, fully_qualified
 from .label_losses import Losses
-from .label_rows import LabelledFrame, cause_of
+from .label_rows import LabelledFrame, Material, cause_of
 from .label_salvage import open_bag
+from .label_steps import DatasetOptions
 from .label_topics import TF_TYPES, CameraTopics, Wanted, candidates, choose
 from .robot_file import RobotFile
 
@@ -47,6 +52,8 @@ class LabelOptions:
         depth_noise: a preset of scene.noise; empty: the robot file's, else "stereo".
         episode_gap_s: a longer pause of the images begins an episode; 0: none does.
         stamps: "header", or "recorded" for bags whose driver stamped nothing.
+        vlm: which vision-language model says what names mean, as of vlm/factory.py; empty: the robot file's, else the default.
+        vlm_device: where it runs.
     """
 
     task: str
@@ -60,6 +67,8 @@ class LabelOptions:
     stamps: str = HEADER
     episode_gap_s: float = 0.0
     episode_topic: str = ""
+    vlm: str = ""
+    vlm_device: str = "auto"
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -106,17 +115,25 @@ class Counts:
 class BagLabeller:
     """One bag, opened and looked at; ``frames`` labels it once. Use it in a ``with`` block.
 
-    Raises FileNotFoundError, BagError, RobotFileError or LabelError for what cannot be used.
+    With ``pictures`` each image comes with its material; with ``dataset`` also with joint states and commands, of which
+    ``dataset`` then knows more. Raises FileNotFoundError, BagError, RobotFileError, DatasetError or LabelError for what cannot be
+    used.
     """
 
-    def __init__(self, bag: Path, options: LabelOptions, task: TaskSpec) -> None:
+    def __init__(
+        self, bag: Path, options: LabelOptions, task: TaskSpec, *, pictures: bool = False, dataset: DatasetOptions | None = None
+    ) -> None:
         self.bag, self.options, self.task = bag, options, task
+        self._pictures = pictures or dataset is not None
+        self.dataset: DatasetSource | None = None
         self.robot = RobotFile(options.robot)
         preset = options.depth_noise or self.robot.depth_noise or "stereo"
         if preset not in PRESETS:
             raise LabelError(f"{options.robot}: depth_noise is '{preset}'; use one of {', '.join(PRESETS)}")
         self._config = EngineConfig(noise=PRESETS[preset])
         check_gripper(self._config, task, self.robot, options.robot)
+        self.model = model_of(options, self.robot)
+        self._model_problem = self.model.problem
         self.reader, self.damage = open_bag(bag)
         try:
             self.topics = choose(bag, candidates(self.reader), options.topics)
@@ -125,11 +142,14 @@ class BagLabeller:
                 topic, wanted_by = next(iter(absent.items()))
                 listed = ", ".join(sorted(self.reader.topics()))
                 raise LabelError(f"{bag} has no topic {topic} for {wanted_by}; it holds {listed}")
+            if dataset is not None:
+                self.dataset = DatasetSource(bag, self.reader, self.robot, dataset, self.topics.color.topic, options.stamps)
         except BaseException:
             self.reader.close()
             raise
         views = tuple(dict.fromkeys(query.view for query in task.queries()))
-        frame_options = FrameOptions(options.slop_s, options.stamps, options.episode_topic, views)
+        joints, commands = ("", "") if self.dataset is None else self.dataset.listened
+        frame_options = FrameOptions(options.slop_s, options.stamps, options.episode_topic, views, joints, commands)
         self.stream = FrameStream(self.reader, self.topics, self.robot, frame_options)
         self.counts = Counts(total=self.topics.color.count)
         self.episodes: list[dict[str, Any]] = []
@@ -145,7 +165,7 @@ class BagLabeller:
 
         Raises LabelError at the end when none could, or when the task could not be measured on any: the text says why.
         """
-        engine, annotator = SpatialEngine(self._config), RewardAnnotator(self.task)
+        engine, annotator = SpatialEngine(self._config, self.model.vlm), RewardAnnotator(self.task)
         queries = self.task.queries()
         names = [name for query in queries for name in query.names]
         output_frame = str(self.robot.param("output_frame"))
@@ -165,12 +185,17 @@ class BagLabeller:
                 self.stream.losses.add(cause, shot.frame.stamp_ns)
                 continue
             breaks = ""
+            self._model_problem = self._model_problem or engine.problem
             sample = annotator.update(scene.stamp_ns, facts)
             self._count(sample, scene, begins)
             episode = self.episodes[-1]
+            material = None
+            if self._pictures:
+                material = Material(shot.frame, scene, shot.robot, output, problem, shot.joints, shot.command)
             frame = LabelledFrame(
-                len(self.episodes) - 1, episode["frames"] - 1, episode["first_stamp_ns"], frame_of(facts, scene), facts, sample
-            )
+                len(self.episodes) - 1, episode["frames"] - 1, episode["first_stamp_ns"], frame_of(facts, scene), facts, sample,
+                material,
+            )  # fmt: skip
             if sample.status is not RewardStatus.OK:
                 self.counts.unmeasured[cause_of(frame)] += 1
             yield frame
@@ -250,6 +275,7 @@ class BagLabeller:
             "seconds": counts.seconds, "episodes": self.episodes,
             "losses": {"bag": self.damage, "images": stream.losses.document(), "names": self.never_found()},
             "unmeasured": dict(sorted(counts.unmeasured.items())), "transforms_ignored": stream.tf_losses.document(),
+            "vlm": {"model": self.model.text, "problem": self._model_problem},
             "stamp_jumps": [{"from_ns": before, "to_ns": after} for before, after in stream.jumps],
         }  # fmt: skip
 
@@ -259,7 +285,20 @@ class BagLabeller:
             f"stamps jumped back from {before * 1e-9:.3f} s to {after * 1e-9:.3f} s: a new episode begins there"
             for before, after in self.stream.jumps
         ]
-        return [*self.damage, *self.stream.losses.lines(), *jumps, *self.never_found()]
+        wanted = self.options.vlm and self._model_problem
+        model = [f"names were found by words alone on some or all images: {self._model_problem}"] if wanted else []
+        return [*self.damage, *self.stream.losses.lines(), *jumps, *model, *self.never_found()]
+
+
+@cache
+def _model(spec: str, device: str) -> ChosenVlm:
+    """One for all bags of a process."""
+    return choose_vlm(spec, VlmOptions(device=device))
+
+
+def model_of(options: LabelOptions, robot: RobotFile) -> ChosenVlm:
+    """The model that names are found by, or why words have to do."""
+    return _model(options.vlm or robot.vlm or DEFAULT_VLM, options.vlm_device)
 
 
 def topics_document(topics: CameraTopics) -> Mapping[str, Any]:

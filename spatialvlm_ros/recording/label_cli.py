@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..vlm.factory import DEFAULT_VLM, HELP
+
 DESCRIPTION = (
     "Labels recorded RGB-D with dense metric rewards: the numbers that the live nodes would publish, one row an image. "
     "Bags are read only. Exit code: 0 everything labelled, 1 finished but something was lost (it is said "
@@ -23,9 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robot", type=Path, metavar="YAML", help="parameters of spatial_node: gripper, gravity, shape")
     parser.add_argument("--out", type=Path, default=Path("out/labels"), help="where results go (default: out/labels)")
     parser.add_argument(
-        "--to", default="parquet", metavar="LIST", help="parquet,csv,jsonl,sarm,bag,facts: any of these (default: parquet)"
+        "--to",
+        default="parquet",
+        metavar="LIST",
+        help="parquet,csv,jsonl,sarm,bag,facts,lerobot,robomimic: any of these (default: parquet)",
     )
     parser.add_argument("--plot", action="store_true", help="also draw each episode: reward_000.png ...")
+    parser.add_argument("--video", action="store_true", help="also its video with what was measured: overlay_000.mp4 ...")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be read, and why, and what is missing")
 
     source = parser.add_argument_group("what is read")
@@ -40,19 +46,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="header, or recorded where the driver does not stamp (default: header)",
     )
     source.add_argument("--depth-noise", default="", metavar="NAME", help="structured_light, stereo or time_of_flight")
+    source.add_argument("--vlm", default="", metavar="MODEL", help=f"{HELP} Default: the robot file's, else {DEFAULT_VLM}.")
+    source.add_argument("--vlm-device", default="auto", metavar="NAME", help="where the model runs (default: auto)")
     source.add_argument(
         "--episode-gap-s", type=float, default=0.0, metavar="S", help="a longer pause begins an episode (default: none does)"
     )
     source.add_argument(
-        "--episode-topic", default="", metavar="TOPIC", help="each message begins an episode; a Bool that is false ends one"
+        "--episode-topic",
+        default="",
+        metavar="TOPIC",
+        help="each message, or call of a service by its events, begins an episode; a Bool or SetBool that is false ends one",
     )
     reward = parser.add_argument_group("the reward")
     reward.add_argument("--task-directory", type=Path, metavar="DIR", help="task files by name (default: config/tasks)")
     reward.add_argument("--gamma", type=float, default=0.0, metavar="G", help="the learner's discount (default: the task's)")
     reward.add_argument("--dt", type=float, default=0.0, metavar="S", help="the learner's time step (default: the task's)")
 
+    made = parser.add_argument_group("data sets (lerobot, robomimic)")
+    made.add_argument("--fps", type=int, default=0, metavar="N", help="steps a second, exactly (default: the camera's, rounded)")
+    made.add_argument(
+        "--max-age-s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="longest from a step to its image; beyond, an episode ends (2 steps)",
+    )
+    made.add_argument("--dataset-depth", action="store_true", help="depth images as well, 16 bit, millimetres, 0 for unknown")
+    made.add_argument(
+        "--joint-topic", default="", metavar="TOPIC", help="the state beside the tool pose (default: found by type)"
+    )
+    made.add_argument(
+        "--action-topic", default="", metavar="TOPIC", help="commands, as actions (default: lerobot the next state)"
+    )
+
     many = parser.add_argument_group("many bags")
     many.add_argument("--workers", type=int, default=1, metavar="N", help="bags at a time, each in a process (default: 1)")
+    many.add_argument(
+        "--ray", nargs="?", const="local", metavar="ADDRESS", help="on a Ray cluster: auto, HOST:PORT, or none for a local one"
+    )
     many.add_argument("--num-shards", type=int, default=1, metavar="N", help="of so many runs, perhaps on other machines,")
     many.add_argument("--shard-index", type=int, default=0, metavar="I", help="this is number I, from 0")
     again = many.add_mutually_exclusive_group()
@@ -64,17 +95,20 @@ def run(options: argparse.Namespace) -> int:
     """Label, or look only. Raises ValueError, OSError or ImportError for arguments that cannot be used."""
     from .label import LabelOptions
     from .label_run import RunOptions, run_labels
+    from .label_steps import DatasetOptions
     from .label_topics import Wanted
 
     label = LabelOptions(
         options.task, options.robot, options.task_directory, options.gamma, options.dt, options.depth_noise,
         Wanted(options.color, options.depth, options.info), options.slop, options.stamps,
-        options.episode_gap_s, options.episode_topic,
+        options.episode_gap_s, options.episode_topic, options.vlm, options.vlm_device,
     )  # fmt: skip
     formats = tuple(dict.fromkeys(name.strip() for name in options.to.split(",") if name.strip()))
     run_options = RunOptions(
         tuple(options.bags), options.out, label, formats, options.plot, options.workers, options.num_shards,
-        options.shard_index, options.resume, options.overwrite,
+        options.shard_index, options.resume, options.overwrite, options.video,
+        DatasetOptions(options.fps, options.max_age_s, options.dataset_depth, options.joint_topic, options.action_topic),
+        options.ray,
     )  # fmt: skip
     if options.dry_run:
         from .label_inspect import inspect_bags

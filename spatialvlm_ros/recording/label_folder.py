@@ -23,7 +23,7 @@ from .label import LabelError, LabelOptions
 from .label_salvage import bag_files
 
 PROVENANCE = "provenance.json"
-_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python", "rosbags", "pyarrow")
+_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python", "rosbags", "pyarrow", "av", "h5py")
 # A killed run's processes notice within this time that they are alone.
 _LOCK_WAIT_S = 10.0
 
@@ -67,9 +67,16 @@ class InputHash(threading.Thread):
 
 
 def inputs_document(
-    files: Sequence[Mapping[str, Any]], options: LabelOptions, task: str, formats: Sequence[str]
+    files: Sequence[Mapping[str, Any]],
+    options: LabelOptions,
+    task: str,
+    formats: Sequence[str],
+    vlm: str,
+    dataset: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything that labels are made from. ``task`` is the spec as YAML; where things lie plays no part."""
+    """Everything that labels are made from. ``task`` is the spec as YAML, ``vlm`` the model that found names, ``dataset``
+    how data sets were asked for; where things lie plays no part.
+    """
     import hashlib
 
     robot = None
@@ -84,6 +91,9 @@ def inputs_document(
             "depth_noise": options.depth_noise, "color": options.topics.color, "depth": options.topics.depth,
             "camera_info": options.topics.info, "slop_s": options.slop_s, "stamps": options.stamps,
             "episode_gap_s": options.episode_gap_s, "episode_topic": options.episode_topic, "to": list(formats),
+            "vlm": vlm, **({} if dataset is None else {"dataset": dataset}),
+            # Nothing here draws random numbers.
+            "seed": None,
         },
         "versions": {"spatialvlm_ros": __version__, **versions(_PACKAGES)},
     }  # fmt: skip
@@ -158,7 +168,7 @@ class WorkFolder:
 
     def finish(self) -> None:
         """Everything reaches the disk, then the final name."""
-        for file in sorted(self.path.iterdir()):
+        for file in sorted(self.path.rglob("*")):
             _sync(file)
         _sync(self.path)
         if self.final.exists():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..engine import RobotState
@@ -22,7 +22,9 @@ from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer, Triple
 from .bag_reader import BagMessage, BagReader
 from .label_losses import Losses
+from .label_marks import Marks
 from .label_topics import TF_TYPES, CameraTopics
+from .label_vectors import Values, VectorMemory
 from .robot_file import RobotFile
 
 STATIC = "tf_static"
@@ -37,11 +39,13 @@ HEADER, RECORDED = "header", "recorded"
 
 @dataclass(frozen=True)
 class Shot:
-    """One image. ``breaks`` says why a new episode begins with it, or is empty."""
+    """One image. ``breaks`` says why a new episode begins with it, or is empty; joints and command where topics were named."""
 
     frame: RGBDFrame
     robot: RobotState
     breaks: str
+    joints: Values = field(default_factory=dict)
+    command: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class FrameOptions:
     stamps: str = HEADER
     episode_topic: str = ""
     views: Sequence[str] = ()
+    joint_topic: str = ""
+    action_topic: str = ""
 
 
 @dataclass
@@ -137,14 +143,17 @@ class FrameStream:
         self._unpaired: dict[str, dict[int, None]] = {topics.color.topic: {}, topics.depth.topic: {}}
         self._newest_ns = 0
         self._breaks = ""
-        self._outside = False
+        self._marks = Marks()
+        self._vectors = {
+            topic: VectorMemory(topic == options.action_topic) for topic in (options.joint_topic, options.action_topic) if topic
+        }
 
     def shots(self) -> Iterator[Shot]:
         """All images that can be measured, in the order of recording."""
         tf = [topic for topic, kind in self._reader.topics().items() if kind in TF_TYPES]
         camera = self._topics
         images = (camera.color.topic, camera.depth.topic)
-        extra = [topic for topic in (self._imu_node.topic, self._options.episode_topic) if topic]
+        extra = [topic for topic in (self._imu_node.topic, self._options.episode_topic, *self._vectors) if topic]
         self._before([topic for topic in tf if topic.endswith(STATIC)])
         log_ns = 0
         for item in self._messages([*images, camera.info.topic, *tf, *extra]):
@@ -155,8 +164,10 @@ class FrameStream:
                 self._sync.add_info(item.message)
             elif item.topic == self._imu_node.topic:
                 self._imu_node.receive(item.message)
+            elif item.topic in self._vectors:
+                self._vector(item)
             elif item.topic == self._options.episode_topic:
-                self._mark(item.message)
+                self._breaks = "mark" if self._marks.add(item.message) else self._breaks
             else:
                 yield from self._image(item)
             yield from self._ready(log_ns)
@@ -191,10 +202,12 @@ class FrameStream:
     def _broken(self, topic: str, log_ns: int) -> None:
         self.losses.add(f"message of {topic} cannot be decoded", log_ns)
 
-    def _mark(self, message: Any) -> None:
-        """An episode begins; or ends, by a Bool that is false."""
-        self._outside = getattr(message, "data", True) is False
-        self._breaks = "mark"
+    def _vector(self, item: BagMessage) -> None:
+        stamp_ns = item.stamp_ns if self._options.stamps == HEADER and item.stamp_ns > 0 else item.log_ns
+        try:
+            self._vectors[item.topic].add(item.message, stamp_ns)
+        except (ValueError, TypeError, AttributeError) as error:
+            self.losses.add(f"message of {item.topic} ignored: {error}", item.log_ns)
 
     # -- images -------------------------------------------------------------------------------------------------------------
 
@@ -219,7 +232,7 @@ class FrameStream:
         if triple is None:
             return
         self._count_unpaired(triple)
-        if self._outside:
+        if self._marks.outside:
             self.losses.add("image outside of the marked episodes", triple.stamp_ns)
             return
         self._waiting.append(_Waiting(triple, item.log_ns, self._breaks))
@@ -232,6 +245,8 @@ class FrameStream:
         self._count_unpaired(None)
         self.transforms.buffer.clear()
         self._imu.clear()
+        for memory in self._vectors.values():
+            memory.clear()
         self._newest_ns, self._breaks = stamp_ns, "stamps jumped back"
 
     def _count_unpaired(self, triple: Triple | None) -> None:
@@ -280,7 +295,11 @@ class FrameStream:
                 continue
             if frame.stamp_ns != head.triple.stamp_ns:
                 frame = replace(frame, stamp_ns=head.triple.stamp_ns)
-            yield Shot(frame, robot, head.breaks)
+            options, at = self._options, head.triple.stamp_ns
+            joints, command = (
+                self._vectors[topic].at(at) if topic else {} for topic in (options.joint_topic, options.action_topic)
+            )
+            yield Shot(frame, robot, head.breaks, joints, command)
 
     def _state(self, triple: Triple) -> RobotState:
         frame_id = str(triple.color.header.frame_id)

@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from ..reward.task import TaskSpec
 from .label_bag import BagOutput
+from .label_dataset import DATASETS, LEROBOT, ROBOMIMIC, DatasetSource, open_dataset
 from .label_plot import PlotOutput
 from .label_rows import FACT_COLUMNS, REWARD_COLUMNS, Column, LabelledFrame, fact_rows, reward_row
+from .label_video import VideoOutput
+from .robomimic_file import require_h5py
 
-FORMATS = ("parquet", "csv", "jsonl", "sarm", "bag", "facts")
-PLOT = "plot"
+TABLES = ("parquet", "csv", "jsonl", "sarm", "bag", "facts")
+FORMATS = (*TABLES, *DATASETS)
+PLOT, VIDEO = "plot", "video"
 SARM_FILE = "sarm_progress.parquet"
 _GROUP_ROWS = 8192
 _SARM_COLUMNS: tuple[Column, ...] = (
@@ -33,13 +38,20 @@ class Output(Protocol):
     def close(self) -> None: ...
 
 
-def require(formats: Iterable[str], plot: bool) -> None:
+def require(formats: Iterable[str], plot: bool, video: bool = False) -> None:
     """Raises ValueError for an unknown format, ImportError that says what to install for a known one."""
     chosen = list(formats)
     unknown = [name for name in chosen if name not in FORMATS]
     if unknown or not chosen:
         raise ValueError(f"--to is '{','.join(chosen)}'; use some of {','.join(FORMATS)}, separated by commas")
-    if {"parquet", "sarm", "facts"} & set(chosen):
+    if ROBOMIMIC in chosen:
+        require_h5py()
+    if video or LEROBOT in chosen:
+        try:
+            import av  # noqa: F401
+        except ImportError as error:
+            raise ImportError("videos need the package 'av': pip install 'spatialvlm_ros[recording]'") from error
+    if {"parquet", "sarm", "facts", LEROBOT} & set(chosen):
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
@@ -51,8 +63,26 @@ def require(formats: Iterable[str], plot: bool) -> None:
             raise ImportError("plots need the package 'matplotlib': pip install 'spatialvlm_ros[recording]'") from error
 
 
-def open_outputs(folder: Path, formats: Iterable[str], bag: str, reward_model: str) -> list[Output]:
-    """Outputs into a folder that exists. ``reward_model`` is what the side-car names as its origin."""
+def needs_pictures(formats: Iterable[str]) -> bool:
+    """Whether images have to come with what they were labelled from."""
+    return bool({*DATASETS, VIDEO} & set(formats))
+
+
+def open_outputs(
+    folder: Path,
+    formats: Iterable[str],
+    bag: str,
+    reward_model: str,
+    dataset: tuple[DatasetSource, TaskSpec, str] | None = None,
+) -> dict[str, Output]:
+    """Outputs by format into a folder that exists.
+
+    ``reward_model`` is what the side-car names as its origin; ``dataset`` is what data sets are made of: source, task, and
+    the task in words.
+    """
+    chosen = set(formats)
+    if dataset is None and (missing := sorted(chosen & set(DATASETS))):
+        raise ValueError(f"'{missing[0]}' is a data set, and nothing says what it is made of")
     makers: Mapping[str, Callable[[], Output]] = {
         "parquet": lambda: _Parquet(folder / "rewards.parquet", REWARD_COLUMNS, _one_reward),
         "csv": lambda: _Csv(folder / "rewards.csv"),
@@ -61,8 +91,13 @@ def open_outputs(folder: Path, formats: Iterable[str], bag: str, reward_model: s
         "bag": lambda: BagOutput(folder / "labels.mcap"),
         "facts": lambda: _Parquet(folder / "facts.parquet", FACT_COLUMNS, fact_rows),
         PLOT: lambda: PlotOutput(folder, bag),
+        VIDEO: lambda: VideoOutput(folder),
     }
-    return [makers[name]() for name in (*FORMATS, PLOT) if name in set(formats)]
+    opened = {name: make() for name, make in makers.items() if name in chosen}
+    for name in DATASETS:
+        if dataset is not None and name in chosen:
+            opened[name] = open_dataset(name, folder, *dataset)
+    return opened
 
 
 def _one_reward(frame: LabelledFrame) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ class PlotOutput:
     def add(self, frame: LabelledFrame) -> None:
         if self._frames and frame.episode_index != self._frames[0].episode_index:
             self._draw()
-        self._frames.append(frame)
+        self._frames.append(replace(frame, material=None))
 
     def close(self) -> None:
         if self._frames:

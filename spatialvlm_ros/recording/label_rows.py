@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..engine import RobotState
+from ..geometry.rigid import RigidTransform
 from ..reward.annotator import RewardSample, RewardStatus
 from ..scene.facts import SpatialFact
+from ..scene.frame import RGBDFrame
+from ..scene.scene import Scene
+from .label_vectors import Values
 
 Column = tuple[str, str]
 """Name and type: "int", "float", "bool" or "text"."""
@@ -32,8 +37,27 @@ FACT_COLUMNS: tuple[Column, ...] = (
 
 
 @dataclass(frozen=True)
+class Material:
+    """What an image was labelled from, for outputs that hold pictures.
+
+    Attributes:
+        output: (frame of the facts' points, its transform from the camera's frame), or None for the camera's own.
+        output_problem: why that transform is not known.
+        joints, command: see label_vectors.
+    """
+
+    frame: RGBDFrame
+    scene: Scene
+    robot: RobotState
+    output: tuple[str, RigidTransform] | None = None
+    output_problem: str = ""
+    joints: Values = field(default_factory=dict)
+    command: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class LabelledFrame:
-    """One image with its facts and its reward."""
+    """One image with its facts and its reward; ``material`` only where an output asks for it, and never kept by others."""
 
     episode_index: int
     frame_index: int
@@ -41,6 +65,7 @@ class LabelledFrame:
     frame_id: str
     facts: Sequence[SpatialFact]
     sample: RewardSample
+    material: Material | None = field(default=None, repr=False, compare=False)
 
 
 def cause_of(frame: LabelledFrame) -> str:

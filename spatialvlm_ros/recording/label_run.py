@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -23,10 +23,16 @@ from typing import Any
 from ..evaluation.benchmark_file import write_json
 from ..reward.task import TaskSpec
 from ..reward.task_file import dump_task
-from .label import BagLabeller, LabelError, LabelOptions, load_task_of
-from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document, read_provenance
-from .label_outputs import PLOT, SARM_FILE, merge_sarm, open_outputs, require
+from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
+from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
+from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document
+from .label_merge import merge
+from .label_outputs import PLOT, VIDEO, needs_pictures, open_outputs, require
 from .label_progress import Progress, Update
+from .label_steps import DatasetOptions
+from .lerobot_dataset import LeRobotOutput
+from .robomimic_file import RobomimicOutput
+from .robot_file import RobotFile
 
 DONE, LOSSES, BAD_INPUT, FAILED = 0, 1, 2, 3
 """Exit codes: everything labelled; finished, but something was lost; a bag or an argument cannot be used; could not run."""
@@ -48,6 +54,9 @@ class RunOptions:
     shard_index: int = 0
     resume: bool = False
     overwrite: bool = False
+    video: bool = False
+    dataset: DatasetOptions = field(default_factory=DatasetOptions)
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         if not self.bags:
@@ -72,6 +81,7 @@ class Job:
     formats: tuple[str, ...]
     resume: bool
     overwrite: bool
+    dataset: DatasetOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ class JobResult:
     frames: int = 0
     seconds: float = 0.0
     skipped: bool = False
+    notes: tuple[str, ...] = ()
 
 
 Report = Callable[[Update], None]
@@ -101,7 +112,7 @@ def run_labels(options: RunOptions, say: Callable[[str], None]) -> int:
         ImportError: for a package that a format needs.
         OSError: when ``out`` cannot be written.
     """
-    require(options.formats, options.plot)
+    require(options.formats, options.plot, options.video)
     jobs = _jobs(options)
     _make_out(options.out)
     mine = jobs[options.shard_index :: options.num_shards]
@@ -113,13 +124,22 @@ def run_labels(options: RunOptions, say: Callable[[str], None]) -> int:
         progress.finished(result.name, result.frames, result.seconds, result.skipped)
         for text in result.texts:
             say(f"{'error' if result.code >= BAD_INPUT else 'loss'}: {text}")
+        for text in result.notes:
+            say(f"note: {text}")
 
-    if options.workers == 1 or len(mine) <= 1:
+    if options.ray is not None:
+        from .label_ray import label_on_ray
+
+        label_on_ray(mine, options.workers, options.ray, finished)
+    elif options.workers == 1 or len(mine) <= 1:
         for job in mine:
-            finished(_guarded(job, progress.update))
+            finished(guarded(job, progress.update))
     else:
         _in_parallel(mine, min(options.workers, len(mine)), progress, finished)
-    _merge(jobs, options)
+    for text in merge(
+        [job.out / job.name for job in jobs], options.out, options.formats, jobs[0].task.name, reward_model(jobs[0].task)
+    ):
+        say(f"note: {text}")
     progress.end()
     return max((result.code for result in results), default=DONE)
 
@@ -138,25 +158,24 @@ def _make_out(out: Path) -> None:
 def _jobs(options: RunOptions) -> list[Job]:
     """One job a bag. Raises LabelError for outputs that exist, before anything is done."""
     task = load_task_of(options.label)
-    formats = (*options.formats, *((PLOT,) if options.plot else ()))
+    formats = (*options.formats, *((PLOT,) if options.plot else ()), *((VIDEO,) if options.video else ()))
+    dataset = options.dataset if set(formats) & set(DATASETS) else None
     names = bag_names(options.bags)
     jobs = [
-        Job(bag, name, options.out, options.label, task, formats, options.resume, options.overwrite)
+        Job(bag, name, options.out, options.label, task, formats, options.resume, options.overwrite, dataset)
         for bag, name in zip(options.bags, names, strict=True)
     ]
     mine = jobs[options.shard_index :: options.num_shards]
     there = [job.out / job.name for job in mine if (job.out / job.name).exists()]
     if there and not options.resume and not options.overwrite:
-        raise LabelError(
-            f"{there[0]} exists: --resume keeps what is finished, --overwrite labels again, or choose another --out"
-        )
+        raise LabelError(f"{there[0]} exists: --resume keeps what is finished, --overwrite labels again, or choose another --out")
     return jobs
 
 
 # -- one bag ----------------------------------------------------------------------------------------------------------------
 
 
-def _guarded(job: Job, report: Report) -> JobResult:
+def guarded(job: Job, report: Report) -> JobResult:
     """Label one bag; whatever goes wrong with it is its result."""
     try:
         return label_one(job, report)
@@ -181,17 +200,20 @@ def label_one(job: Job, report: Report) -> JobResult:
     with work.locked():
         hashes = InputHash(job.bag) if job.bag.exists() else None
         if hashes is not None and job.resume and work.final.exists():
-            wanted = inputs_document(hashes.result(), job.label, dump_task(job.task), job.formats)
-            document = check_same_inputs(work.final, wanted)
+            document = check_same_inputs(work.final, _inputs(job, hashes, _model_text(job)))
             report(Update(job.name, int(document["frames"]), float(document["seconds"]), int(document["frames"])))
             return _result(job, document, skipped=True)
-        with BagLabeller(job.bag, job.label, job.task) as labeller:
+        with BagLabeller(job.bag, job.label, job.task, pictures=needs_pictures(job.formats), dataset=job.dataset) as labeller:
             folder = work.begin()
             try:
-                _fill(folder, job, labeller, report)
+                made = _fill(folder, job, labeller, report)
                 assert hashes is not None  # BagLabeller refuses a bag that is not there
-                inputs = inputs_document(hashes.result(), job.label, dump_task(job.task), job.formats)
-                document = {"bag": job.name, "inputs": inputs, **labeller.document(), "lost": labeller.losses()}
+                lost = [*labeller.losses(), *(text for kind, told in made.items() for text in dataset_losses(kind, told))]
+                notes = [text for kind, told in made.items() for text in dataset_notes(kind, told)]
+                document = {
+                    "bag": job.name, "inputs": _inputs(job, hashes, labeller.model.text), **labeller.document(),
+                    "lost": lost, "notes": notes, **({"datasets": made} if made else {}),
+                }  # fmt: skip
                 write_json(folder / PROVENANCE, document)
                 work.finish()
             except BaseException:
@@ -200,43 +222,44 @@ def label_one(job: Job, report: Report) -> JobResult:
     return _result(job, document, skipped=False)
 
 
-def _fill(folder: Path, job: Job, labeller: BagLabeller, report: Report) -> None:
-    outputs = open_outputs(folder, job.formats, str(job.bag), reward_model(job.task))
+def _inputs(job: Job, hashes: InputHash, vlm: str) -> dict[str, Any]:
+    asked = None if job.dataset is None else job.dataset.document()
+    return inputs_document(hashes.result(), job.label, dump_task(job.task), job.formats, vlm, asked)
+
+
+def _model_text(job: Job) -> str:
+    return model_of(job.label, RobotFile(job.label.robot)).text
+
+
+def _fill(folder: Path, job: Job, labeller: BagLabeller, report: Report) -> dict[str, Any]:
+    """Write all outputs; what became of those that are data sets."""
+    source = labeller.dataset
+    dataset = None if source is None else (source, job.task, task_sentence(job.label.task, job.task))
+    outputs = open_outputs(folder, job.formats, str(job.bag), reward_model(job.task), dataset)
     told = 0.0
     try:
         for frame in labeller.frames():
-            for output in outputs:
+            for output in outputs.values():
                 output.add(frame)
             if time.monotonic() - told > _REPORT_S:
                 told = time.monotonic()
                 report(Update(job.name, labeller.counts.frames, labeller.counts.seconds, labeller.counts.total))
     finally:
-        for output in outputs:
+        for output in outputs.values():
             output.close()
+    return {kind: output.document() for kind, output in outputs.items() if isinstance(output, LeRobotOutput | RobomimicOutput)}
 
 
 def _result(job: Job, document: Mapping[str, Any], skipped: bool) -> JobResult:
     lost = tuple(f"{job.name}: {text}" for text in document["lost"])
     frames, seconds = int(document["frames"]), float(document["seconds"])
-    return JobResult(job.name, LOSSES if lost else DONE, lost, frames, seconds, skipped)
+    notes = tuple(f"{job.name}: {text}" for text in document["notes"])
+    return JobResult(job.name, LOSSES if lost else DONE, lost, frames, seconds, skipped, notes)
 
 
 def reward_model(task: TaskSpec) -> str:
     """What stands for a model's path in the side-car: who made the numbers, for which task."""
     return f"spatialvlm_ros: {task.name}"
-
-
-def _merge(jobs: Sequence[Job], options: RunOptions) -> None:
-    """What all bags together give, as soon as all shards have finished; whichever ends last writes it."""
-    folders = [job.out / job.name for job in jobs]
-    if not all((folder / PROVENANCE).is_file() for folder in folders):
-        return
-    if "sarm" in options.formats and len(jobs) > 1:
-        merge_sarm([folder / SARM_FILE for folder in folders], options.out / SARM_FILE, reward_model(jobs[0].task))
-    documents = [read_provenance(folder) for folder in folders]
-    keys = ("bag", "frames", "measured", "seconds", "lost")
-    summary = {"bags": [{key: document[key] for key in keys} for document in documents]}
-    write_json(options.out / "labels.json", {"task": jobs[0].task.name, **summary})
 
 
 # -- many bags --------------------------------------------------------------------------------------------------------------
@@ -309,4 +332,4 @@ def _work(job: Job) -> JobResult:
             raise _Stopped
         _shared["updates"].put(update)
 
-    return _guarded(job, report)
+    return guarded(job, report)

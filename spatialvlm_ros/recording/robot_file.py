@@ -19,7 +19,8 @@ class RobotFileError(ValueError):
 
 
 class RobotFile:
-    """Values of ROBOT_PARAMS and IMU_PARAMS out of a parameter file for spatial_node.
+    """Values of ROBOT_PARAMS and IMU_PARAMS out of a parameter file for spatial_node; ``depth_noise`` and ``vlm`` are None where
+    the file does not say.
 
     Raises RobotFileError, which names the file.
     """
@@ -27,6 +28,7 @@ class RobotFile:
     def __init__(self, path: Path | None) -> None:
         self._values: dict[str, Any] = {param.name: param.default for param in (*ROBOT_PARAMS, *IMU_PARAMS)}
         self.depth_noise: str | None = None
+        self.vlm: str | None = None
         if path is None:
             return
         try:
@@ -37,6 +39,7 @@ class RobotFile:
             raise RobotFileError(f"{path} cannot be read as a parameter file: {' '.join(str(error).split())}") from error
         given = _spatial_node_parameters(loaded, path)
         self.depth_noise = str(given["depth_noise"]) if "depth_noise" in given else None
+        self.vlm = str(given["vlm"]) if "vlm" in given else None
         for name, default in list(self._values.items()):
             if name not in given:
                 continue

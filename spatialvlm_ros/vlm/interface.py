@@ -98,6 +98,23 @@ class ModelAnswer:
         return self.unit == PROBABILITY
 
 
+@dataclass(frozen=True)
+class Gripper:
+    """Where the robot's gripper is, by the image alone.
+
+    Attributes:
+        present: probability that one is in sight.
+        mask: (H, W) bool, its pixels.
+        tip: (3,) point between its finger tips in the optical frame, metres.
+        covariance: (3, 3) of that point, as learnt on held-out data.
+    """
+
+    present: float
+    mask: BoolArray
+    tip: FloatArray
+    covariance: FloatArray
+
+
 class Glance(ABC):
     """A model that has looked at one image. Not thread-safe."""
 
@@ -108,6 +125,10 @@ class Glance(ABC):
     @abstractmethod
     def answer(self, questions: Sequence[Question]) -> list[ModelAnswer]:
         """One answer a question, in order; all at once. Raises VlmError when the model fails."""
+
+    def gripper(self) -> Gripper | None:
+        """The robot's gripper; None from models that do not look for it. Raises VlmError when the model fails."""
+        return None
 
 
 class SpatialVlm(ABC):

@@ -125,6 +125,8 @@ class Bench:
         if compressed:
             params |= {"image_transport": "compressed", "depth_image_transport": "compressedDepth"}
         params.setdefault("queries", ["distance; red block; blue block"])
+        # Loading a model takes longer than most tests; those that are about one name it.
+        params.setdefault("vlm", "off")
         overrides = [Parameter(name, value=value) for name, value in params.items()]
         self.client = ros.node(Node, "client")
         self.facts = Listener(self.client, SpatialFactArray, "spatial_node/facts")

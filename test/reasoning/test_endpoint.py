@@ -15,7 +15,7 @@ from bad_server import BadServer, bad_server
 from talks import NAMES, TREE_TALKS
 from tiny_server import Script, TinyServer
 
-from spatialvlm_ros.reasoning.endpoint import (
+from spatialvlm_ros.chat.endpoint import (
     Endpoint,
     EndpointConfig,
     EndpointConfigError,
@@ -25,7 +25,7 @@ from spatialvlm_ros.reasoning.endpoint import (
     EndpointTimeoutError,
     EndpointUnreachableError,
 )
-from spatialvlm_ros.reasoning.http_post import MAX_ANSWER_BYTES
+from spatialvlm_ros.chat.http_post import MAX_ANSWER_BYTES
 from spatialvlm_ros.reasoning.proposer import TreeProposer
 
 KEY = "sk-very-secret-0123456789"

@@ -11,7 +11,7 @@ from bad_server import BadServer, bad_server
 from talks import FRIEND_TALKS, MAX_QUESTIONS, NAMES, friend
 from tiny_server import Script, TinyServer
 
-from spatialvlm_ros.reasoning.endpoint import Endpoint, EndpointConfig, EndpointError
+from spatialvlm_ros.chat.endpoint import Endpoint, EndpointConfig, EndpointError
 from spatialvlm_ros.reasoning.friend import FriendError, FriendGame, FriendResult
 
 HOW_FAR, HOW_TALL = "How far is the red mug from the blue can?", "How tall is the blue can?"

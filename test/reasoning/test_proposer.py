@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from talks import ANGLE, NAMES, STRANGER, TALLER, TALLEST, TREE_TALKS, WITHIN, small_scene
 from tiny_server import Script, TinyServer
 
+from spatialvlm_ros.chat.endpoint import Endpoint, EndpointConfig, EndpointError
 from spatialvlm_ros.expressions.evaluate import Evaluator
 from spatialvlm_ros.expressions.operators import FOLDS, OPERATORS
 from spatialvlm_ros.expressions.tree import MAX_DEPTH, Tree, names_of
 from spatialvlm_ros.expressions.tree_json import json_schema, tree_from_json
 from spatialvlm_ros.expressions.typing import check
-from spatialvlm_ros.reasoning.endpoint import Endpoint, EndpointConfig, EndpointError
 from spatialvlm_ros.reasoning.proposer import Proposal, ProposalError, TreeProposer, system_prompt
 from spatialvlm_ros.scene.relations import RELATIONS
 

@@ -10,9 +10,9 @@ from threading import Thread
 import pytest
 from test_answer import table
 
+from spatialvlm_ros.chat.endpoint import EndpointConfig
 from spatialvlm_ros.language.patterns import NotUnderstoodError
 from spatialvlm_ros.reasoning.answer import Answer, without_output
-from spatialvlm_ros.reasoning.endpoint import EndpointConfig
 from spatialvlm_ros.reasoning.reasoner import FRIEND, Plan, Reasoner
 from spatialvlm_ros.scene.facts import Status
 

@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatialvlm_ros.reasoning.endpoint import EndpointConfig
+from spatialvlm_ros.chat.endpoint import EndpointConfig
 
 HOST = "127.0.0.1"
-TRAIN_S, START_S, END_S = 70.0, 40.0, 10.0
+TRAIN_S, START_S, END_S = 70.0, 80.0, 10.0
 VOCABULARY, HIDDEN, LAYERS, HEADS = 700, 128, 2, 4
 MAX_STEPS, LEARNING_RATE = 500, 3e-3
 # Of the least sure word: far enough from a coin's toss that rounding on another machine changes no answer.

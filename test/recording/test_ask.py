@@ -76,14 +76,15 @@ def test_a_robot_file_gives_gravity_and_the_gripper(tmp_path: Path, capsys: pyte
     code, out, _ = run(capsys, "How many objects are there?", "--bag", str(BAG), "--robot", str(robot))
     assert "may be a wall" not in out and code in (0, 1)
     options = AskOptions("How far is the base from the gripper?", bag=BAG, robot=robot)
-    answer, plan, _ = ask(options)
+    reply = ask(options)
+    answer, plan = reply.answer, reply.plan
     assert not answer.answered and "set parameter tool_frame" in answer.text and plan is not None
 
 
 def test_a_folder_has_no_gripper_and_says_so() -> None:
-    answer, _, _ = ask(AskOptions("How far is the gripper from the tallest object?", frame=MOSD / "learn44"))
+    answer = ask(AskOptions("How far is the gripper from the tallest object?", frame=MOSD / "learn44")).answer
     assert not answer.answered and "there is no tf beside a folder" in answer.text
-    answer, _, _ = ask(AskOptions("Is the brown box left of the orange box?", frame=MOSD / "learn44", view="base_link"))
+    answer = ask(AskOptions("Is the brown box left of the orange box?", frame=MOSD / "learn44", view="base_link")).answer
     assert not answer.answered and answer.text
 
 
@@ -140,5 +141,5 @@ def test_a_folder_with_one_pair_needs_no_name(tmp_path: Path) -> None:
         read_one(tmp_path)
     (tmp_path / "intrinsics.json").write_text('{"fx": 10, "fy": 10, "cx": 3.5, "cy": 2.5, "depth_unit": "mm"}')
     assert read_one(tmp_path).name == "a"
-    answer, _, _ = ask(AskOptions(TALLEST, frame=tmp_path))
+    answer = ask(AskOptions(TALLEST, frame=tmp_path)).answer
     assert not answer.answered and answer.text

@@ -30,7 +30,7 @@ _ANSWER_TOKENS, _REGION_TOKENS = 24, 64
 
 
 @dataclass(frozen=True)
-class _Written:
+class Written:
     """What a model wrote: its tokens as text, and the probability of each when it was chosen."""
 
     pieces: tuple[str, ...]
@@ -106,16 +106,16 @@ class RegionCaptioner:
         asked = [(picture, _DESCRIBE + box_tokens(box, picture.shape[1], picture.shape[0])) for picture, box in pairs]
         return [_plain(one.pieces) for one in self._florence(asked, _REGION_TOKENS)]
 
-    def _detections(self, written: _Written, picture: UInt8Array) -> list[Detection]:
+    def _detections(self, written: Written, picture: UInt8Array) -> list[Detection]:
         height, width = picture.shape[:2]
         found = parse_located(written.text, width, height)
         return [Detection(one.box, one.phrase, written.confidence(one.span)) for one in found]
 
-    def _florence(self, asked: Sequence[tuple[UInt8Array, str]], max_tokens: int) -> list[_Written]:
+    def _florence(self, asked: Sequence[tuple[UInt8Array, str]], max_tokens: int) -> list[Written]:
         """What Florence-2 writes for pictures with a task each."""
         items = [self._inputs([picture], [prompt]) for picture, prompt in asked]
 
-        def run(batch: Sequence[dict[str, Any]]) -> list[_Written]:
+        def run(batch: Sequence[dict[str, Any]]) -> list[Written]:
             torch, _ = import_torch()
             inputs = {name: torch.cat([item[name] for item in batch]) for name in ("input_ids", "attention_mask", "pixel_values")}
             watch = _Watch()
@@ -125,14 +125,14 @@ class RegionCaptioner:
 
         return in_batches(items, self._batch_size, run, key=lambda item: tuple(item["input_ids"].shape))
 
-    def _written(self, tokens: Sequence[int], probabilities: Sequence[float]) -> _Written:
+    def _written(self, tokens: Sequence[int], probabilities: Sequence[float]) -> Written:
         tokenizer = self._loaded.processor.tokenizer
         special = set(tokenizer.all_special_tokens)
         pieces = [
             token if token in special or token.startswith("<loc_") else tokenizer.convert_tokens_to_string([token])
             for token in tokenizer.convert_ids_to_tokens(tokens)
         ]
-        return _Written(tuple(pieces), tuple(probabilities))
+        return Written(tuple(pieces), tuple(probabilities))
 
     def _chat(self, pairs: Sequence[tuple[UInt8Array, npt.NDArray[np.float64]]]) -> list[str]:
         """A chat model's answers to a question about crops."""

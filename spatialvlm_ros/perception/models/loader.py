@@ -26,6 +26,7 @@ from .errors import (
     RelativeDepthError,
     WrongModelError,
 )
+from .pictures_only import picture_processor
 from .weights import digest, is_hub_id, model_folder, model_type, read_json, weight_files
 
 _INSTALL = "pip install 'spatialvlm_ros[model]'"
@@ -124,6 +125,7 @@ def load_model(
     device: str = "auto",
     dtype: str = "auto",
     allow_download: bool = False,
+    quantization: Any = None,
 ) -> LoadedModel:
     """Load a model and its processor.
 
@@ -133,6 +135,7 @@ def load_model(
         device: "auto" (CUDA when there is one, else the CPU) or a torch device.
         dtype: one of DTYPES. "auto" is float32 on the CPU and the precision of the weights elsewhere.
         allow_download: fetch an id that is not here yet.
+        quantization: a configuration of transformers, e.g. BitsAndBytesConfig.
 
     Raises:
         ModelError: one of its subclasses, by cause.
@@ -146,7 +149,7 @@ def load_model(
     place = _device(torch, device)
     with _quiet(transformers):
         processor = None if found in OWN_PIXELS else _processor(transformers, kind, folder, name)
-        model = _model(torch, transformers, kind, folder, name, place, dtype)
+        model = _model(torch, transformers, kind, folder, name, place, dtype, quantization)
     info = ModelInfo(
         name,
         type(model).__name__,
@@ -221,7 +224,9 @@ def _device(torch: Any, wanted: str) -> Any:
 
 
 def _processor(transformers: Any, kind: ModelKind, folder: Path, name: str) -> Any:
-    load = partial(transformers.AutoProcessor.from_pretrained, folder, local_files_only=True, trust_remote_code=False)
+    usual = partial(transformers.AutoProcessor.from_pretrained, folder)
+    pictures = picture_processor(transformers, folder) if kind is ModelKind.CAPTIONER else None
+    load = partial(pictures or usual, local_files_only=True, trust_remote_code=False)
     cure = "its folder needs preprocessor_config.json or processor_config.json, and a tokenizer's files for models that read"
     # Without these files transformers makes an empty tokenizer, and every word is unknown.
     if kind.value.reads and not any(any(folder.glob(pattern)) for pattern in _TOKENIZER_FILES):
@@ -249,7 +254,9 @@ def _with_pillow(load: Callable[..., Any]) -> Any:
         return load()
 
 
-def _model(torch: Any, transformers: Any, kind: ModelKind, folder: Path, name: str, place: Any, dtype: str) -> Any:
+def _model(
+    torch: Any, transformers: Any, kind: ModelKind, folder: Path, name: str, place: Any, dtype: str, quantization: Any
+) -> Any:
     if dtype not in DTYPES:
         raise ModelDeviceError(f"precision '{dtype}' is unknown; use one of {', '.join(DTYPES)}")
     precision = ("float32" if place.type == "cpu" else "auto") if dtype == "auto" else dtype
@@ -261,8 +268,10 @@ def _model(torch: Any, transformers: Any, kind: ModelKind, folder: Path, name: s
             use_safetensors=True,
             dtype="auto" if precision == "auto" else getattr(torch, precision),
             output_loading_info=True,
+            **({} if quantization is None else {"quantization_config": quantization, "device_map": {"": place}}),
         )
-        model = model.eval().to(place)
+        # A quantised model is on its device already and refuses to be moved.
+        model = model.eval() if quantization is not None else model.eval().to(place)
     except torch.OutOfMemoryError as error:
         raise ModelMemoryError(f"{name} does not fit into the memory of {place}: {error}") from error
     # Malformed files fail in the reader of safetensors, in the config's checks or in torch, each with errors of its own.

@@ -127,10 +127,11 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 def digest(folder: Path) -> str:
     """SHA-256, hex, over names and contents of the weights and of all settings beside them."""
     settings = {path for pattern in _SETTINGS for path in folder.glob(pattern) if path.is_file()}
-    return _digest_of(sorted({*weight_files(folder), *settings}))
+    return digest_of_files(sorted({*weight_files(folder), *settings}))
 
 
-def _digest_of(paths: Iterable[Path]) -> str:
+def digest_of_files(paths: Iterable[Path]) -> str:
+    """SHA-256, hex, over names and contents of files, in the order given."""
     total = hashlib.sha256()
     for path in paths:
         one = hashlib.sha256()

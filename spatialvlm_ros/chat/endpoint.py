@@ -1,5 +1,6 @@
 """
-A language model behind the chat protocol of OpenAI, which vLLM, llama.cpp, Ollama, SGLang and `transformers serve` speak.
+A language model, perhaps one that sees, behind the chat protocol of OpenAI, which vLLM, llama.cpp, Ollama, SGLang and
+`transformers serve` speak.
 
 The server is somebody else's: it may be down, slow, wrong or misled. What never changes: a call ends within its time-out with
 the model's text or with a named error; a server that does not take a schema is asked once more without it; the key comes
@@ -47,11 +48,14 @@ _REFUSALS = frozenset((400, 422))
 
 
 class EndpointStatusError(EndpointError):
-    """The server answered with an HTTP status other than success; `status` has it."""
+    """The server answered with an HTTP status other than success.
 
-    def __init__(self, status: int, text: str) -> None:
+    `status` has it; `wait_s` is how long the server wants to be left alone, 0 where it does not say.
+    """
+
+    def __init__(self, status: int, text: str, wait_s: float = 0.0) -> None:
         super().__init__(text)
-        self.status = status
+        self.status, self.wait_s = status, wait_s
 
 
 @dataclass(frozen=True)
@@ -104,13 +108,19 @@ class Endpoint:
         self._takes_schema = True
 
     def chat(
-        self, messages: Sequence[Mapping[str, str]], *, schema: Mapping[str, Any] | None, timeout_s: float | None = None
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        schema: Mapping[str, Any] | None,
+        timeout_s: float | None = None,
+        seed: int | None = None,
     ) -> str:
-        """Return what the model says to `messages`, each with a `role` and a `content`.
+        """Return what the model says to `messages`, each with a `role` and a `content`: text, or parts (text, pictures).
 
         Args:
             schema: JSON schema that the answer should follow. A server may ignore it, so the answer has to be checked.
             timeout_s: where less than the configured time is left.
+            seed: of the server's draws, for servers that take one; not sent when None.
 
         Raises:
             EndpointError: by its subclass the server is unreachable, late, refuses, or answers outside the protocol; or
@@ -124,6 +134,7 @@ class Endpoint:
             "max_tokens": self.config.max_tokens,
             "temperature": self.config.temperature,
             "stream": False,
+            **({} if seed is None else {"seed": seed}),
         }
         if schema is not None and self._takes_schema:
             form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema)}}
@@ -155,7 +166,7 @@ class Endpoint:
         """The model's text in the server's answer."""
         where = self.config.chat_url
         if not 200 <= reply.status < 300:
-            raise EndpointStatusError(reply.status, self._status_text(reply))
+            raise EndpointStatusError(reply.status, self._status_text(reply), _wait_s(reply))
         try:
             answer = json.loads(reply.body)
         except (ValueError, RecursionError):
@@ -197,6 +208,12 @@ class Endpoint:
         words = " ".join(text.split())
         words = words.replace(key, "***") if key else words
         return repr(words if len(words) <= _MAX_QUOTED_CHARS else words[:_MAX_QUOTED_CHARS] + "...")
+
+
+def _wait_s(reply: Reply) -> float:
+    """The seconds of the header Retry-After; 0 without it, and for a date in it."""
+    text = reply.headers.get("retry-after", "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
 
 
 def _server_message(body: bytes) -> str:

@@ -1,0 +1,1 @@
+"""Models behind the chat protocol of OpenAI: one request within a time-out, its text or a named error."""

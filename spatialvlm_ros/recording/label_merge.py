@@ -1,0 +1,36 @@
+"""What the labels of all bags together give, as soon as all are there; whichever of several runs ends last writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from ..evaluation.benchmark_file import write_json
+from .label_dataset import LEROBOT
+from .label_folder import PROVENANCE, read_provenance
+from .label_outputs import SARM_FILE, merge_sarm
+from .lerobot_merge import MergeError, merge_lerobot
+
+SUMMARY = "labels.json"
+
+
+def merge(folders: Sequence[Path], out: Path, formats: Collection[str], task: str, reward_model: str) -> list[str]:
+    """Join side-cars and LeRobot data sets of several bags and write a summary; sentences on what could not be joined.
+
+    Nothing is written before all folders are complete.
+    """
+    if not all((folder / PROVENANCE).is_file() for folder in folders):
+        return []
+    if "sarm" in formats and len(folders) > 1:
+        merge_sarm([folder / SARM_FILE for folder in folders], out / SARM_FILE, reward_model)
+    notes = []
+    if LEROBOT in formats and len(folders) > 1:
+        roots = [folder / LEROBOT for folder in folders if (folder / LEROBOT / "meta").is_dir()]
+        try:
+            merge_lerobot(roots, out / LEROBOT)
+        except MergeError as error:
+            notes.append(f"the data sets of the bags were not joined into {out / LEROBOT}: {error}")
+    documents = [read_provenance(folder) for folder in folders]
+    keys = ("bag", "frames", "measured", "seconds", "lost")
+    write_json(out / SUMMARY, {"task": task, "bags": [{key: document[key] for key in keys} for document in documents]})
+    return notes

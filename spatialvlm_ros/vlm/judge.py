@@ -1,0 +1,275 @@
+"""What a model said of names, kept by the ids of things, so that it need not look at every image.
+
+A name is judged when nobody bears it, when its bearer is out of sight, when something came into sight that it was not judged on,
+and again after a while. In between the memory of things carries it. The model may work in step (each image that needs it waits)
+or at its own pace on a thread of its own, where what it says of one image holds for the ids of the next.
+
+A model that fails leaves names to the words (perception/names.py) and is tried again after a pause, by the images' stamps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..scene.frame import Region, RGBDFrame
+from .interface import Glance, Grounding, SpatialVlm, View, VlmError
+
+_Result = TypeVar("_Result")
+#: Below it nothing is there; from it on there are several.
+LIKELY = 0.5
+#: Names that are kept in mind: whoever asks may ask for ever new ones.
+MAX_NAMES = 500
+# As in perception/names.py: what is this close to the best is a rival.
+RIVAL = 0.65
+
+
+@dataclass(frozen=True)
+class NamingConfig:
+    """When a model looks.
+
+    Attributes:
+        own_pace: on a thread of its own; else each image that needs it waits for it.
+        min_period_s: least time between the stamps of two images that it looks at.
+        recheck_s: a name is judged again after this long.
+        retry_s, longest_retry_s: pause after a failure, doubled with each one that follows.
+    """
+
+    own_pace: bool = False
+    min_period_s: float = 0.0
+    recheck_s: float = 1.0
+    retry_s: float = 2.0
+    longest_retry_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("min_period_s", "recheck_s", "retry_s", "longest_retry_s"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1e6:
+                raise ValueError(f"naming's {name} is {value}; give seconds from 0 to 1e6")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a model said of a name on one image.
+
+    Attributes:
+        stamp_ns: of that image.
+        scores: by id, of all things that answer to the name, best first.
+        is_there: whether anything does.
+        several: whether more than one does and none stands out.
+        judged: ids of all things that were in sight.
+    """
+
+    stamp_ns: int
+    scores: Mapping[int, float]
+    is_there: bool
+    several: bool
+    judged: frozenset[int]
+
+    @property
+    def best(self) -> int | None:
+        """The one thing that is meant, if it is one."""
+        return next(iter(self.scores)) if self.is_there and self.scores and not self.several else None
+
+
+class Looks:
+    """The newest image that a model looked at, so that finding and answering encode it once. For one thread at a time."""
+
+    def __init__(self, vlm: SpatialVlm) -> None:
+        self.vlm = vlm
+        self._frame: RGBDFrame | None = None
+        self._glance: Glance | None = None
+
+    def at(self, view: View) -> Glance:
+        """Raises VlmError."""
+        if self._glance is None or view.frame is None or view.frame is not self._frame:
+            self._frame, self._glance = None, None
+            self._glance = self.vlm.look(view)
+            self._frame = view.frame
+        return self._glance
+
+    def clear(self) -> None:
+        """Let go of the image."""
+        self._frame, self._glance = None, None
+
+
+class NameJudge:
+    """One stream of images. Its methods are for one thread; with ``own_pace`` the model has another one."""
+
+    def __init__(self, vlm: SpatialVlm, config: NamingConfig) -> None:
+        self.vlm, self.config = vlm, config
+        self.looks = Looks(vlm)
+        self.problem = ""
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="vlm") if config.own_pace else None
+        self._failures, self._not_before_ns = 0, -(1 << 62)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was said, as after a jump of time."""
+        self._known: dict[str, Judgement] = {}
+        self._strange: dict[str, int] = {}
+        self._last_look_ns: int | None = None
+        self._not_before_ns = -(1 << 62)
+        # What is under way speaks of things that are forgotten.
+        self._job: Future[list[Grounding]] | None = None
+        self._job_about: tuple[int, tuple[int, ...]] = (0, ())
+
+    def close(self) -> None:
+        """End the thread, without waiting for a model that is busy."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def on_model_thread(self, work: Callable[[], _Result]) -> Future[_Result] | None:
+        """Run ``work`` where the model may be used, behind what is under way; None without a thread of its own."""
+        return None if self._pool is None else self._pool.submit(work)
+
+    # -- what is known ----------------------------------------------------------------------------------------------------
+
+    def of(self, name: str) -> Judgement | None:
+        """The newest judgement of a name; None where there is none, or the model does not know its words."""
+        return self._known.get(name)
+
+    def is_pending(self, name: str) -> bool:
+        """Whether the model has not spoken of a name yet and is able to."""
+        return not self.problem and name not in self._known and name not in self._strange
+
+    def is_due(self, name: str, stamp_ns: int, in_sight: Iterable[int], bearer: int | None, bearer_hidden: bool) -> bool:
+        """Whether a name has to be judged on this image.
+
+        Args:
+            in_sight: ids of the things on the image, as far as they are known.
+            bearer: the id that bears the name.
+            bearer_hidden: it is known to be behind something, where a look finds nothing of it.
+        """
+        if not self.may_look(stamp_ns):
+            return False
+        known = self._known.get(name)
+        said_ns = self._strange.get(name) if known is None else known.stamp_ns
+        if said_ns is None or stamp_ns < said_ns or stamp_ns - said_ns >= self.config.recheck_s * 1e9:
+            return True
+        if known is None:
+            return False
+        seen = set(in_sight)
+        if not seen <= known.judged:
+            return True
+        return not bearer_hidden and (bearer is None or bearer not in seen)
+
+    def may_look(self, stamp_ns: int) -> bool:
+        """Whether the model may be used on an image: not too soon after the last one, nor after a failure."""
+        if self._last_look_ns is not None and stamp_ns > self._last_look_ns:
+            period_ns = stamp_ns - self._last_look_ns
+            if period_ns < self.config.min_period_s * 1e9:
+                return False
+        return self.may_answer(stamp_ns)
+
+    def may_answer(self, stamp_ns: int) -> bool:
+        """Whether the model may be asked about an image: not soon after a failure."""
+        return stamp_ns >= self._not_before_ns
+
+    # -- looking ----------------------------------------------------------------------------------------------------------
+
+    def ground(self, view: View, names: Sequence[str], stamp_ns: int) -> list[Grounding]:
+        """What the model says of names on an image, now. None of them when it fails: the reason is kept in ``problem``."""
+        if not names:
+            return []
+        self._last_look_ns = stamp_ns
+        try:
+            found = _checked(self.looks.at(view).ground(names), view, names)
+        except Exception as error:  # a model of whatever kind must not cost the image its facts
+            self.failed(error, stamp_ns)
+            return []
+        self._worked()
+        return found
+
+    def keep(self, groundings: Iterable[Grounding], ids: Sequence[int], own: Mapping[int, int], stamp_ns: int) -> None:
+        """Note what was said by the ids of things.
+
+        Args:
+            ids: of the view's proposals, in order.
+            own: by ``id(region)``, of regions that the model found itself and that were measured.
+        """
+        judged = frozenset(ids) | frozenset(own.values())
+        for grounding in groundings:
+            if not grounding.understood:
+                self._known.pop(grounding.name, None)
+                self._strange[grounding.name] = stamp_ns
+                continue
+            self._strange.pop(grounding.name, None)
+            self._forget_oldest()
+            self._known[grounding.name] = _judgement(grounding, ids, own, judged, stamp_ns)
+
+    def _forget_oldest(self) -> None:
+        while len(self._known) >= MAX_NAMES:
+            self._known.pop(min(self._known, key=lambda name: self._known[name].stamp_ns))
+
+    def begin(self, view: View, names: Sequence[str], ids: Sequence[int], stamp_ns: int) -> None:
+        """Have the model look on its own thread, unless it is still busy; ``collect`` brings what it says."""
+        if self._pool is None or not names or self._job is not None:
+            return
+        self._last_look_ns = stamp_ns
+        self._job_about = (stamp_ns, tuple(ids))
+        self._job = self._pool.submit(lambda: _checked(self.looks.at(view).ground(names), view, names))
+
+    def collect(self, stamp_ns: int) -> None:
+        """Take in what the model said on its own thread since, if it has."""
+        if self._job is None or not self._job.done():
+            return
+        job, (said_ns, ids) = self._job, self._job_about
+        self._job = None
+        try:
+            groundings = job.result()
+        except Exception as error:  # as above
+            self.failed(error, stamp_ns)
+            return
+        self._worked()
+        self.keep(groundings, ids, {}, said_ns)
+
+    def failed(self, error: Exception, stamp_ns: int) -> None:
+        """Note why the model failed; it is let alone for a while."""
+        pause_s = min(self.config.retry_s * 2.0**self._failures, self.config.longest_retry_s)
+        self._failures = min(self._failures + 1, 30)
+        self._not_before_ns = stamp_ns + round(pause_s * 1e9)
+        self.problem = str(error) if isinstance(error, VlmError) else f"the model has a defect: {error!r}"
+        self._known.clear()
+
+    def _worked(self) -> None:
+        self.problem, self._failures = "", 0
+
+
+def regions_of(grounding: Grounding) -> list[tuple[Region, int]]:
+    """The regions with the proposal that each of them is, -1 for one of the model's own."""
+    indices = grounding.proposals or (-1,) * len(grounding.regions)
+    return list(zip(grounding.regions, indices, strict=True))
+
+
+def _checked(found: Sequence[Grounding], view: View, names: Sequence[str]) -> list[Grounding]:
+    """Raises VlmError for what is no answer to the names on this image."""
+    if [grounding.name for grounding in found] != list(names):
+        raise VlmError(f"the model was asked for {list(names)} and spoke of {[grounding.name for grounding in found]}")
+    for grounding in found:
+        for region, index in regions_of(grounding):
+            if region.mask.shape != view.color.shape[:2] or not -1 <= index < max(len(view.proposals), 1):
+                raise VlmError(f"the model's region for '{grounding.name}' is none of this image")
+    return list(found)
+
+
+def _judgement(
+    grounding: Grounding, ids: Sequence[int], own: Mapping[int, int], judged: frozenset[int], stamp_ns: int
+) -> Judgement:
+    scores: dict[int, float] = {}
+    for region, index in regions_of(grounding):
+        thing = _id_of(region, index, ids, own)
+        if thing is not None and thing not in scores:
+            scores[thing] = region.score
+    ordered = list(scores.values())
+    # Two that are alike are told apart by nobody, even where one alone is more likely than both. NaN is never likely.
+    several = len(ordered) > 1 and (grounding.several >= LIKELY or ordered[1] >= RIVAL * ordered[0])
+    return Judgement(stamp_ns, scores, grounding.present >= LIKELY and bool(scores), several, judged)
+
+
+def _id_of(region: Region, index: int, ids: Sequence[int], own: Mapping[int, int]) -> int | None:
+    if index < 0:
+        return own.get(id(region))
+    return ids[index] if index < len(ids) else None

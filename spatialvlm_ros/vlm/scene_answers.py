@@ -1,0 +1,87 @@
+"""A model's own answers to queries about a scene: one more source beside depth (see reasoning/model_facts.py)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..language.names import plain_name
+from ..language.questions import question_text
+from ..scene.facts import PROBABILITY, Query, Source, Status
+from ..scene.frame import Region
+from ..scene.relations import RELATIONS
+from ..scene.scene import Scene
+from .interface import ModelAnswer, Question, View, VlmError
+from .judge import Looks
+
+
+class SceneAnswers:
+    """Asks a model about the newest scene, each query once. For one thread at a time."""
+
+    def __init__(self, looks: Looks, tool_names: Sequence[str]) -> None:
+        self._looks, self._tool_names = looks, frozenset(tool_names)
+        self._scene: object = None
+        self._known: dict[Query, ModelAnswer | None] = {}
+
+    def clear(self) -> None:
+        """Let go of the scene."""
+        self._scene, self._known = None, {}
+
+    def of(self, scene: Scene, queries: Sequence[Query]) -> list[ModelAnswer | None]:
+        """What the model says to each, all at once; None where it says nothing or the query cannot be put in words.
+
+        Raises:
+            VlmError: the model fails. It is not asked about this scene again.
+        """
+        if scene.frame is None or not self._looks.vlm.answers:
+            return [None] * len(queries)
+        # Scenes that differ in bindings alone are of one image.
+        if scene.frame is not self._scene:
+            self._scene, self._known = scene.frame, {}
+        new = {query: text for query in dict.fromkeys(queries) if query not in self._known and (text := self._text(scene, query))}
+        self._known |= {query: None for query in queries if query not in self._known}
+        if new:
+            glance = self._looks.at(view_of(scene))
+            found = glance.answer([Question(text, query) for query, text in new.items()])
+            self._known |= {query: _usable(query, answer) for query, answer in zip(new, found, strict=True)}
+        return [self._known[query] for query in queries]
+
+    def _text(self, scene: Scene, query: Query) -> str:
+        """The question, "" for one about things that a picture does not show under their names."""
+        if query.relation not in RELATIONS or query.view or any("#" in name for name in query.names):
+            return ""
+        for name in query.names:
+            thing = scene.find(name).thing
+            if thing is not None and thing.source is Source.TF and plain_name(name) not in self._tool_names:
+                return ""
+        try:
+            return question_text(query)
+        except (KeyError, ValueError):
+            return ""
+
+
+def _usable(query: Query, answer: ModelAnswer) -> ModelAnswer | None:
+    """An answer with a value in the relation's unit and, for a number, a deviation."""
+    unit = RELATIONS[query.relation].unit
+    if answer.status is not Status.OK or answer.unit != unit or not math.isfinite(answer.value):
+        return None
+    if unit == PROBABILITY:
+        return answer if 0.0 <= answer.value <= 1.0 else None
+    return answer if math.isfinite(answer.std) and answer.std > 0 else None
+
+
+def view_of(scene: Scene) -> View:
+    """What a model is shown of a scene whose image was kept: its things are the proposals.
+
+    Raises:
+        VlmError: the image was not kept.
+    """
+    frame, labels = scene.frame, scene.labels
+    if frame is None or labels is None:
+        raise VlmError("the scene's image was not kept, so that no model can look at it")
+    ids = [thing.id for thing in scene.objects if thing.id > 0 and bool(np.any(labels == thing.id))]
+    regions = tuple(Region(labels == number, "", 1.0, "scene") for number in ids)
+    up = None if scene.canonical is None else scene.canonical.up
+    return View(frame.color, frame, regions, scene.support_plane, up, scene.robot)
