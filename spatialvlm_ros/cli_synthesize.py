@@ -49,6 +49,12 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         "--depth-noise", default="", metavar="NAME", help="render: noise that is added; rgbd, bag: what kind of sensor it was"
     )
     group.add_argument("--depth-unit-m", type=float, metavar="M", help="rgbd: metres of one count of depth, if not said there")
+    group.add_argument(
+        "--regions",
+        type=Path,
+        metavar="FILE",
+        help="what somebody drew: polygons or masks (synthesis/drawn_regions.py)",
+    )
     group.add_argument("--gravity-frame", default="", metavar="FRAME", help="bag: tf frame whose z points up")
 
 
@@ -170,6 +176,10 @@ def _stages(options: argparse.Namespace) -> list[Part]:
     from .synthesis.pipeline import Part
 
     stages = []
+    if options.regions is not None:
+        if options.source == "render":
+            raise ValueError("--from render knows what its images show: leave --regions out")
+        stages.append(Part("drawn", {"path": str(options.regions)}))
     if options.filter_model:
         stages.append(Part("filter", _model(options, options.filter_model)))
     finders = {name: getattr(options, name) for name in ("detector", "captioner", "segmenter") if getattr(options, name)}
@@ -225,6 +235,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"interrupted; go on with the same command and --resume (finished shards are in {options.out})", file=sys.stderr)
         raise
     code = _told(result, options)
+    if result.complete and result.pairs:
+        print(_with_shortcuts(options.out))
     if result.complete and options.audit and result.pairs:
         from .synthesis.audit import write_audit
 
@@ -246,6 +258,17 @@ def _synthesized(config: PipelineConfig, parts: Registry, options: argparse.Name
 
         running.runner = partial(run_on_ray, address=options.ray, gpus_per_worker=options.gpus_per_worker)
     return synthesize(config, parts, running)
+
+
+def _with_shortcuts(out: Path) -> str:
+    """Say on the card of a finished data set what its words alone give away; returns the sentence."""
+    from .evaluation.synthesis_text_only import text_only_of_dataset, text_only_sentence
+    from .synthesis.card import add_shortcuts
+
+    figures = text_only_of_dataset(out)
+    sentence = text_only_sentence(figures)
+    add_shortcuts(out, figures, sentence)
+    return sentence
 
 
 def _told(result: RunReport, options: argparse.Namespace) -> int:

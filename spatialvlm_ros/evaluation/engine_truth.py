@@ -270,17 +270,31 @@ TRUTHS.update(
 
 
 def _point(direction: Callable[[TrueScene], FloatArray]) -> Callable[[TrueScene, Solid, float], float]:
-    """Distance to the nearest seen surface of the point an amount off the face where a ray from the middle leaves the box."""
+    """Distance to the nearest seen surface of the point an amount off the place where a ray from the middle leaves the thing: its
+    top or bottom, or its outline on the ground.
+    """
 
     def truth(scene: TrueScene, thing: Solid, amount: float) -> float:
         towards = direction(scene)
-        centre, axes, size = thing.box
-        in_box = np.abs(np.append(axes @ towards[:2], towards[2]))
-        reach = min(half / share for half, share in zip(size / 2, in_box, strict=True) if share > 1e-9)
-        point = centre + (reach + amount) * towards
+        reach = thing.box[2][2] / 2 if abs(towards[2]) > 0.5 else _way_out(thing, towards[:2])
+        point = thing.middle + (reach + amount) * towards
         return float(np.sqrt(np.square(scene.seen - point).sum(axis=1).min()))
 
     return truth
+
+
+def _way_out(thing: Solid, towards: FloatArray) -> float:
+    """How far from its middle a thing's outline reaches along a level unit vector (2,): where a ray meets the farthest side."""
+    corners = thing.outline - thing.middle[:2]
+    reaches = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        system = np.column_stack([towards, start - end])
+        if abs(np.linalg.det(system)) < 1e-15:
+            continue
+        far, share = np.linalg.solve(system, start)
+        if -1e-9 <= share <= 1 + 1e-9:
+            reaches.append(float(far))
+    return max(reaches)
 
 
 _UP = np.array([0.0, 0.0, 1.0])

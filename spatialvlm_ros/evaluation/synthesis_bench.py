@@ -70,7 +70,7 @@ class SynthesisExtent:
     """
 
     valid_scenes: int = 100
-    text_scenes: int = 140
+    text_scenes: int = 240
     name_scenes: int = 36
     speed: SpeedExtent = field(default_factory=SpeedExtent)
 

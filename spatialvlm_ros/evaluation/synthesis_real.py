@@ -19,7 +19,7 @@ from ..geometry.rigid import FloatArray, RigidTransform
 from ..scene.frame import BoolArray
 from ..simulation.exact_things import convex_outline
 from ..synthesis.ask import AskOptions, make_example
-from ..synthesis.record import Dropped, Example, MaskRle, Picture, Source
+from ..synthesis.record import Dropped, Example, MaskRle, Picture, Source, Stage, apply_stages
 from .engine_real import LABEL_TRIM, MIN_LABEL_PIXELS, STANDS_M, table_plane
 from .engine_scenes import MIN_IOU
 from .engine_solids import Solid
@@ -32,11 +32,15 @@ class RealPictures:
     """A source of recorded pictures, with label images (H, W) by key for those that have one.
 
     Labels: 0 no depth, 1-9 table, 20-29 first object, 30-39 second ...
+
+    Attributes:
+        stages: what pictures go through before they are asked about.
     """
 
     name: str
     source: Source
     labels: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    stages: Sequence[Stage] = ()
 
 
 def run_real(sources: Sequence[RealPictures], seed: int) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def _figures(real: RealPictures, seed: int) -> dict[str, Any]:
         try:
             if isinstance(item, Dropped):
                 raise item
-            example = make_example(item, AskOptions(), seed)
+            example = make_example(apply_stages(item, real.stages, seed), AskOptions(), seed)
         except Dropped as dropped:
             drops[dropped.cause] += 1
             continue

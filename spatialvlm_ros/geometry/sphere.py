@@ -28,3 +28,36 @@ def fit_sphere(points: npt.ArrayLike) -> tuple[FloatArray, float, float] | None:
     radius = float(np.sqrt(squared))
     residuals = np.linalg.norm(local - solution[:3], axis=1) - radius
     return mean + solution[:3], radius, float(np.sqrt(np.mean(residuals**2)))
+
+
+def fit_resting_sphere(points: npt.ArrayLike, plane: FloatArray) -> tuple[FloatArray, float, float] | None:
+    """Least-squares sphere that touches a plane from above; centre, radius and rms as ``fit_sphere``.
+
+    A cap of a sphere tells its radius badly where noise is shared by neighbouring points; that it lies on something known leaves
+    three unknowns of four. Linear in the radius and in a step of the centre along the plane; three steps are enough.
+
+    Args:
+        plane: (4,) unit normal and offset, n . p + offset is the height of p.
+    """
+    p = np.asarray(points, dtype=np.float64)
+    if len(p) < 10:
+        return None
+    normal = plane[:3]
+    first = np.cross(normal, np.eye(3)[int(np.argmin(np.abs(normal)))])
+    first /= np.linalg.norm(first)
+    basis = np.stack([first, np.cross(normal, first)])
+    height, level = p @ normal + plane[3], p @ basis.T
+    place, radius = level.mean(axis=0), 0.0
+    for _ in range(3):
+        local = level - place
+        system = np.column_stack([local, height])
+        # Of the normal equations: three unknowns of many points.
+        solution, _, rank, _ = np.linalg.lstsq(2 * system.T @ system, system.T @ (system**2).sum(axis=1), rcond=None)
+        if rank < 3:
+            return None
+        place, radius = place + solution[:2], float(solution[2])
+    if radius <= 0:
+        return None
+    centre: FloatArray = place @ basis + (radius - float(plane[3])) * normal
+    residuals = np.linalg.norm(p - centre, axis=1) - radius
+    return centre, radius, float(np.sqrt(np.mean(residuals**2)))

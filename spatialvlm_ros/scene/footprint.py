@@ -54,6 +54,20 @@ def outline_gap(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, f
     return best
 
 
+def way_out(outline: FloatArray, direction: FloatArray) -> float:
+    """How far a convex outline (K, 2) around the origin reaches along a unit vector (2,), metres; NaN without a breadth."""
+    sides = np.roll(outline, -1, axis=0) - outline
+    normals = np.column_stack([sides[:, 1], -sides[:, 0]])
+    # Outlines are listed either way round.
+    reaches = np.einsum("ij,ij->i", normals, outline)
+    normals *= np.where(reaches < 0, -1.0, 1.0)[:, None]
+    towards = normals @ direction
+    ahead = towards > 1e-12
+    if len(outline) < 3 or not ahead.any():
+        return float("nan")
+    return float(np.min(np.abs(reaches[ahead]) / towards[ahead]))
+
+
 def _overlap(a: FloatArray, b: FloatArray) -> bool:
     """Whether two convex outlines share a point: no side of either separates them, nor the line through their middles.
 

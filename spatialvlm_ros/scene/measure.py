@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.rigid import FloatArray
-from ..geometry.sphere import fit_sphere
+from .ball import find_ball
 from .facts import Source, Status
+from .foot import down_in_image, is_at_robot, looked_down_on_rad, surface_below
 from .frame import BoolArray, FrameError, Region, RGBDFrame
 from .hidden import PRIOR_SHARE, missing_depth, top_is_hidden, top_is_narrow
 from .noise import DepthNoise
@@ -22,9 +23,21 @@ from .scene import Canonical, SceneObject
 
 # Share of a thing's lower rim that something in front covers, from which on its foot is not seen.
 _FOOT_COVERED = 0.25
+# Share of the lower rim right below which one surface is seen, from which on a thing may stand on it, and from which on it does.
+_MAY_STAND, _STANDS = 0.3, 0.75
+# From this steep on the sides of a thing show too little of themselves to tell where they end.
+_FROM_ABOVE_RAD = math.radians(60.0)
+# A thing that is seen from the side hides no more of itself below its lowest visible points than this share of its top's height.
+_HIDES_SHARE = 0.45
+# How many standard deviations it is from its lowest visible points down to where its foot may be, and back up.
+_TO_TABLE, _FROM_TABLE = 1.4, 1.4
 # Share of the points below what counts as the bottom of a thing when it is asked whether it stands on the ground: noise alone
 # brings the lowest few of a thing on a plate that far down.
 _BOTTOM_SHARE = 0.01
+# What is not known of the far side of a thing that is covered from the left or the right, as a share of its size.
+_DEEP_SHARE = 0.5
+# The third axis of a box; up, where that is known.
+_UP = 2
 # How much less a thing's height suffers from its not being a box than its width does.
 _UPRIGHT_MISFIT = 0.25
 
@@ -146,14 +159,15 @@ def measure_region(
     covered = hidden_sides(frame, region, robot, noise)
     plane = support_plane if canonical is not None and np.isfinite(support_plane).all() else None
     box = _visible_box(_axes(thinned, canonical), outline, plane, noise, config, frame.camera.fx)
-    ball = _ball(thinned, box.high - box.low, None if canonical is None else canonical.up)
+    ball = find_ball(thinned, box.high - box.low, None if canonical is None else canonical.up, plane, noise)
     if ball is not None:
         middle = box.axes.T @ ball[0]
         box = replace(box, low=middle - ball[1], high=middle + ball[1])
-    else:
-        if plane is not None and canonical is not None:
-            box = _completed(frame, region, outline, box, canonical, plane)
-            box = _down_to_the_ground(box, plane, covered, config)
+    elif plane is not None and canonical is not None:
+        box = _completed(frame, region, outline, box, canonical, plane)
+    if plane is not None and canonical is not None and not (ball is not None and covered[3] >= _FOOT_COVERED):
+        box = _with_unseen_foot(frame, region, box, canonical, plane, covered, robot, noise, config)
+    if ball is None:
         box = _with_misfit(box, thinned, noise, config, upright=canonical is not None)
     box = _with_hidden_faces(box, points.mean(axis=0, dtype=np.float64), covered, ball is not None, config)
     step = max(1, len(points) // config.max_kept_points)
@@ -223,14 +237,49 @@ def _with_misfit(box: _Box, points: PointArray, noise: DepthNoise, config: Measu
     return replace(box, faces_std=np.hypot(box.faces_std, config.misfit_share * misfit * weights))
 
 
-def _down_to_the_ground(box: _Box, plane: FloatArray, covered: FloatArray, config: MeasureConfig) -> _Box:
-    """The box down to the ground where something hides its foot: most things stand on it, but not all."""
+def _with_unseen_foot(
+    frame: RGBDFrame,
+    region: Region,
+    box: _Box,
+    canonical: Canonical,
+    plane: FloatArray,
+    covered: FloatArray,
+    robot: BoolArray | None,
+    noise: DepthNoise,
+    config: MeasureConfig,
+) -> _Box:
+    """The box of a thing whose foot does not show: down to the ground, or to the thing right below, where it stands there for
+    all that is known, else with a foot that may be there.
+
+    What hides a foot may hide what the thing stands on, and a hand may hold it.
+    """
     gap = float(plane[:3] @ (box.axes @ np.append((box.low + box.high)[:2] / 2, box.low[2]))) + float(plane[3])
-    if covered[3] < _FOOT_COVERED or gap < config.ground_snap_m:
+    if gap < config.ground_snap_m:
         return box
+    if covered[3] >= _FOOT_COVERED:
+        return _on_the_ground(box, gap)
+    centre = box.centre
+    height, share = surface_below(frame, region, down_in_image(centre, canonical), plane, noise, float(centre[2]))
+    if share < _MAY_STAND or is_at_robot(region, robot):
+        return box
+    gap -= height
+    if gap < config.ground_snap_m:
+        return box
+    from_above = looked_down_on_rad(centre, canonical.up) > _FROM_ABOVE_RAD
+    if from_above and share >= _STANDS:
+        return _on_the_ground(box, gap)
+    if not from_above and gap > _HIDES_SHARE * (gap + float(box.extents[2])):
+        return box
+    faces = box.faces_std.copy()
+    faces[2, 0] = math.hypot(faces[2, 0], gap / _TO_TABLE)
+    return replace(box, faces_std=faces)
+
+
+def _on_the_ground(box: _Box, gap_m: float) -> _Box:
+    """The box grown down by ``gap_m``, which it may not reach."""
     low, faces = box.low.copy(), box.faces_std.copy()
-    low[2] -= gap
-    faces[2, 0] = gap / 2
+    low[2] -= gap_m
+    faces[2, 0] = gap_m / _FROM_TABLE
     return replace(box, low=low, faces_std=faces)
 
 
@@ -242,40 +291,22 @@ def _with_hidden_faces(box: _Box, mean: FloatArray, covered: FloatArray, is_ball
         covered: (4,) share of each of ``SIDES`` behind which more of it may lie.
     """
     ray = mean / np.linalg.norm(mean)
-    faces = box.faces_std.copy()
-    for axis in range(3):
+    faces, most = box.faces_std.copy(), float(covered[:2].max())
+    extents = [float(extent) for extent in box.extents]
+    for axis, extent in enumerate(extents):
+        # A sliver of a thing tells less of how wide it is than the rest of it does. How tall it is shows all the same.
+        size = extent if axis == _UP else max(extent, sum(extents) / 3)
+        deep = 0.0 if axis == _UP else _DEEP_SHARE * most * size
         for end, sign in ((0, -1.0), (1, 1.0)):
             normal = sign * box.axes[:, axis]
-            extent = float(box.extents[axis])
             turned = max(float(normal @ ray), 0.0)
-            unseen = 0.0 if is_ball else config.hidden_share * extent * turned
+            unseen = 0.0 if is_ball else (config.hidden_share * extent + deep) * turned
             # Where the face lies on the image, seen from the thing's middle.
             on_image = normal[:2] - ray[:2] / ray[2] * normal[2]
             behind = np.maximum(SIDES @ on_image, 0.0) ** 2
-            more = config.covered_share * extent * float(np.sqrt(np.minimum(behind, 1.0) @ covered**2))
+            more = config.covered_share * size * float(np.sqrt(np.minimum(behind, 1.0) @ covered**2))
             faces[axis, end] = float(np.linalg.norm([faces[axis, end], unseen, more]))
     return replace(box, faces_std=faces)
-
-
-def _ball(points: PointArray, visible_extents: FloatArray, up: FloatArray | None) -> tuple[FloatArray, float] | None:
-    """Centre (3,) and radius of a ball, or None when the points lie on none.
-
-    A block's points stay 12 % of the radius off the best sphere, a can's 14 %, a ball's below 6 % at a metre. A flat plate fits a
-    larger sphere well, but a ball shows at least half as much in its shortest direction as in its longest. A bowl lies on a
-    sphere, too, but neither with the point that is nearest to the camera nor with the highest one.
-    """
-    fit = fit_sphere(points)
-    if fit is None:
-        return None
-    centre, radius, rms = fit
-    shortest, middle, longest = (float(extent) for extent in np.sort(visible_extents))
-    if rms > 0.08 * radius or shortest < 0.4 * longest or not 0.85 < 2 * radius / middle < 1.5:
-        return None
-    poles = [-centre / np.linalg.norm(centre), *([] if up is None else [up])]
-    for pole in poles:
-        if float(np.min(np.linalg.norm(points - (centre + radius * pole), axis=1))) > 0.4 * radius:
-            return None
-    return centre, radius
 
 
 def _visible_share(region: Region) -> float:

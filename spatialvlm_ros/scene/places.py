@@ -12,12 +12,15 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray
 from .facts import COUNT, RADIAN, Status
+from .footprint import footprint, way_out
 from .relation import Kind, Measurement, along, apart, length, pair_covariance, register, up_axis, viewer_axes
 from .scene import Scene, SceneObject
 
 # Neighbouring pixels whose depths differ by less belong to one surface.
 _ONE_SURFACE_M = 0.02
 _HOUR_RAD = math.pi / 6
+# Cosine with up below which a direction is along the ground.
+_LEVEL = 1e-6
 
 
 @register(
@@ -44,11 +47,20 @@ def _direction(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
 # -- points in free space ---------------------------------------------------------------------------------------------
 
 
-def _face(thing: SceneObject, direction: FloatArray) -> tuple[FloatArray, float]:
-    """The point (3,) where a ray from a thing's centre leaves its box, and its standard deviation along the ray."""
-    in_box = np.abs(thing.axes.T @ direction)
-    with np.errstate(divide="ignore"):
-        reach = float(np.min(np.where(in_box > 1e-9, thing.extents / 2 / np.maximum(in_box, 1e-9), np.inf)))
+def _face(scene: Scene, thing: SceneObject, direction: FloatArray) -> tuple[FloatArray, float]:
+    """The point (3,) where a ray from a thing's centre leaves it, and its standard deviation along the ray.
+
+    Along the ground it leaves the outline of the thing, so that a plate is as wide to all sides; else its box.
+    """
+    reach = float("nan")
+    canonical = scene.canonical
+    if canonical is not None and abs(float(direction @ canonical.up)) < _LEVEL and len(thing.points):
+        basis = canonical.scene_from_canonical.rotation[:, :2]
+        reach = way_out(footprint(thing, basis) - thing.centre @ basis, direction @ basis)
+    if math.isnan(reach):
+        in_box = np.abs(thing.axes.T @ direction)
+        with np.errstate(divide="ignore"):
+            reach = float(np.min(np.where(in_box > 1e-9, thing.extents / 2 / np.maximum(in_box, 1e-9), np.inf)))
     edge = float(np.mean(thing.extents_std)) / 2
     return thing.centre + reach * direction, math.hypot(along(direction, thing.covariance), edge)
 
@@ -94,7 +106,7 @@ def _unseen(scene: Scene, point: FloatArray) -> str:
 
 def _point(scene: Scene, thing: SceneObject, direction: FloatArray, amount: float) -> Measurement:
     """The point ``amount`` metres off a thing's face; its value is the distance to the nearest surface of anything."""
-    face, std = _face(thing, direction)
+    face, std = _face(scene, thing, direction)
     point = face + amount * direction
     value, nearest = _nearest_surface(scene, point)
     std = math.hypot(std, thing.point_std_m)

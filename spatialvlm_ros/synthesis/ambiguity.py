@@ -19,6 +19,7 @@ from ..language.names import plain_name, singular
 from ..language.number_words import word_set
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
+from .unseen import Unseen, needs_unseen
 
 Similarity = Callable[[Sequence[str]], npt.NDArray[np.floating]]
 """Captions to an (N, N) matrix of how alike they are, 1 for the same."""
@@ -183,6 +184,7 @@ def resolve(
     others: Sequence[str] = (),
     similarity: Similarity | None = None,
     options: AmbiguityOptions | None = None,
+    unseen: Unseen | None = None,
 ) -> Names:
     """Names for the objects of a scene.
 
@@ -192,6 +194,7 @@ def resolve(
         generator: chooses among the words that separate two things.
         others: captions of what is in sight beside them.
         similarity: how alike captions are, by a model; None goes by words alone.
+        unseen: what of the things is out of sight; a word that rests on it separates nothing.
     """
     options = options or AmbiguityOptions()
     names: list[str | None] = [None] * len(captions)
@@ -206,7 +209,9 @@ def resolve(
         if not rivals:
             names[index] = name
             continue
-        ways = [] if len(rivals) > 1 or rivals[0] >= len(captions) else _separating(scene, index, rivals[0], columns, options)
+        ways: list[tuple[str, bool]] = []
+        if len(rivals) == 1 and rivals[0] < len(captions):
+            ways = _separating(scene, index, rivals[0], columns, options, unseen or Unseen())
         # Not "taller tall can".
         ways = [way for way in ways if way[0] not in dimensions_of(name)]
         if not ways:
@@ -236,14 +241,14 @@ def _one_each(names: list[str | None], drops: Counter[str]) -> Names:
 
 
 def _separating(
-    scene: Scene, index: int, rival: int, columns: Sequence[float], options: AmbiguityOptions
+    scene: Scene, index: int, rival: int, columns: Sequence[float], options: AmbiguityOptions, unseen: Unseen
 ) -> list[tuple[str, bool]]:
     """(dimension, whether the thing is on its first side) for all that tells a thing from its rival beyond doubt."""
     a, b = scene.objects[index], scene.objects[rival]
     found = []
     for dimension in CLAUSES:
         relation = RELATIONS[dimension]
-        if relation.needs_canonical and scene.canonical is None:
+        if (relation.needs_canonical and scene.canonical is None) or needs_unseen(dimension, (index, rival), unseen):
             continue
         margin = relation.measure(scene, a, b).margin
         if margin is None or not abs(margin.value) > options.sigmas * margin.std:

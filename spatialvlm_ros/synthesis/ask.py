@@ -124,8 +124,9 @@ def name_things(lifted: Lifted, picture: Picture, options: AskOptions, seed: int
     columns = [float(np.flatnonzero(region.mask.any(axis=0)).mean()) / width for region in lifted.regions]
     generator = generator_of(seed, picture.key, "names")
     return resolve(
-        lifted.scene, captions, columns, generator, others=lifted.others, similarity=similarity, options=options.ambiguity
-    )
+        lifted.scene, captions, columns, generator, others=lifted.others, similarity=similarity, options=options.ambiguity,
+        unseen=lifted.unseen,
+    )  # fmt: skip
 
 
 def encoded(color: npt.NDArray[np.uint8], image_format: str, jpeg_quality: int = 92) -> bytes:

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from .output import MADE_BY, OutFolder, write_json, write_text
@@ -53,6 +54,22 @@ def write_card(
     write_text(out.path / "README.md", card_text(facts))
 
 
+def add_shortcuts(folder: Path, figures: Mapping[str, Any], sentence: str) -> None:
+    """Add to both files what can be guessed without measuring.
+
+    Args:
+        folder: of a finished data set.
+        figures: for programs; ``sentence`` is the same for people.
+
+    Raises:
+        FileNotFoundError: there is no finished data set.
+    """
+    facts = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    facts = {**facts, "shortcuts": {"in_words": sentence, **figures}}
+    write_json(folder / "provenance.json", facts)
+    write_text(folder / "README.md", card_text(facts))
+
+
 def summary(
     config: PipelineConfig, notes: CardNotes, candidates: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
@@ -95,6 +112,7 @@ def card_text(facts: Mapping[str, Any]) -> str:
         "## Where it comes from\n\n" + _source(facts),
         "## What was asked\n\n" + _pair_table(facts),
         "## What was left out\n\n" + _drops(facts),
+        *(["## What can be guessed\n\n" + _shortcuts(facts["shortcuts"])] if "shortcuts" in facts else []),
         "## Limits\n\n" + _LIMITS,
         "## How it was made\n\n```json\n"
         + json.dumps({key: facts[key] for key in ("config", "stages", "versions")}, indent=1, ensure_ascii=False, sort_keys=True)
@@ -184,6 +202,13 @@ def _drops(facts: Mapping[str, Any]) -> str:
         lines += [f"| {cause} | {count} |" for cause, count in facts["dropped_within_images"].items()]
         lines.append("")
     return "\n".join(lines)
+
+
+def _shortcuts(shortcuts: Mapping[str, Any]) -> str:
+    return (
+        f"A model that sees no image was fitted on one half of the images and judged on the other one: {shortcuts['in_words']}. "
+        "`provenance.json` has the figures of each relation.\n"
+    )
 
 
 def _pair_counts(candidates: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -13,10 +13,12 @@ from ..scene.noise import PRESETS, DepthNoise
 from ..simulation.random_types import SceneSampling
 from .ambiguity import AmbiguityOptions, Similarity
 from .ask import NAME, VERSION, AskOptions, make_example
+from .drawn_regions import NAME as DRAWN
+from .drawn_regions import DrawnRegions, missing_regions
 from .facts import MORE_TYPES, PAPER_TYPES, FactLimits
 from .lift import LiftConfig
 from .model_factories import MODEL_CHECKS, MODEL_STAGES, caption_similarity
-from .pipeline import Registry, SourceFactory
+from .pipeline import Registry, SourceFactory, StageFactory
 from .record import Dropped, Example, Picture, Source
 from .sources import ImageFolderSource, RenderSource
 
@@ -148,4 +150,5 @@ SOURCES: Mapping[str, SourceFactory] = {"images": image_source, "render": render
 
 def registry(more_sources: Mapping[str, SourceFactory] | None = None) -> Registry:
     """Everything that there is on this floor, and the sources of those above."""
-    return Registry({**SOURCES, **(more_sources or {})}, MODEL_STAGES, ask_step, MODEL_CHECKS)
+    stages: dict[str, StageFactory] = {**MODEL_STAGES, DRAWN: DrawnRegions}
+    return Registry({**SOURCES, **(more_sources or {})}, stages, ask_step, {**MODEL_CHECKS, DRAWN: missing_regions})

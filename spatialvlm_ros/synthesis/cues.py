@@ -16,7 +16,7 @@ from .ambiguity import OF_SIZE, head
 from .facts import dimension_of
 
 Box = tuple[int, int, int, int]
-_OF_KIND = (*OF_SIZE, "above_or_below")
+_OF_KIND = (*OF_SIZE, "above_or_below", "behind_or_front")
 # Less than this share of the larger one apart, a glance does not tell.
 _SAME_SHARE = 0.02
 
@@ -42,9 +42,10 @@ def cue_of(relation: str, boxes: Sequence[Box], areas: Sequence[int]) -> str:
 
 
 def prior_of(relation: str, captions: Sequence[str]) -> str:
-    """The kinds of things whose sizes are compared, or whose heights, in order; "" where kinds tell nothing.
+    """The kinds of things whose sizes are compared, or whose heights or depths, in order; "" where kinds tell nothing.
 
-    Heights, because the middle of a tall thing is higher than that of a low one beside it.
+    Heights, because the middle of a tall thing is higher than that of a low one beside it. Depths, because a small thing behind a
+    large one is not seen: what is seen of both is mostly the small one in front.
     """
     side = dimension_of(relation) if RELATIONS[relation].kind is not Kind.ESTIMATE else None
     return ">".join(map(_kind, captions)) if side is not None and side[0] in _OF_KIND else ""

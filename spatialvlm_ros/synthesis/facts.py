@@ -89,8 +89,8 @@ class FactLimits:
     Attributes:
         max_relative_std, max_std_m: a length that errs by more than both is not told: it would be rounded to what is not so.
         max_std_rad: the same of a direction.
-        min_sigmas: a comparison that is decided (by two standard deviations) is told from so many on: of those that are told at
-            two, one in forty near the limit is wrong.
+        min_sigmas: a comparison that is decided (by two standard deviations) is told from so many on, and a signed difference is
+            so far from 0: of those that are told at two, one in forty near the limit is wrong.
         unsure: tell what is too close to call.
     """
 
@@ -193,7 +193,7 @@ class SceneFacts:
         if not told.std <= max(limits.max_std_m, limits.max_relative_std * size):
             return "fact_too_uncertain"
         if relation in _SIGNED:
-            if size < max(2 * told.std, NOTHING_M):
+            if size < max(limits.min_sigmas * told.std, NOTHING_M):
                 return "fact_side_unsure"
             return Told(told.value, told.std, told.value > 0, told.status)
         if told.value < -max(2 * told.std, NOTHING_M):

@@ -12,25 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
+from ..scene.foot import down_in_image, table_below
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import DepthNoise
 from ..scene.region_points import SIDES, hidden_sides
 from ..scene.scene import Canonical, SceneObject
 
-Pixels = npt.NDArray[np.intp]
 # Share of a side's rim that something nearer (or the image's edge) covers, from which on that side is not seen.
 _COVERED = 0.25
 # ... and from which on how deep the thing is cannot be told.
 _MOSTLY_COVERED = 0.5
 # Less of its convex hull shows a thing that is bent or cut: what is not seen of it is no mirror image of what is.
 _CONVEX = 0.75
-# Below a mask the table is looked for so many pixels on. It has to meet this share of the rim, and to lie this near its plane.
-_BELOW_PX = (2, 4, 6)
+# Of a box in the air, the share of the lower rim that ends on the table, from which on its foot is wrong.
 _ON_PLANE = 0.3
-_FLAT_M = 0.01
 
 
 @dataclass(frozen=True)
@@ -88,13 +85,16 @@ def parts_unseen(
     foot, side, depth = set[int](), set[int](), set[int]()
     for index, (region, thing) in enumerate(zip(regions, things, strict=True)):
         covered = hidden_sides(frame, region, None, noise)
-        down = _down_in_image(thing.centre, canonical)
+        down = down_in_image(thing.centre, canonical)
         # A side of the image counts as below when it is within 45 degrees of down, and as beside when it is beyond.
         below = covered[SIDES @ down > 0.7].max(initial=0.0)
         beside = covered[np.abs(SIDES @ down) < 0.72].max(initial=0.0)
         clearance = _clearance(thing, plane)
         floats = clearance > ground_snap_m / 2
-        if below > _COVERED or (floats and (beside > _COVERED or _foot_on_table(frame, region, down, plane, clearance))):
+        if below > _COVERED or (
+            floats
+            and (beside > _COVERED or table_below(frame, region, down, plane, noise, rim_below_m=clearance / 2) > _ON_PLANE)
+        ):
             foot.add(index)
         is_bent = thing.visible_share < _CONVEX
         if beside > _COVERED or is_bent:
@@ -104,49 +104,6 @@ def parts_unseen(
     return Unseen(frozenset(foot), frozenset(side), frozenset(depth))
 
 
-def _down_in_image(centre: FloatArray, canonical: Canonical | None) -> FloatArray:
-    """(2,) unit vector (u, v) of -up at a thing."""
-    if canonical is None:
-        return np.array([0.0, 1.0])
-    ray = centre / centre[2]
-    down = -(canonical.up[:2] - ray[:2] * canonical.up[2])
-    length = float(np.linalg.norm(down))
-    return down / length if length > 1e-6 else np.array([0.0, 1.0])
-
-
 def _clearance(thing: SceneObject, plane: FloatArray) -> float:
     """How far above the plane a box begins, metres; NaN without a plane."""
     return float(np.min(thing.corners() @ plane[:3] + plane[3]))
-
-
-def _foot_on_table(frame: RGBDFrame, region: Region, down: FloatArray, plane: FloatArray, clearance_m: float) -> bool:
-    """Whether a mask ends on the plane although its box ends above: its rim may reach lower, and beyond is the plane."""
-    v, u = _lower_rim(region, down)
-    if not len(v):
-        return False
-    with np.errstate(invalid="ignore"):
-        # Without depth a rim is no proof that the thing ends where its box does.
-        lower = ~(_heights(frame, v, u, plane) >= clearance_m / 2)
-        table = np.zeros(len(v), np.bool_)
-        for pixels in _BELOW_PX:
-            there_v, there_u = (np.round(at + pixels * step).astype(np.intp) for at, step in ((v, down[1]), (u, down[0])))
-            inside = (there_v >= 0) & (there_v < region.mask.shape[0]) & (there_u >= 0) & (there_u < region.mask.shape[1])
-            beyond = np.full(len(v), np.nan)
-            beyond[inside] = _heights(frame, there_v[inside], there_u[inside], plane)
-            table |= np.abs(beyond) < _FLAT_M
-    return bool((lower & table).mean() > _ON_PLANE)
-
-
-def _heights(frame: RGBDFrame, v: Pixels, u: Pixels, plane: FloatArray) -> FloatArray:
-    """(N,) heights of pixels above the plane, metres; NaN without depth."""
-    slope = frame.camera.rays[v, u] @ plane[:2] + plane[2]
-    return np.asarray(slope * frame.depth_m[v, u] + plane[3], dtype=np.float64)
-
-
-def _lower_rim(region: Region, down: FloatArray) -> tuple[Pixels, Pixels]:
-    """(v, u) of the mask's pixels beyond which, straight down, it ends for good: one for each line across."""
-    v, u = np.nonzero(region.mask)
-    across = np.round(u * -down[1] + v * down[0]).astype(np.intp)
-    order = np.lexsort((u * down[0] + v * down[1], across))
-    last = np.flatnonzero(np.diff(across[order], append=across.max(initial=0) + 1))
-    return v[order[last]], u[order[last]]

@@ -16,6 +16,7 @@ from spatialvlm_ros.evaluation.synthesis_text_only import (
     logistic,
     text_only,
     text_only_of_dataset,
+    text_only_sentence,
 )
 from spatialvlm_ros.synthesis.ask import AskOptions, make_example
 from spatialvlm_ros.synthesis.audit_rows import open_dataset
@@ -132,4 +133,20 @@ def test_examples_and_rows_of_a_file_are_seen_alike(tmp_path: Path) -> None:
     seen = {(one.question, one.relation): one for one in asked_of(make_example(picture, AskOptions(), config.seed))}
     for one in asked_of_row(row):
         assert seen[one.question, one.relation] == one
-    assert text_only_of_dataset(tmp_path / "set")["at_a_glance"]["accuracy"] is not None
+    figures = text_only_of_dataset(tmp_path / "set")
+    assert figures["at_a_glance"]["accuracy"] is not None and figures["pairs"] == len(row["pairs"])
+
+
+def test_of_a_large_set_only_some_files_are_read(tmp_path: Path) -> None:
+    source = {"seed": 40, "count": 4, "width_px": 160, "truth": True}
+    synthesize(PipelineConfig(Part("render", source), items_per_shard=1), registry(), RunOptions(tmp_path / "set"))
+    whole = text_only_of_dataset(tmp_path / "set")["pairs"]
+    half = text_only_of_dataset(tmp_path / "set", most=whole // 2)["pairs"]
+    assert 0 < half < whole and 0 < text_only_of_dataset(tmp_path / "set", most=1)["pairs"] <= half
+
+
+def test_figures_are_said_in_words() -> None:
+    said = text_only_sentence({"pairs": 2400, **text_only(comparisons(by_words=True)), "at_a_glance": at_a_glance([])})
+    assert said.startswith("of 2400 pairs, words alone decide 100.0 % of comparisons (chance 50 %")
+    few = text_only_sentence({"pairs": 3, **text_only([]), "at_a_glance": at_a_glance([])})
+    assert few == "3 pairs are too few to tell what words alone give away"

@@ -203,7 +203,21 @@ def test_a_point_lies_its_amount_off_the_face(word: str) -> None:
             inside, outside = (middle, outside) if within else (inside, middle)
         amount = float(rng.uniform(0.02, 0.4))
         found = measure(f"point_{word}", shot.scene(), thing, amount)
-        assert found.subject_point == pytest.approx(shot.pose.apply(centre + (inside + amount) * direction), abs=1e-9)
+        # Surface points are in single precision.
+        assert found.subject_point == pytest.approx(shot.pose.apply(centre + (inside + amount) * direction), abs=1e-6)
+
+
+@pytest.mark.parametrize("word", ["left", "behind"])
+def test_a_round_thing_has_its_face_at_its_radius_however_its_box_is_turned(word: str) -> None:
+    """A box around a plate has corners where the plate has none."""
+    angles = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    rim = np.column_stack([0.1 * np.cos(angles), 0.1 * np.sin(angles), np.full(200, 0.005)])
+    pose = camera_over_table(40.0)
+    turned = Rotation.from_euler("z", np.pi / 4).as_matrix()
+    plate = replace(box((0.8, 0.0, 0.005), (0.2, 0.2, 0.01), turned), points=(rim + np.array([0.8, 0, 0])).astype(np.float32))
+    found = measure(f"point_{word}", replace(scene({}, pose), frame=None), placed(plate, pose), 0.05)
+    place = np.array([0.8, 0, 0.005]) + 0.15 * np.array(DIRECTIONS[word])
+    assert found.subject_point == pytest.approx(pose.apply(place), abs=1e-4)
 
 
 @pytest.mark.parametrize("word", DIRECTIONS)

@@ -12,6 +12,7 @@ from things import box, camera_over_table, placed, scene
 
 from spatialvlm_ros.scene.scene import Scene
 from spatialvlm_ros.synthesis.ambiguity import Names, clean_caption, dimensions_of, fits, resolve
+from spatialvlm_ros.synthesis.unseen import Unseen
 
 
 def row(
@@ -131,6 +132,25 @@ def test_without_up_nothing_is_said_of_heights() -> None:
     things = {f"{at}": placed(box(place, number=at + 1), camera) for at, place in enumerate(places)}
     names = {str(resolve(scene(things), captions, [0.5, 0.5], np.random.default_rng(seed)).names[0]) for seed in range(20)}
     assert names.isdisjoint({"lower box", "upper box", "shorter box"})
+
+
+def test_what_is_out_of_sight_separates_nothing() -> None:
+    """Two of which one is seen to be larger; of the other one half is hidden, so that it may be as large."""
+    camera = camera_over_table()
+    things = {
+        str(at): placed(box((0.6, 0.0, 0.03 * size / 2), (0.03 * size,) * 3, number=at + 1), camera)
+        for at, size in enumerate((1, 4))
+    }
+
+    def words(unseen: Unseen) -> set[str]:
+        drawn = (np.random.default_rng(seed) for seed in range(30))
+        found = [resolve(scene(things, camera), ["box", "box"], [0.5, 0.5], one, unseen=unseen).names[1] for one in drawn]
+        return {name.split()[0] for name in found if name is not None}
+
+    sizes = {"taller", "wider", "bigger"}
+    assert words(Unseen()) >= sizes
+    assert words(Unseen(side=frozenset({0}))) & sizes == {"taller"}
+    assert words(Unseen(foot=frozenset({1}), side=frozenset({0}))) & sizes == set()
 
 
 WORDS = st.lists(

@@ -53,6 +53,10 @@ def test_a_run_says_what_it_made_and_leaves_an_audit_page(tmp_path: Path, capsys
     assert main([*RENDER, "--out", str(tmp_path / "out"), "--audit", "2", "--title", "Mine"]) == 0
     said = capsys.readouterr()
     assert "12 pairs about 2 of 2 images" in said.out
+    sentence = next(line for line in said.out.splitlines() if line.startswith(("of 12 pairs, ", "12 pairs are too few")))
+    assert sentence in (tmp_path / "out" / "README.md").read_text()
+    shortcuts = json.loads((tmp_path / "out" / "provenance.json").read_text())["shortcuts"]
+    assert shortcuts["in_words"] == sentence and shortcuts["pairs"] == 12 and "comparisons" in shortcuts
     assert "2 of 2 images" in said.err
     assert "\r" not in said.err
     assert (tmp_path / "out" / "audit.html").stat().st_size > 1000

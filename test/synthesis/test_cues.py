@@ -30,8 +30,9 @@ def test_what_looks_the_same_gives_no_hint() -> None:
     assert cue_of("touching", BOXES, AREAS) == ""
 
 
-def test_kinds_are_told_where_sizes_or_heights_are_compared() -> None:
+def test_kinds_are_told_where_sizes_heights_or_depths_are_compared() -> None:
     captions = ("The red mug", "cans of soup")
     assert prior_of("which_big", captions) == "mug>can" and prior_of("tall", captions[::-1]) == "can>mug"
     assert prior_of("which_above", captions) == "mug>can" and prior_of("above_difference", captions) == ""
+    assert prior_of("front", captions) == "mug>can" and prior_of("behind_difference", captions) == ""
     assert prior_of("left", captions) == "" and prior_of("width", captions[:1]) == ""

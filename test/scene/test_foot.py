@@ -1,0 +1,143 @@
+"""Whether a thing's foot shows, and what becomes of a thing whose foot does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from things import camera_over_table
+from tiny_render import NOISE, Solid, View, view
+
+from spatialvlm_ros.scene.foot import down_in_image, is_at_robot, looked_down_on_rad, lower_rim, surface_below, table_below
+from spatialvlm_ros.scene.frame import Region
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
+from spatialvlm_ros.scene.scene import SceneObject
+
+BLOCK = Solid((0.5, 0.0, 0.04), (0.06, 0.07, 0.08), 0.3)
+FROM_ABOVE = camera_over_table(88.0, height_m=0.7)
+UNDER = Solid((0.0, 0.0, 0.04), (0.06, 0.07, 0.08), 0.3)
+
+
+def measured(picture: View, robot: np.ndarray | None = None, mask: np.ndarray | None = None) -> SceneObject:
+    region = picture.region() if mask is None else Region(mask)
+    thing = measure_region(picture.frame, region, picture.canonical, picture.plane, NOISE, MeasureConfig(), robot=robot)
+    assert thing is not None
+    return thing
+
+
+def clearance(thing: SceneObject, picture: View) -> float:
+    return float(np.min(thing.corners() @ picture.plane[:3] + picture.plane[3]))
+
+
+def share_of(picture: View, index: int = 0) -> float:
+    region = picture.region(index)
+    down = down_in_image(picture.camera_from_canonical.apply(np.array([0.5, 0.0, 0.0])), picture.canonical)
+    return table_below(picture.frame, region, down, picture.plane, NOISE)
+
+
+@pytest.mark.parametrize("roll", [0.0, 35.0, -80.0])
+def test_the_lower_rim_is_where_the_mask_ends_towards_the_ground(roll: float) -> None:
+    picture = view([BLOCK], noise=None, pose=camera_over_table(40.0, roll))
+    region = picture.region()
+    down = down_in_image(picture.camera_from_canonical.apply(np.array(BLOCK.centre)), picture.canonical)
+    v, u = lower_rim(region, down)
+    assert len(v) > 20 and region.mask[v, u].all()
+    beyond = [np.round(at + 2 * step).astype(int) for at, step in ((v, down[1]), (u, down[0]))]
+    # Lines that are not the image's own columns end a pixel off here and there.
+    assert region.mask[beyond[0], beyond[1]].mean() < 0.03
+    foot = picture.camera_from_canonical.inverse().apply(picture.frame.xyz[v, u])
+    # From the side its lower rim is the rim of its foot.
+    assert np.quantile(foot[:, 2], 0.9) < 0.012
+
+
+def test_the_table_is_below_what_stands_alone_and_not_below_what_stands_on_something() -> None:
+    base = Solid((0.5, 0.0, 0.03), (0.2, 0.2, 0.06))
+    assert share_of(view([BLOCK])) > 0.95
+    assert share_of(view([replace(BLOCK, centre=(0.5, 0.0, 0.1)), base])) < 0.05
+    wall = Solid((0.44, 0.0, 0.03), (0.01, 0.3, 0.06))
+    assert share_of(view([BLOCK, wall])) < 0.3
+
+
+def test_a_mask_at_the_edge_of_the_image_or_of_nothing_has_no_table_below() -> None:
+    picture = view([BLOCK])
+    mask = np.zeros(picture.owner.shape, np.bool_)
+    assert table_below(picture.frame, Region(mask), np.array([0.0, 1.0]), picture.plane, NOISE) == 0.0
+    mask[-20:, 100:200] = True
+    assert table_below(picture.frame, Region(mask), np.array([0.0, 1.0]), picture.plane, NOISE) == 0.0
+
+
+def test_how_steeply_the_camera_looks_down() -> None:
+    for pitch in (0.0, 30.0, 90.0):
+        pose = camera_over_table(pitch)
+        assert looked_down_on_rad(np.array([0.0, 0.0, 1.0]), pose.rotation[:, 2]) == pytest.approx(np.deg2rad(pitch), abs=1e-6)
+
+
+def test_a_block_that_is_seen_from_above_stands_on_the_table() -> None:
+    """Only its top shows, yet it is as tall as its top is high; how tall is not sure."""
+    picture = view([UNDER], pose=FROM_ABOVE)
+    thing = measured(picture)
+    assert clearance(thing, picture) == pytest.approx(0, abs=0.002)
+    assert thing.extents[2] == pytest.approx(UNDER.size[2], abs=0.004)
+    assert thing.extents_std[2] > 0.02
+
+
+def test_a_block_on_a_box_that_is_seen_from_above_stands_on_the_box() -> None:
+    """What it stands on is seen right below it, not the table."""
+    base = Solid((0.0, 0.0, 0.03), (0.2, 0.22, 0.06))
+    picture = view([replace(UNDER, centre=(0.0, 0.0, 0.1)), base], pose=FROM_ABOVE)
+    region, down = picture.region(), np.array([0.0, 1.0])
+    height, share = surface_below(picture.frame, region, down, picture.plane, NOISE, 0.6)
+    assert height == pytest.approx(0.06, abs=0.003) and share > 0.9
+    thing = measured(picture)
+    assert clearance(thing, picture) == pytest.approx(0.06, abs=0.004)
+    assert thing.extents[2] == pytest.approx(UNDER.size[2], abs=0.005)
+
+
+def test_nothing_is_seen_below_a_mask_without_depth_around_it() -> None:
+    picture = view([BLOCK])
+    nothing = replace(picture.frame, depth_m=np.full_like(picture.frame.depth_m, np.nan))
+    height, share = surface_below(nothing, picture.region(), np.array([0.0, 1.0]), picture.plane, NOISE, 0.6)
+    assert np.isnan(height) and share == 0.0
+    empty = Region(np.zeros(picture.owner.shape, np.bool_))
+    assert surface_below(picture.frame, empty, np.array([0.0, 1.0]), picture.plane, NOISE, 0.6)[1] == 0.0
+
+
+def test_what_the_robot_holds_is_not_put_down() -> None:
+    """The same block in the air, and a finger of the robot beside it."""
+    picture = view([replace(UNDER, centre=(0.0, 0.0, 0.1))], pose=FROM_ABOVE)
+    rows, columns = np.nonzero(picture.owner == 0)
+    robot = np.zeros(picture.owner.shape, np.bool_)
+    robot[rows.min() : rows.max(), columns.max() + 2 : columns.max() + 8] = True
+    assert is_at_robot(picture.region(), robot) and not is_at_robot(picture.region(), np.roll(robot, 60, axis=1))
+    assert not is_at_robot(picture.region(), None)
+    assert clearance(measured(picture, robot), picture) > 0.1
+    assert clearance(measured(picture, np.roll(robot, 60, axis=1)), picture) == pytest.approx(0, abs=0.002)
+
+
+def test_a_block_lifted_a_little_stays_where_it_is_and_may_stand_all_the_same() -> None:
+    """Seen from the side a rounded foot would look alike: the number is that of the lowest points, its deviation reaches down."""
+    lifted = replace(BLOCK, centre=(0.5, 0.0, 0.06))
+    picture = view([lifted], pose=camera_over_table(35.0))
+    thing = measured(picture)
+    low = clearance(thing, picture)
+    assert low == pytest.approx(0.02, abs=0.004)
+    assert thing.extents_std[2] >= low / 1.5
+    high = view([replace(BLOCK, centre=(0.5, 0.0, 0.14))], pose=camera_over_table(35.0))
+    assert measured(high).extents_std[2] < 0.01
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_ball_on_the_table_touches_it(seed: int) -> None:
+    ball = Solid((0.55, 0.03, 0.035), (0.07, 0.07, 0.07), ball=True)
+    picture = view([ball], seed=seed)
+    thing = measured(picture)
+    assert clearance(thing, picture) == pytest.approx(0, abs=0.0015)
+    assert thing.extents == pytest.approx([0.07] * 3, abs=0.005)
+
+
+def test_a_ball_in_the_air_does_not_touch_it() -> None:
+    for lift in (0.03, 0.08):
+        ball = Solid((0.55, 0.03, 0.035 + lift), (0.07, 0.07, 0.07), ball=True)
+        picture = view([ball], seed=1)
+        assert clearance(measured(picture), picture) == pytest.approx(lift, abs=0.006)
