@@ -30,17 +30,43 @@ EXTRAS = {
     "sim": ["mujoco>=3.2"],
     "recording": ["rosbags>=0.10.6", "av>=12", "matplotlib>=3.6", "pyarrow>=14"],
     "planning": ["py_trees>=2.2"],
+    # The dense reward on top of an environment.
+    "gym": ["gymnasium>=1.0"],
     "synthesis": ["pyarrow>=14.0", "pillow>=10.2"],
     # Synthesis on many machines.
     "ray": ["ray>=2.9", "pyarrow>=14.0"],
+    # Labels as HDF5.
+    "robomimic": ["h5py>=3.8"],
     # Gigabytes; loaded only when a model is asked for, so nothing else requires it.
     "model": ["torch==2.13.0", "transformers>=5.24", "pillow>=10.2"],
+    # Fine-tuning of such models on data sets of ours.
+    "train": [
+        "torch==2.13.0",
+        "transformers>=5.24",
+        "trl>=1.16",
+        "peft>=0.18",
+        "accelerate>=1.12",
+        "datasets>=4.0",
+        "pillow>=10.2",
+        "matplotlib>=3.6",
+    ],
     # Questions that go to a language model's server.
     "llm": ["requests>=2.31"],
     # Such a server on this machine, for the tests: `transformers serve`. Gigabytes too.
     "serve": ["torch==2.13.0", "transformers[serving]>=5.24"],
     # colcon test runs pytest only where an extra of this name asks for it.
-    "test": ["pytest>=7.4", "pytest-timeout>=2.2", "hypothesis>=6.98", "mcap>=1.1", "catkin_pkg", "datasets>=4.0", "trl>=1.0"],
+    "test": [
+        "pytest>=7.4",
+        "pytest-timeout>=2.2",
+        "hypothesis>=6.98",
+        "mcap>=1.1",
+        "catkin_pkg",
+        "datasets>=4.0",
+        "gymnasium>=1.0",
+        "h5py>=3.8",
+        "trl>=1.0",
+        "peft>=0.18",
+    ],
     "dev": ["ruff>=0.9", "mypy>=1.13", "types-PyYAML", "scipy-stubs; python_version >= '3.11'"],
 }
 
@@ -81,7 +107,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed"]},
+    package_data={NAME: ["py.typed", "models/*/*"]},
     data_files=data_files(),
     install_requires=["numpy>=1.26", "scipy>=1.11", "PyYAML>=6.0"],
     extras_require=EXTRAS,

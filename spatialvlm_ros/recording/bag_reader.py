@@ -15,6 +15,7 @@ from typing import Any
 
 from .bag_writer import require_rosbags
 from .definitions import DefinitionError, definition
+from .service_events import EventTolerant, is_event, read_event
 
 OWN_TYPES = ("Reward", "Scene", "SpatialFactArray", "SpatialQuery")
 
@@ -49,7 +50,15 @@ class BagReader:
             raise FileNotFoundError(f"bag {self.path} does not exist")
         try:
             self._reader: Any = AnyReader([self.path], default_typestore=fallback_types()) if source is None else source
-            self._reader.open()
+            try:
+                self._reader.open()
+            except AnyReaderError:
+                if source is not None:
+                    raise
+                # A definition that cannot be parsed costs its own topic, not the bag.
+                self._reader = AnyReader([self.path], default_typestore=fallback_types())
+                self._reader.readers = [EventTolerant(reader) for reader in self._reader.readers]
+                self._reader.open()
         except (AnyReaderError, OSError, ValueError, AssertionError, LookupError, TypeError, RuntimeError, struct.error) as error:
             raise BagError(f"{self.path} cannot be read as a bag: {error}") from error
 
@@ -86,7 +95,10 @@ class BagReader:
             return
         for connection, log_ns, data in self._reader.messages(connections, start_ns, stop_ns):
             try:
-                message = self._reader.deserialize(data, connection.msgtype)
+                if is_event(connection.msgtype):
+                    message = read_event(data, connection.msgtype)
+                else:
+                    message = self._reader.deserialize(data, connection.msgtype)
             except (AnyReaderError, ValueError, LookupError, struct.error) as error:
                 if broken is not None:
                     broken(connection.topic, log_ns)

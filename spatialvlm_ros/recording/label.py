@@ -25,6 +25,7 @@ from ..share import config_file
 from ..vlm.factory import DEFAULT_VLM, ChosenVlm, choose_vlm
 from ..vlm.options import VlmOptions
 from .bag_reader import BagError, BagReader
+from .label_ahead import AheadEngine
 from .label_dataset import DatasetSource
 from .label_frames import HEADER, RECORDED, STATIC, FrameOptions, FrameStream, Shot, fully_qualified
 from .label_losses import Losses
@@ -115,14 +116,22 @@ class Counts:
 class BagLabeller:
     """One bag, opened and looked at; ``frames`` labels it once. Use it in a ``with`` block.
 
-    With ``pictures`` each image comes with its material; with ``dataset`` also with joint states and commands, of which
-    ``dataset`` then knows more. Raises FileNotFoundError, BagError, RobotFileError, DatasetError or LabelError for what cannot be
-    used.
+    With ``helpers`` so many processes segment ahead. With ``pictures`` each image comes with its material; with ``dataset`` also
+    with joint states and commands, of which ``dataset`` then knows more. Raises FileNotFoundError, BagError, RobotFileError,
+    DatasetError or LabelError for what cannot be used.
     """
 
     def __init__(
-        self, bag: Path, options: LabelOptions, task: TaskSpec, *, pictures: bool = False, dataset: DatasetOptions | None = None
+        self,
+        bag: Path,
+        options: LabelOptions,
+        task: TaskSpec,
+        *,
+        pictures: bool = False,
+        dataset: DatasetOptions | None = None,
+        helpers: int = 0,
     ) -> None:
+        self._helpers = helpers
         self.bag, self.options, self.task = bag, options, task
         self._pictures = pictures or dataset is not None
         self.dataset: DatasetSource | None = None
@@ -165,12 +174,18 @@ class BagLabeller:
 
         Raises LabelError at the end when none could, or when the task could not be measured on any: the text says why.
         """
-        engine, annotator = SpatialEngine(self._config, self.model.vlm), RewardAnnotator(self.task)
+        with AheadEngine(self._config, self.model.vlm, self._helpers) as engine:
+            yield from self._frames(engine, engine.ahead(self.stream.shots()))
+        self.counts.color_images = self.stream.color_images
+        self._judge()
+
+    def _frames(self, engine: SpatialEngine, shots: Iterator[Shot]) -> Iterator[LabelledFrame]:
+        annotator = RewardAnnotator(self.task)
         queries = self.task.queries()
         names = [name for query in queries for name in query.names]
         output_frame = str(self.robot.param("output_frame"))
         breaks = ""
-        for shot in self.stream.shots():
+        for shot in shots:
             breaks = shot.breaks or breaks
             begins = self._begins(shot, breaks)
             if begins not in ("", "stamp went back"):
@@ -178,7 +193,7 @@ class BagLabeller:
                 annotator.reset()
             try:
                 scene = engine.observe(shot.frame, names, shot.robot)
-                output, problem = output_of(scene, output_frame, self.stream.transforms)
+                output, problem = output_of(scene, output_frame, shot.transforms)
                 facts = facts_of(engine, scene, queries, output, problem)
             except Exception as error:  # as in the live node, one image must not cost the others
                 cause = f"image failed: {type(error).__name__}: {error}"
@@ -199,8 +214,6 @@ class BagLabeller:
             if sample.status is not RewardStatus.OK:
                 self.counts.unmeasured[cause_of(frame)] += 1
             yield frame
-        self.counts.color_images = self.stream.color_images
-        self._judge()
 
     def _begins(self, shot: Shot, breaks: str) -> str:
         """Why an episode begins with an image, or an empty text."""

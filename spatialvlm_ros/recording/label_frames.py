@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +37,19 @@ HEADER, RECORDED = "header", "recorded"
 
 
 @dataclass(frozen=True)
+class PinnedTransforms:
+    """The one transform that facts need, at the stamp of an image, or why it is not known; later images may be read meanwhile."""
+
+    found: RigidTransform | TransformError | None = None
+
+    def lookup(self, target: str, source: str) -> RigidTransform:
+        """``target_from_source``: the output frame from the camera's. Raises TransformError."""
+        if isinstance(self.found, RigidTransform):
+            return self.found
+        raise self.found or TransformError(f"no transform from '{source}' to '{target}' was asked for")
+
+
+@dataclass(frozen=True)
 class Shot:
     """One image. ``breaks`` says why a new episode begins with it, or is empty; joints and command where topics were named."""
 
@@ -46,6 +58,7 @@ class Shot:
     breaks: str
     joints: Values = field(default_factory=dict)
     command: Values = field(default_factory=dict)
+    transforms: PinnedTransforms = field(default_factory=lambda: PinnedTransforms())
 
 
 @dataclass(frozen=True)
@@ -299,17 +312,24 @@ class FrameStream:
             joints, command = (
                 self._vectors[topic].at(at) if topic else {} for topic in (options.joint_topic, options.action_topic)
             )
-            yield Shot(frame, robot, head.breaks, joints, command)
+            yield Shot(frame, robot, head.breaks, joints, command, PinnedTransforms(self._output(frame.frame_id)))
 
     def _state(self, triple: Triple) -> RobotState:
         frame_id = str(triple.color.header.frame_id)
         self.transforms.begin(triple.stamp_ns)
         robot = self._imu.add_up(self._robot.read(frame_id, dict.fromkeys(self._options.views)), frame_id)
-        if self._output_frame and self._output_frame != frame_id:
-            # The facts themselves say what is wrong with it.
-            with suppress(TransformError):
-                self.transforms.lookup(self._output_frame, frame_id)
+        # The facts themselves say what is wrong with it.
+        self._output(frame_id)
         return robot
+
+    def _output(self, frame_id: str) -> RigidTransform | TransformError | None:
+        """The output frame from the camera's at the stamp of the image, or why not; None where there is nothing to ask."""
+        if not self._output_frame or self._output_frame == frame_id:
+            return None
+        try:
+            return self.transforms.lookup(self._output_frame, frame_id)
+        except TransformError as error:
+            return error
 
 
 def fully_qualified(topic: str) -> str:

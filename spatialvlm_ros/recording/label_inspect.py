@@ -9,6 +9,7 @@ from .bag_reader import BagError
 from .label import LabelError, LabelOptions, check_gripper, frames_of, load_task_of, missing_frames, missing_topics
 from .label_salvage import open_bag
 from .label_topics import TF_TYPES, candidates, choose
+from .label_vectors import COMMAND_TYPES, JOINT_STATE
 from .robot_file import RobotFile
 
 DONE, BAD_INPUT = 0, 2
@@ -61,6 +62,9 @@ def _inspect(bag: Path, options: LabelOptions, robot: RobotFile, say: Callable[[
             missing.append(str(error))
         tf = [topic for topic, kind in sorted(reader.topics().items()) if kind in TF_TYPES]
         say(f"  tf: {', '.join(tf) or 'none'}")
+        for what, types in (("joint states", (JOINT_STATE,)), ("possible commands (--action-topic)", COMMAND_TYPES)):
+            found_topics = [topic for topic, kind in sorted(reader.topics().items()) if kind in types]
+            say(f"  {what}: {', '.join(found_topics) or 'none'}")
         absent, known = missing_frames(reader, robot)
         for frame, parameter in frames_of(robot).items():
             if frame not in absent:

@@ -7,10 +7,7 @@ labelled does not keep the others from being labelled, and is named.
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -24,6 +21,7 @@ from ..evaluation.benchmark_file import write_json
 from ..reward.task import TaskSpec
 from ..reward.task_file import dump_task
 from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
+from .label_ahead import prepare_helper
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
 from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document
 from .label_merge import merge
@@ -82,6 +80,7 @@ class Job:
     resume: bool
     overwrite: bool
     dataset: DatasetOptions | None = None
+    helpers: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,8 +160,11 @@ def _jobs(options: RunOptions) -> list[Job]:
     formats = (*options.formats, *((PLOT,) if options.plot else ()), *((VIDEO,) if options.video else ()))
     dataset = options.dataset if set(formats) & set(DATASETS) else None
     names = bag_names(options.bags)
+    # More workers than bags: the rest segment ahead. Not on a cluster, whose actors are promised one core each.
+    bags = len(options.bags[options.shard_index :: options.num_shards])
+    helpers = 0 if options.ray is not None else max(0, options.workers // max(1, bags) - 1)
     jobs = [
-        Job(bag, name, options.out, options.label, task, formats, options.resume, options.overwrite, dataset)
+        Job(bag, name, options.out, options.label, task, formats, options.resume, options.overwrite, dataset, helpers)
         for bag, name in zip(options.bags, names, strict=True)
     ]
     mine = jobs[options.shard_index :: options.num_shards]
@@ -203,7 +205,9 @@ def label_one(job: Job, report: Report) -> JobResult:
             document = check_same_inputs(work.final, _inputs(job, hashes, _model_text(job)))
             report(Update(job.name, int(document["frames"]), float(document["seconds"]), int(document["frames"])))
             return _result(job, document, skipped=True)
-        with BagLabeller(job.bag, job.label, job.task, pictures=needs_pictures(job.formats), dataset=job.dataset) as labeller:
+        with BagLabeller(
+            job.bag, job.label, job.task, pictures=needs_pictures(job.formats), dataset=job.dataset, helpers=job.helpers
+        ) as labeller:
             folder = work.begin()
             try:
                 made = _fill(folder, job, labeller, report)
@@ -253,7 +257,7 @@ def _fill(folder: Path, job: Job, labeller: BagLabeller, report: Report) -> dict
 def _result(job: Job, document: Mapping[str, Any], skipped: bool) -> JobResult:
     lost = tuple(f"{job.name}: {text}" for text in document["lost"])
     frames, seconds = int(document["frames"]), float(document["seconds"])
-    notes = tuple(f"{job.name}: {text}" for text in document["notes"])
+    notes = tuple(f"{job.name}: {text}" for text in document.get("notes", ()))
     return JobResult(job.name, LOSSES if lost else DONE, lost, frames, seconds, skipped, notes)
 
 
@@ -310,20 +314,9 @@ _shared: dict[str, Any] = {}
 
 
 def _prepare(updates: Any, stop: Any) -> None:
-    """In a new process: Ctrl-C is the parent's to handle, and without a parent there is nobody to work for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process."""
+    prepare_helper()
     _shared.update(updates=updates, stop=stop)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(FAILED)
 
 
 def _work(job: Job) -> JobResult:

@@ -40,6 +40,17 @@ class _Recorded:
     transforms: TransformBuffer = field(default_factory=lambda: TransformBuffer(cache_s=1e9))
 
 
+@dataclass
+class Drawn:
+    """What is drawn on one image, as messages; None or nothing where it is not known. ``camera`` is the image's."""
+
+    scene: Any
+    facts: list[Any]
+    reward: Any
+    camera: CameraModel | None
+    transforms: TransformBuffer
+
+
 def render_overlay(
     bag: str | Path, output: str | Path, *, query: Query | None = None, speed: float = 1.0, overwrite: bool = False
 ) -> int:
@@ -69,7 +80,12 @@ def overlay_frames(bag: str | Path, *, query: Query | None = None) -> Iterator[t
                 color = decode_compressed_color(message)
             else:
                 color = color_to_rgb(image_to_array(message), message.encoding)
-            yield entry.stamp_ns, _compose(color, entry.stamp_ns, message.header.frame_id, recorded, query)
+            stamp_ns, frame_id = entry.stamp_ns, message.header.frame_id
+            drawn = Drawn(
+                recorded.scenes.get(stamp_ns), recorded.facts.get(stamp_ns, []), recorded.rewards.get(stamp_ns),
+                recorded.cameras.get(frame_id), recorded.transforms,
+            )  # fmt: skip
+            yield stamp_ns, compose(color, stamp_ns, frame_id, drawn, query)
 
 
 def _read(reader: BagReader) -> _Recorded:
@@ -115,26 +131,24 @@ def _keep_transforms(buffer: TransformBuffer, message: Any, *, static: bool) -> 
 # -- drawing ------------------------------------------------------------------------------------------------------------
 
 
-def _compose(color: Picture, stamp_ns: int, frame_id: str, recorded: _Recorded, query: Query | None) -> Picture:
-    """One frame: the image, enlarged to be legible, with its geometry, above a strip with the reward."""
+def compose(color: Picture, stamp_ns: int, frame_id: str, drawn: Drawn, query: Query | None = None) -> Picture:
+    """One frame: the image (H, W, 3) uint8 RGB, enlarged to be legible, with its geometry, above a strip with the reward."""
     import cv2
 
     factor = max(1, math.ceil(_MIN_WIDTH / color.shape[1]))
     picture = cv2.resize(color, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR) if factor > 1 else color.copy()
     picture = np.ascontiguousarray(picture, dtype=np.uint8)
-    reward, facts = recorded.rewards.get(stamp_ns), recorded.facts.get(stamp_ns, [])
-    camera = recorded.cameras.get(frame_id)
-    fact = _choose_fact(facts, reward, query)
+    reward, camera, scene = drawn.reward, drawn.camera, drawn.scene
+    fact = _choose_fact(drawn.facts, reward, query)
     if camera is not None and (camera.height, camera.width) == color.shape[:2]:
         frame = RGBDFrame(
             stamp_ns, picture, np.full(picture.shape[:2], np.nan, np.float32), _scaled(camera, factor), frame_id
         )  # fmt: skip
-        scene = recorded.scenes.get(stamp_ns)
         if scene is not None and scene.header.frame_id == frame_id:
             for message in scene.objects:
                 _draw_object(picture, frame, message)
         if fact is not None:
-            _draw_distance(picture, frame, fact, recorded.transforms)
+            _draw_distance(picture, frame, fact, drawn.transforms)
     strip = np.full((_STRIP_HEIGHT, picture.shape[1], 3), _DARK, np.uint8)
     _draw_strip(strip, reward, fact)
     return np.vstack([picture, strip])

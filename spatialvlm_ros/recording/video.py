@@ -42,31 +42,68 @@ def write_video(path: str | Path, frames: Iterable[tuple[int, Picture]], *, spee
     return count
 
 
-def _write_mp4(path: Path, frames: Iterable[tuple[int, Picture]], speed: float) -> int:
-    try:
+class Mp4Writer:
+    """Takes frames in the order of their stamps; ``close`` completes the file. One thread encodes: the same bytes everywhere.
+
+    Raises ImportError that says what to install, ValueError for a frame of another size than the first.
+    """
+
+    def __init__(self, path: Path, *, speed: float = 1.0) -> None:
+        try:
+            import av
+        except ImportError as error:
+            raise ImportError("MP4 videos need the package 'av': pip install 'spatialvlm_ros[recording]'") from error
+        self.count = 0
+        self._container: Any = av.open(str(path), "w")
+        self._speed = speed
+        self._stream: Any = None
+        self._first_ns, self._last_ms = 0, -1
+
+    def add(self, stamp_ns: int, picture: Picture) -> None:
+        """(H, W, 3) uint8 RGB, shown at its stamp."""
         import av
-    except ImportError as error:
-        raise ImportError("MP4 videos need the package 'av': pip install 'spatialvlm_ros[recording]'") from error
-    stream: Any = None
-    first_ns, last_ms, count = 0, -1, 0
-    with av.open(str(path), "w") as container:
+
+        even = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
+        if self._stream is None:
+            self._begin(stamp_ns, even)
+        elif (self._stream.height, self._stream.width) != even.shape[:2]:
+            raise ValueError(
+                f"a frame of {even.shape[1]} x {even.shape[0]} pixels in a video of {self._stream.width} x {self._stream.height}"
+            )
+        frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+        # an encoder refuses two frames at one time
+        self._last_ms = max(self._last_ms + 1, round((stamp_ns - self._first_ns) * 1e-6 / self._speed))
+        frame.pts, frame.time_base = self._last_ms, Fraction(1, 1000)
+        self._container.mux(self._stream.encode(frame))
+        self.count += 1
+
+    def _begin(self, stamp_ns: int, picture: Picture) -> None:
+        self._first_ns = stamp_ns
+        options = {"crf": "20", "preset": "veryfast", "x264-params": "threads=1"}
+        self._stream = self._container.add_stream("h264", rate=30, options=options)
+        self._stream.height, self._stream.width = picture.shape[:2]
+        self._stream.pix_fmt = "yuv420p"  # what every player understands
+        self._stream.codec_context.time_base = Fraction(1, 1000)
+        self._stream.codec_context.thread_count = 1
+
+    def close(self) -> None:
+        """A second call does nothing."""
+        if self._container is None:
+            return
+        if self._stream is not None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+        self._container = None
+
+
+def _write_mp4(path: Path, frames: Iterable[tuple[int, Picture]], speed: float) -> int:
+    writer = Mp4Writer(path, speed=speed)
+    try:
         for stamp_ns, picture in frames:
-            even = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
-            if stream is None:
-                first_ns = stamp_ns
-                stream = container.add_stream("h264", rate=30, options={"crf": "20", "preset": "veryfast"})
-                stream.height, stream.width = even.shape[:2]
-                stream.pix_fmt = "yuv420p"  # what every player understands
-                stream.codec_context.time_base = Fraction(1, 1000)
-            frame = av.VideoFrame.from_ndarray(even, format="rgb24")
-            # an encoder refuses two frames at one time
-            last_ms = max(last_ms + 1, round((stamp_ns - first_ns) * 1e-6 / speed))
-            frame.pts, frame.time_base = last_ms, Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-            count += 1
-        if stream is not None:
-            container.mux(stream.encode())
-    return count
+            writer.add(stamp_ns, picture)
+    finally:
+        writer.close()
+    return writer.count
 
 
 def _write_gif(path: Path, frames: Iterable[tuple[int, Picture]], speed: float) -> int:

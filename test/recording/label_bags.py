@@ -42,6 +42,7 @@ _TYPES = {
     "CompressedImage": "sensor_msgs",
     "Image": "sensor_msgs",
     "Imu": "sensor_msgs",
+    "JointState": "sensor_msgs",
     "TFMessage": "tf2_msgs",
 }
 

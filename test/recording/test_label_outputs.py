@@ -20,7 +20,7 @@ from spatialvlm_ros.nodes.scene_messages import facts_to_msg
 from spatialvlm_ros.recording.bag_reader import BagReader
 from spatialvlm_ros.recording.episode import load_episode
 from spatialvlm_ros.recording.label import BagLabeller, LabelOptions, load_task_of
-from spatialvlm_ros.recording.label_outputs import FORMATS, merge_sarm, open_outputs, require
+from spatialvlm_ros.recording.label_outputs import TABLES, merge_sarm, open_outputs, require
 from spatialvlm_ros.recording.label_rows import FACT_COLUMNS, REWARD_COLUMNS, LabelledFrame, fact_rows, reward_row
 
 NAMES = [name for name, _ in REWARD_COLUMNS]
@@ -45,11 +45,11 @@ def folder(labelled: list[LabelledFrame], tmp_path_factory: pytest.TempPathFacto
 
 
 def write(frames: list[LabelledFrame], folder: Path) -> Path:
-    outputs = open_outputs(folder, (*FORMATS, "plot"), "bag.mcap", "spatialvlm_ros: reach(red block)")
+    outputs = open_outputs(folder, (*TABLES, "plot"), "bag.mcap", "spatialvlm_ros: reach(red block)")
     for frame in frames:
-        for output in outputs:
+        for output in outputs.values():
             output.add(frame)
-    for output in outputs:
+    for output in outputs.values():
         output.close()
     return folder
 
@@ -145,7 +145,9 @@ def test_the_same_rows_give_the_same_bytes(folder: Path, labelled: list[Labelled
 
 
 def test_a_format_that_is_not_known_is_named() -> None:
-    with pytest.raises(ValueError, match=r"--to is 'parquet,excel'; use some of parquet,csv,jsonl,sarm,bag,facts"):
+    with pytest.raises(
+        ValueError, match=r"--to is 'parquet,excel'; use some of parquet,csv,jsonl,sarm,bag,facts,lerobot,robomimic"
+    ):
         require(("parquet", "excel"), False)
     with pytest.raises(ValueError, match="--to is ''"):
         require((), False)

@@ -22,7 +22,11 @@ from spatialvlm_ros.recording.label import LabelError, LabelOptions
 from spatialvlm_ros.recording.label_folder import WorkFolder, bag_names
 from spatialvlm_ros.recording.label_run import RunOptions
 
-ALL = "parquet,csv,jsonl,sarm,bag,facts"
+ALL = "parquet,csv,jsonl,sarm,bag,facts,lerobot,robomimic"
+LEROBOT = (
+    "data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet", "meta/info.json", "meta/stats.json",
+    "meta/tasks.parquet", "videos/observation.images.color/chunk-000/file-000.mp4",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def arguments(place: Path, out: Path, *more: str, bags: Sequence[str] = ("bag0", "bag1", "bag2")) -> list[str]:
     paths = [str(place / f"{name}.mcap") for name in bags]
-    return ["label", *paths, "--task", TASK, "--robot", str(place / "robot.yaml"), "--out", str(out), "--to", ALL, *more]
+    return [
+        "label",
+        *paths,
+        "--task",
+        TASK,
+        "--robot",
+        str(place / "robot.yaml"),
+        "--out",
+        str(out),
+        "--to",
+        ALL,
+        "--video",
+        *more,
+    ]
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -55,9 +72,17 @@ def whole(place: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
 
 
 def test_a_run_leaves_all_formats_of_each_bag_and_what_they_make_together(whole: dict[str, bytes], tmp_path: Path) -> None:
-    rewards = ("rewards.csv", "rewards.jsonl", "rewards.parquet", "sarm_progress.parquet")
-    each = [f"bag{i}/{name}" for i in range(3) for name in ("facts.parquet", "labels.mcap", "provenance.json", *rewards)]
-    assert sorted(whole) == sorted([*each, "labels.json", "sarm_progress.parquet"])
+    rewards = ("rewards.csv", "rewards.jsonl", "rewards.parquet", "sarm_progress.parquet", "robomimic.hdf5", "overlay_000.mp4")
+    names = ("facts.parquet", "labels.mcap", "provenance.json", *rewards, *(f"lerobot/{name}" for name in LEROBOT))
+    each = [f"bag{i}/{name}" for i in range(3) for name in names]
+    joined = [f"lerobot/{name}" for name in LEROBOT]
+    joined += [
+        name.replace("file-000", f"file-00{i}")
+        for i in (1, 2)
+        for name in joined
+        if name.startswith(("lerobot/data", "lerobot/vid"))
+    ]
+    assert sorted(whole) == sorted([*each, *joined, "labels.json", "sarm_progress.parquet"])
     (tmp_path / "all.parquet").write_bytes(whole["sarm_progress.parquet"])
     rows = pq.read_table(tmp_path / "all.parquet").to_pylist()
     assert [row["index"] for row in rows] == list(range(21))
@@ -86,6 +111,14 @@ def test_the_same_command_gives_the_same_bytes_in_processes_too(place: Path, who
     assert contents(tmp_path / "out") == whole
 
 
+def test_more_processes_than_bags_help_on_one_bag_and_give_the_same_bytes(
+    place: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    assert main(arguments(place, tmp_path / "out", "--workers", "3", bags=("bag1",))) == 0
+    made = {path: content for path, content in contents(tmp_path / "out").items() if path != "labels.json"}
+    assert made == {path: content for path, content in whole.items() if path.startswith("bag1/")}
+
+
 def test_shards_together_are_the_whole(place: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(arguments(place, out, "--num-shards", "2", "--shard-index", "1")) == 0
@@ -97,6 +130,13 @@ def test_shards_together_are_the_whole(place: Path, whole: dict[str, bytes], tmp
 def run(argument_list: list[str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "spatialvlm_ros.cli", *argument_list]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+@pytest.mark.timeout(300)
+def test_a_ray_cluster_gives_the_same_bytes(place: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
+    """A real one, of two workers on this machine."""
+    assert main(arguments(place, tmp_path / "out", "--workers", "2", "--ray")) == 0
+    assert contents(tmp_path / "out") == whole
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,205 @@
+"""``spatialvlm bench-label``: how fast recordings are labelled, beside reading them alone, and in how much memory."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..evaluation.benchmark_file import Gate, sha256, write_benchmark, write_json
+from ..evaluation.reward_scripts import FAMILIES
+from ..share import config_file
+from .bag_reader import BagReader
+from .label_bench_bag import FAMILY, RATE_HZ, SIZE_PX, film, write_bag
+
+PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python", "rosbags", "pyarrow", "mujoco")
+NOTES = (
+    "recordings are simulated (synthetic): a robot arm does a task before a camera; raw images, MCAP, not compressed",
+    "each figure is of a run of the command in a process of its own, start included",
+    "reading alone: all messages of the same file, by rosbags, deserialised, nothing done with them",
+    "the long recording is the short one three times, with pauses",
+    "processor seconds count all processes of a run and hardly depend on what else the machine does; wall seconds do",
+    "memory is the largest resident set of the process tree, sampled",
+)
+_SAMPLE_S = 0.05
+
+
+@dataclass(frozen=True)
+class LabelBenchOptions:
+    """What to run and where results go.
+
+    Attributes:
+        out: gets label.json.
+        benchmark: also write this benchmark file.
+        frames: images of the short recording; the long one has three times as many.
+        seed: of the scene.
+    """
+
+    out: Path = Path("out/label-bench")
+    benchmark: Path | None = None
+    frames: int = 180
+    seed: int = 0
+
+
+@dataclass
+class Run:
+    """One run of the command."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def run_label_bench(options: LabelBenchOptions) -> bool:
+    """Make recordings, label them in several ways, print a table, write the files. True when every gate passed."""
+    with tempfile.TemporaryDirectory(prefix="bench-label-") as folder:
+        place = Path(folder)
+        filmed = film(options.seed, options.frames)
+        short, long, again = place / "short.mcap", place / "long.mcap", place / "again.mcap"
+        frames = write_bag(short, filmed, 1)
+        write_bag(long, filmed, 3)
+        again.write_bytes(long.read_bytes())
+        inputs = {f"synthetic, {FAMILY} scene {options.seed}: {path.name}": sha256(path) for path in (short, long)}
+        results = _results(place, frames, short, long, again)
+    gates = gates_of(results)
+    write_json(options.out / "label.json", {**results, "gates": [gate.to_json() for gate in gates]})
+    if options.benchmark is not None:
+        write_benchmark(
+            options.benchmark, f"make bench-label SEED={options.seed}", results, gates, seed=options.seed, inputs=inputs,
+            packages=PACKAGES, baselines={"reading alone, MB/s": results["reading"]["mb_per_s"]},
+        )  # fmt: skip
+    for gate in gates:
+        print(f"{'met   ' if gate.passed else 'MISSED'} {gate.name}: {gate.value:.4g} ({gate.op} {gate.target:g})")
+    return all(gate.passed for gate in gates)
+
+
+def _results(place: Path, frames: int, short: Path, long: Path, again: Path) -> dict[str, Any]:
+    nothing = _command(place / "nothing", [], ["--help"])
+    runs = {
+        "short, 1 worker": (_label(place / "a", [short]), frames),
+        "long, 1 worker": (_label(place / "b", [long]), 3 * frames),
+        "long, 2 workers": (_label(place / "c", [long], "--workers", "2"), 3 * frames),
+        "two long ones, 2 workers": (_label(place / "d", [long, again], "--workers", "2"), 6 * frames),
+    }
+    size_mb = long.stat().st_size / 1e6
+    read_s = _read(long)
+    figures = {}
+    for name, (run, count) in runs.items():
+        seconds = count / RATE_HZ
+        figures[name] = {
+            "frames": count, "recorded_s": seconds, "wall_s": run.wall_s, "frames_per_s": count / run.wall_s,
+            "times_real_time": seconds / run.wall_s, "mb_per_s": size_mb * count / (3 * frames) / run.wall_s,
+            "cpu_s": run.cpu_s, "frames_per_cpu_s": count / run.cpu_s, "peak_mb": run.peak_mb,
+        }  # fmt: skip
+    one, two = runs["long, 1 worker"][0].files, runs["long, 2 workers"][0].files
+    return {
+        "image": list(SIZE_PX), "rate_hz": RATE_HZ, "megabytes": size_mb, "runs": figures, "start_s": nothing.wall_s,
+        "reading": {"wall_s": read_s, "mb_per_s": size_mb / read_s, "frames_per_s": 3 * frames / read_s},
+        "ahead": _scaling(figures), "same_bytes_from_1_and_2_workers": one == two and bool(one), "notes": list(NOTES),
+    }  # fmt: skip
+
+
+def _scaling(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    one = figures["long, 1 worker"]["frames_per_s"]
+    return {
+        "one_bag": figures["long, 2 workers"]["frames_per_s"] / one,
+        "two_bags": figures["two long ones, 2 workers"]["frames_per_s"] / one,
+    }
+
+
+def gates_of(results: Mapping[str, Any]) -> list[Gate]:
+    """Figures with their targets."""
+    runs = results["runs"]
+    best = max(run["times_real_time"] for run in runs.values())
+    return [
+        Gate("times real time, 2 cores, the best of one and of two recordings", best, ">=", 10.0),
+        Gate("speed-up from 1 to 2 workers, two recordings", results["ahead"]["two_bags"], ">=", 1.6),
+        Gate("speed-up from 1 to 2 workers, one recording", results["ahead"]["one_bag"], ">=", 1.6),
+        Gate(
+            "memory for three times the length, relative", runs["long, 1 worker"]["peak_mb"] / runs["short, 1 worker"]["peak_mb"],
+            "<=", 1.1,
+        ),
+        Gate("same bytes from 1 and 2 workers", float(results["same_bytes_from_1_and_2_workers"]), "==", 1.0),
+    ]  # fmt: skip
+
+
+def _label(out: Path, bags: list[Path], *more: str) -> Run:
+    robot = str(config_file("robots") / "sim.yaml")
+    task = FAMILIES[FAMILY].task
+    return _command(out, bags, ["--task", task, "--robot", robot, "--out", str(out), "--episode-gap-s", "1", *more])
+
+
+def _command(out: Path, bags: list[Path], arguments: list[str]) -> Run:
+    """Run the command in a process of its own. Raises RuntimeError when it does not end well."""
+    import subprocess
+
+    call = [sys.executable, "-m", "spatialvlm_ros.cli", "label", *map(str, bags), *arguments]
+    started, cpu_s = time.monotonic(), _children_cpu_s()
+    process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    peak = _Peak(process.pid)
+    _, said = process.communicate()
+    wall_s = time.monotonic() - started
+    if process.returncode != 0:
+        raise RuntimeError(f"labelling ended with {process.returncode}: {said.strip()[-500:]}")
+    files = {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*.parquet"))}
+    return Run(wall_s, _children_cpu_s() - cpu_s, peak.end(), files)
+
+
+def _children_cpu_s() -> float:
+    """Processor seconds of all child processes that have ended, and of theirs."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+class _Peak:
+    """The largest resident set of a process and its children, sampled."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._most = pid, 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> float:
+        """Megabytes."""
+        self._ended.set()
+        self._thread.join()
+        return self._most / 1e6
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_SAMPLE_S):
+            self._most = max(self._most, sum(map(_resident, _family(self._pid))))
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(other for child in children for other in _family(int(child)))]
+
+
+def _resident(pid: int) -> int:
+    """Bytes; 0 for a process that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def _read(path: Path) -> float:
+    """Seconds to read and deserialise every message of a bag."""
+    started = time.monotonic()
+    with BagReader(path) as bag:
+        for _ in bag.messages():
+            pass
+    return time.monotonic() - started
