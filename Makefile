@@ -8,6 +8,13 @@
 #   make bench-engine the engine against true scenes, real labels and a plain pipeline, into benchmarks/engine.json
 #   make bench-language questions read, reasoned about and answered against true scenes, into benchmarks/language.json
 #   make bench-synthesis data made of rendered and of real images against truth, into benchmarks/synthesis.json
+#   make bench-reward dense rewards of simulated episodes against truth, into benchmarks/reward.json
+#   make bench-label  how fast recordings are labelled and in how much memory, into benchmarks/label.json
+#   make bench-reward-learning reinforcement learning with sparse, raw and shaped rewards, into benchmarks/reward_learning.json
+#   make ablations    the paper's ablations at small scale, three seeds each, into benchmarks/ablations.json
+#   make train-embedded the model in spatialvlm_ros/models from nothing, into out/train-embedded; hours, goes on where it stopped
+#   make bench-designs the embedded model's design against another on the same budget, into benchmarks/designs.json
+#   make bench-reward-robosuite dense rewards of robosuite's PickPlace tasks, into benchmarks/reward_robosuite.json
 #   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
 #   make lint         ruff and mypy alone
 #   make venv         only the set-up; PYTHON=python3.12 chooses the interpreter
@@ -17,8 +24,10 @@ BIN := .venv/bin
 PYTEST_ARGS ?=
 # RGB-D folders or bags for demo-real. Empty: the frames at hand, or a sentence on where to get some.
 REAL ?=
-# Added to the seeds of the scenes of bench-engine, -language and -synthesis; the files in benchmarks/ are of 0.
+# Added to the seeds of the scenes of bench-engine, -language, -synthesis and -model; the files in benchmarks/ are of 0.
 SEED ?= 0
+# The model of bench-model: embedded, a folder, hub:owner/name@revision, http://host:port/v1#model, or words.
+MODEL ?= embedded
 
 # Images do not fit into the default shared-memory segment; the file says more.
 export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds.xml
@@ -31,7 +40,7 @@ export MUJOCO_GL ?= egl
 export PYTHON ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis test lint venv clean
+.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis bench-model bench-reward bench-reward-learning bench-reward-robosuite bench-label ablations train-embedded bench-designs test lint venv clean
 
 venv:
 	@scripts/bootstrap.sh
@@ -57,6 +66,41 @@ bench-language: venv
 
 bench-synthesis: venv
 	@$(BIN)/spatialvlm bench-synthesis --seed $(SEED) --benchmark benchmarks/synthesis.json
+
+# MODEL=words measures the fallback in the model's place.
+bench-model: venv
+	@$(BIN)/spatialvlm bench-model --seed $(SEED) --model $(MODEL) --benchmark benchmarks/model.json
+
+# Needs stable-baselines3, which nothing else here does: it is installed for it.
+bench-reward-learning: venv
+	@$(BIN)/pip install --quiet "stable-baselines3>=2.4"
+	@$(BIN)/spatialvlm bench-reward-learning --benchmark benchmarks/reward_learning.json
+
+# Episodes come from robosuite, which wants another MuJoCo than ours: it gets an environment of its own.
+ROBOSUITE := out/robosuite/venv
+bench-reward-robosuite: venv
+	@[ -x $(ROBOSUITE)/bin/python ] || $(BIN)/python -m venv $(ROBOSUITE)
+	@$(ROBOSUITE)/bin/pip install --quiet robosuite==1.5.2 mujoco==3.9.0
+	@$(ROBOSUITE)/bin/python scripts/robosuite_episodes.py --out out/robosuite/episodes
+	@$(BIN)/spatialvlm bench-reward-robosuite --benchmark benchmarks/reward_robosuite.json
+
+bench-reward: venv
+	@$(BIN)/spatialvlm bench-reward --seed $(SEED) --benchmark benchmarks/reward.json
+
+bench-label: venv
+	@$(BIN)/spatialvlm bench-label --seed $(SEED) --benchmark benchmarks/label.json
+
+ablations: venv
+	@$(BIN)/spatialvlm bench-ablations --benchmark benchmarks/ablations.json
+
+# DEVICE=cuda for a GPU; TRAIN_ARGS='--seconds 600' for a slice, after which the next call goes on.
+DEVICE ?= cpu
+TRAIN_ARGS ?=
+train-embedded: venv
+	@$(BIN)/python -m spatialvlm_ros.training.embedded.train --device $(DEVICE) $(TRAIN_ARGS)
+
+bench-designs: venv
+	@$(BIN)/spatialvlm bench-designs --seed $(SEED) --benchmark benchmarks/designs.json
 
 # ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
 test: venv

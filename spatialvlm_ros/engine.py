@@ -113,7 +113,7 @@ class SpatialEngine:
         self._judge = None if vlm is None else NameJudge(vlm, self.config.naming)
         self._model_names = ModelNames(self._judge) if self._judge is not None and self._judge.vlm.grounds else None
         self._answers = None if self._judge is None else SceneAnswers(self._judge.looks, self.config.tool_names)
-        self._measure = measure_with_error if self._answers is None else with_model(self._said)
+        self._measure = measure_with_error if vlm is None else with_model(self._said, reads_depth=vlm.reads_depth)
         self._segmenter = TabletopSegmenter(replace(self.config.segment, noise=self.config.noise))
         self._memory = ObjectMemory(self.config.memory)
         self._appearances = AppearanceCache()

@@ -26,9 +26,11 @@ class Capsule:
 def robot_mask(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float = 0.005) -> BoolArray:
     """(H, W) bool: pixels whose point lies inside a capsule grown by ``padding_m``."""
     mask = np.zeros(frame.depth_m.shape, dtype=np.bool_)
-    for capsule in capsules:
+    if not capsules:
+        return mask
+    rays = frame.camera.rays
+    for capsule, (rows, columns) in zip(capsules, _image_windows(frame, capsules, padding_m), strict=True):
         radius = capsule.radius_m + padding_m
-        rows, columns = _image_window(frame, capsule, padding_m)
         if rows.stop <= rows.start or columns.stop <= columns.start:
             continue
         depth = frame.depth_m[rows, columns]
@@ -36,10 +38,14 @@ def robot_mask(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float =
         # Few pixels of the window are as deep as the capsule; a little more, for rounding.
         with np.errstate(invalid="ignore"):
             v, u = np.nonzero((depth > near - radius - 1e-4) & (depth < far + radius + 1e-4))
+        if not len(v):
+            continue
         z = depth[v, u]
-        rays = frame.camera.rays[v + rows.start, u + columns.start]
-        inside = _squared_distance(np.stack([rays[:, 0] * z, rays[:, 1] * z, z]), capsule) <= radius**2
-        mask[v[inside] + rows.start, u[inside] + columns.start] = True
+        v += rows.start
+        u += columns.start
+        seen = rays[v, u]
+        inside = _squared_distance(np.stack([seen[:, 0] * z, seen[:, 1] * z, z]), capsule) <= radius**2
+        mask[v[inside], u[inside]] = True
     return mask
 
 
@@ -53,16 +59,25 @@ def _squared_distance(points: np.ndarray, capsule: Capsule) -> np.ndarray:
     return squared
 
 
-def _image_window(frame: RGBDFrame, capsule: Capsule, padding_m: float) -> tuple[slice, slice]:
-    """Rows and columns that can show the capsule. The whole image when a part of it is at or behind the camera."""
+_CUBE = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
+
+
+def _image_windows(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float) -> list[tuple[slice, slice]]:
+    """Rows and columns that can show each capsule. The whole image when a part of it is at or behind the camera."""
     height, width = frame.depth_m.shape
-    radius = capsule.radius_m + padding_m
-    ends = np.stack([capsule.start, capsule.end])
-    if float(ends[:, 2].min()) - radius < 0.05:
-        return slice(0, height), slice(0, width)
+    radii = np.array([capsule.radius_m + padding_m for capsule in capsules])
+    ends = np.array([[capsule.start, capsule.end] for capsule in capsules], dtype=np.float64)
+    near = ends[:, :, 2].min(axis=1) - radii < 0.05
     # A ball off the axis reaches further across the image than radius / depth: project the cubes around both ends.
-    steps = radius * np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
-    pixels = frame.camera.project((ends[:, None] + steps).reshape(-1, 3))
-    u0, v0 = np.floor(pixels.min(axis=0) - 2).astype(int)
-    u1, v1 = np.ceil(pixels.max(axis=0) + 2).astype(int) + 1
-    return slice(max(0, int(v0)), min(height, int(v1))), slice(max(0, int(u0)), min(width, int(u1)))
+    corners = ends[:, :, None] + radii[:, None, None, None] * _CUBE
+    pixels = frame.camera.project(corners[~near].reshape(-1, 3)).reshape(-1, 16, 2)
+    low, high = np.floor(pixels.min(axis=1) - 2).astype(int), np.ceil(pixels.max(axis=1) + 2).astype(int) + 1
+    found = iter(zip(low.tolist(), high.tolist(), strict=True))
+    windows = []
+    for is_near in near:
+        if is_near:
+            windows.append((slice(0, height), slice(0, width)))
+            continue
+        (u0, v0), (u1, v1) = next(found)
+        windows.append((slice(max(0, v0), min(height, v1)), slice(max(0, u0), min(width, u1))))
+    return windows

@@ -47,8 +47,17 @@ class Said:
             raise ValueError(f"a model said {self.value} without a standard deviation, which is no probability from 0 to 1")
 
 
-def with_model(said: Callable[[Scene, Query], Said | None], measure: Measure = measure_with_error, gate: float = GATE) -> Measure:
-    """``measure`` with a model's answers beside it. ``said`` gives None for what the model does not know."""
+def with_model(
+    said: Callable[[Scene, Query], Said | None],
+    measure: Measure = measure_with_error,
+    gate: float = GATE,
+    *,
+    reads_depth: bool = False,
+) -> Measure:
+    """``measure`` with a model's answers beside it. ``said`` gives None for what the model does not know.
+
+    ``reads_depth``: the model's numbers start from the very measurements that they are joined with; see ``fuse``.
+    """
 
     def measure_both(
         scene: Scene, query: Query, output: tuple[str, RigidTransform] | None = None
@@ -63,15 +72,18 @@ def with_model(said: Callable[[Scene, Query], Said | None], measure: Measure = m
             return _of_model(fact, told) if fact.status in _LACKING else (fact, measurement)
         if fact.unit == PROBABILITY:
             return fact, measurement
-        return fuse(fact, measurement, told, gate)
+        return fuse(fact, measurement, told, gate, reads_depth=reads_depth)
 
     return measure_both
 
 
-def fuse(fact: SpatialFact, measurement: Measurement, told: Said, gate: float = GATE) -> tuple[SpatialFact, Measurement]:
+def fuse(
+    fact: SpatialFact, measurement: Measurement, told: Said, gate: float = GATE, *, reads_depth: bool = False
+) -> tuple[SpatialFact, Measurement]:
     """Depth's number and a model's, weighted by their inverse variances.
 
-    Beyond ``gate`` standard deviations of their difference depth's stays as it is and its sentence says so.
+    Beyond ``gate`` standard deviations of their difference depth's stays as it is and its sentence says so. With ``reads_depth``
+    both err together: the deviation is then the weighted mean of the two, and not smaller than both.
     """
     apart = told.value - measurement.value
     if fact.unit == RADIAN:
@@ -82,11 +94,15 @@ def fuse(fact: SpatialFact, measurement: Measurement, told: Said, gate: float = 
         text = f"{fact.text} The model says {said}, {abs(apart) / spread:.1f} sigma off; not used."
         return replace(fact, text=text), measurement
     share = told.std**2 / spread**2  # of depth
-    value, std = measurement.value + (1 - share) * apart, measurement.std * told.std / spread
+    value = measurement.value + (1 - share) * apart
+    kept, std = share, measurement.std * told.std / spread
+    if reads_depth:
+        std = share * measurement.std + (1 - share) * told.std
+        kept = std / measurement.std if measurement.std > 0 else share
     if fact.unit == RADIAN:
         value = math.remainder(value, 2 * math.pi)
     text = f"{fact.text} With the model's {number(told.value, told.std, fact.unit)}: {number(value, std, fact.unit)}."
-    fused = replace(measurement, value=value, std=std, error=scaled(measurement.error, share))
+    fused = replace(measurement, value=value, std=std, error=scaled(measurement.error, kept))
     return replace(fact, value=value, std=std, source=Source.FUSED, text=text), fused
 
 

@@ -19,7 +19,7 @@ from .options import VlmOptions
 
 OFF, EMBEDDED = "off", "embedded"
 #: What nodes and commands use when nobody says anything.
-DEFAULT_VLM = OFF
+DEFAULT_VLM = EMBEDDED
 _HUB = "hub:"
 _URL_RE = re.compile(r"https?://", re.IGNORECASE)
 _EMBEDDED_TYPE = "spatialvlm"

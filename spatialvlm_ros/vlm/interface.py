@@ -68,10 +68,14 @@ class Grounding:
 
 @dataclass(frozen=True)
 class Question:
-    """A question in words; ``query`` is what it asks for, where that is known (its names are then those of the words)."""
+    """A question in words; ``query`` is what it asks for, where that is known (its names are then those of the words).
+
+    ``verbatim``: the words already say how to answer, and a backend adds none of its own.
+    """
 
     text: str
     query: Query | None = None
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,11 @@ class SpatialVlm(ABC):
     def answers(self) -> bool:
         """Whether it answers questions in words."""
         return True
+
+    @property
+    def reads_depth(self) -> bool:
+        """Whether its numbers start from the things' depth, so that they err together with what depth measures."""
+        return False
 
     def close(self) -> None:  # noqa: B027 - most models hold nothing that has to be given back
         """Give back what it holds (connections, memory)."""

@@ -26,7 +26,8 @@ LEAST_SHARE = 0.5
 
 def prompt_of(question: Question) -> str:
     """A question as it is put to a model that was not trained by us."""
-    return f"{question.text.strip()} {BRIEFLY}"
+    text = question.text.strip()
+    return text if question.verbatim else f"{text} {BRIEFLY}"
 
 
 def read_answers(texts: Sequence[str], question: Question) -> ModelAnswer:

@@ -95,13 +95,13 @@ def test_a_verdict_reads_back_from_its_sentence(decoder: AnswerDecoder, full: bo
 
 
 def test_what_it_was_not_taught_is_refused_by_name(decoder: AnswerDecoder) -> None:
-    for relation in ("contained", "fits_into", "direction", "reachable", "point_above", "count", "nearest", "held"):
+    for relation in ("contained", "between", "fits_into", "direction", "reachable", "point_above", "count", "nearest", "held"):
         answer = answer_questions(decoder, [ask(relation)])[0]
         assert answer.status is Status.BAD_QUERY and relation in answer.text
 
 
 def test_one_question_is_answered_as_among_others(decoder: AnswerDecoder) -> None:
-    asked = [ask(relation, 3) for relation in ("distance", "which_tall", "between", "left_or_right", "height")]
+    asked = [ask(relation, 3) for relation in ("distance", "which_tall", "on", "left_or_right", "height")]
     together = answer_questions(decoder, asked)
     for each, answer in zip(asked, together, strict=True):
         alone = answer_questions(decoder, [each])[0]

@@ -40,7 +40,7 @@ def two_things(seed: int) -> Scene:
     places = [middle + half, middle - half]
     things = {}
     for at, (name, place, size) in enumerate(zip(NAMES, places, sizes, strict=True)):
-        centre = pose.apply(place + [0, 0, size[2] / 2])
+        centre = pose.apply(place + np.array([0, 0, size[2] / 2]))
         things[name] = box(centre, size, pose.rotation, number=at + 1, label=name)
     return scene(things, pose)
 
@@ -51,7 +51,9 @@ def asked(shown: Scene, query: Query, index: int = 0) -> AskedOf:
 
 
 @pytest.mark.parametrize("relation", [name for name in PAPER_TYPES if RELATIONS[name].kind is not Kind.ESTIMATE])
-def test_what_is_clear_is_told_right_and_the_other_way_round_for_the_other_way_round(decoder: AnswerDecoder, relation: str) -> None:
+def test_what_is_clear_is_told_right_and_the_other_way_round_for_the_other_way_round(
+    decoder: AnswerDecoder, relation: str
+) -> None:
     right = total = 0
     for seed in range(8):
         shown = two_things(seed)

@@ -124,7 +124,8 @@ def element_windows(packed: Packed, view: View, turn: torch.Tensor, shift: torch
     is_thing = (packed.thing >= 0)[:, None]
     size = torch.tensor([view.width, view.height], device=turn.device)
     beyond = torch.tensor(margin, device=turn.device) * is_thing
-    low, high = torch.maximum(low, -beyond), torch.minimum(high, size + beyond)
+    # The empty window of what is wholly behind the camera stays in the picture: windows of one thing are joined.
+    low, high = low.clamp(-beyond, size + beyond), torch.minimum(high, size + beyond)
     # The room's surfaces are seen from their front alone.
     away = (packed.kind == RECT) & ((turn[:, :, 2] * shift).sum(1) > 0)
     hidden = away | _under_table(packed, view, turn, shift)

@@ -1,0 +1,153 @@
+"""Questions answered: which region each name means, its measured features, and the decoder's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...language.answers import check_query
+from ...language.questions import QuestionError, parse_question
+from ...language.rounding import exact_length
+from ...scene.facts import Query, Source, Status
+from ...scene.noise import DepthNoise
+from ...scene.scene import Scene, SceneObject
+from ..interface import Grounding, ModelAnswer, Question
+from .decoder import AnswerDecoder
+from .decoder_answers import AskedOf, first_words, number_of
+from .decoder_answers import answer_questions as decode_questions
+from .decoder_words import MAX_THINGS, NUMBER, OTHER_SIDE, POINTERS
+from .looking import Looked
+from .measured import bare_scene, measure
+from .tower import match
+
+if TYPE_CHECKING:
+    from .glance import EmbeddedGlance
+    from .model import SpatialVlmModel
+
+# From this probability of several on a name is ambiguous.
+_SEVERAL = 0.5
+
+
+class Answerer:
+    """Answers about one image; what a name stands for is measured once."""
+
+    def __init__(self, glance: EmbeddedGlance, decoder: AnswerDecoder, noise: DepthNoise | None = None) -> None:
+        self._glance, self._decoder = glance, decoder
+        self._noise = noise or DepthNoise()
+        self._things: dict[str, SceneObject | ModelAnswer] = {}
+
+    def answer(self, questions: Sequence[Question]) -> list[ModelAnswer]:
+        """One answer a question, in order, all by one pass of the decoder."""
+        asked = [self._asked(question) for question in questions]
+        posed = [each for each in asked if isinstance(each, AskedOf)]
+        answers = iter(decode_questions(self._decoder, posed)) if posed else iter(())
+        return [next(answers) if isinstance(each, AskedOf) else each for each in asked]
+
+    def _asked(self, question: Question) -> AskedOf | ModelAnswer:
+        query = question.query
+        if query is None:
+            try:
+                query = parse_question(question.text)
+            except QuestionError as error:
+                return ModelAnswer(str(error), Status.BAD_QUERY)
+        problem = check_query(query)
+        if problem is not None or not 0 < len(query.names) <= MAX_THINGS:
+            return ModelAnswer(problem or f"'{query}' asks about no single things", Status.BAD_QUERY)
+        return self._of_things(question.text, query)
+
+    def _of_things(self, text: str, query: Query) -> AskedOf | ModelAnswer:
+        if self._glance.looked.view.frame is None:
+            return ModelAnswer("the image has no depth, so nothing on it can be measured", Status.NO_DEPTH)
+        scene = self._scene.seen_from(query.view)
+        if isinstance(scene, str):
+            return ModelAnswer(scene, Status.NO_TRANSFORM)
+        things: list[SceneObject] = []
+        for name, grounding in zip(query.names, self._glance.ground(query.names), strict=True):
+            thing = self._thing(name, grounding)
+            if isinstance(thing, ModelAnswer):
+                return thing
+            things.append(thing)
+        return AskedOf(replace(scene, objects=tuple(things)), text, query.names, tuple(things), query)
+
+    @cached_property
+    def _scene(self) -> Scene:
+        looked = self._glance.looked
+        assert looked.view.frame is not None
+        return bare_scene(looked.view.frame, looked.plane, looked.view.up, self._noise)
+
+    def _thing(self, name: str, grounding: Grounding) -> SceneObject | ModelAnswer:
+        if name not in self._things:
+            self._things[name] = self._measured(name, grounding)
+        return self._things[name]
+
+    def _measured(self, name: str, grounding: Grounding) -> SceneObject | ModelAnswer:
+        if not grounding.regions or grounding.present < self._glance.found:
+            return ModelAnswer(f"'{name}' is not in sight", Status.NOT_FOUND)
+        if len(grounding.regions) > 1 and grounding.several >= _SEVERAL:
+            return ModelAnswer(f"'{name}' may mean {len(grounding.regions)} things", Status.AMBIGUOUS)
+        looked, best = self._glance.looked, self._glance.best(name)
+        if best < 0:
+            return gripper_point(looked, name)
+        assert looked.view.frame is not None
+        thing = measure(looked.view.frame, looked.proposals[best], self._scene, self._noise, best + 1)
+        return thing if thing is not None else ModelAnswer(f"'{name}' shows too little depth to be measured", Status.NO_DEPTH)
+
+
+def gripper_point(looked: Looked, name: str) -> SceneObject | ModelAnswer:
+    """The point between the finger tips as a thing without a size, in the optical frame."""
+    found = looked.gripper
+    if not np.isfinite(found.tip).all():
+        return ModelAnswer("the image has no depth where the gripper is", Status.NO_DEPTH)
+    return SceneObject(
+        id=0, label=name, score=found.present, centre=found.tip, covariance=found.covariance, axes=np.eye(3),
+        extents=np.zeros(3), extents_std=np.zeros(3), surface_point=np.full(3, np.nan), points=np.empty((0, 3), np.float32),
+        point_std_m=0.0, visible_share=float("nan"), truncated=False, num_points=0, last_seen_ns=0, source=Source.TF,
+    )  # fmt: skip
+
+
+# -- the way of transformers ---------------------------------------------------------------------------------------------
+
+
+def answer_words(
+    model: SpatialVlmModel, pictures: Tensor, scalars: Tensor, things: Tensor, names: Tensor, said: Tensor, questions: Tensor
+) -> Tensor:
+    """See ``SpatialVlmModel.generate``."""
+    decoder = model.decoder
+    assert decoder is not None
+    chosen, present = choose(model, pictures, scalars, things, names)
+    prompted = decoder.prompt(chosen, present, questions)
+    values, _ = number_of(decoder, prompted)
+    verdicts = first_words(decoder, prompted)
+    rows = [
+        _filled(decoder, sentence, value, words)
+        for sentence, value, words in zip(decoder.sentences(prompted, verdicts), values, said.tolist(), strict=True)
+    ]
+    out = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.long)
+    for row, ids in zip(out, rows, strict=True):
+        row[: len(ids)] = torch.tensor(ids)
+    return out
+
+
+def _filled(decoder: AnswerDecoder, sentence: Sequence[int], value: float, said: Sequence[Sequence[int]]) -> list[int]:
+    """A sentence's words with names for pointers and a length for its number."""
+    vocabulary = decoder.vocabulary
+    names = {vocabulary.id(pointer): [word for word in said[at] if word] for at, pointer in enumerate(POINTERS)}
+    number = {vocabulary.id(word): vocabulary.ids_of(exact_length(abs(value))) for word in (NUMBER, OTHER_SIDE)}
+    return [word for one in sentence for word in (names.get(one) or number.get(one) or [one])]
+
+
+def choose(model: SpatialVlmModel, pictures: Tensor, scalars: Tensor, things: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
+    """Object tokens (Q, 3, F) of the regions that names (Q, 3, L) mean best, and (Q, 3) bool where there is one."""
+    count, three, length = names.shape
+    named = names.any(dim=2)
+    if not len(pictures):
+        return things.new_zeros(count, three, things.shape[1]), torch.zeros_like(named)
+    regions = model.regions(pictures, scalars)
+    best = match(model.tower.phrases(names.reshape(count * three, length)), regions).argmax(dim=1).reshape(count, three)
+    return things[best] * named[..., None], named

@@ -1,0 +1,107 @@
+"""From the tower's matches to probabilities: that a region answers to a name, that anything does, that several things do.
+
+Two numbers, a slope and an offset on the log odds, fitted on held-out scenes of another renderer (Platt 1999). Regions are then
+taken as independent: "anything" is 1 - prod(1 - p).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+# Beyond these log odds nothing is told apart, and products of many regions stay finite.
+_MOST = 12.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Log odds of a region = slope * log odds of its match + witness * what colour and depth say + offset.
+
+    Attributes:
+        witness: weight of ``witness.testify``.
+        present_slope, present_offset, several_slope, several_offset: the same for "anything" and "several things".
+        prior_odds: that what is named is there, against those of the scenes that the rest was fitted on, where half of the names
+            were of nothing (most of them nearly of something): people name what they see.
+        found: least ``present`` from which a name is said to be found.
+        rival: a region of at least this share of the best one's probability answers as well.
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+    witness: float = 0.0
+    present_slope: float = 1.0
+    present_offset: float = 0.0
+    several_slope: float = 1.0
+    several_offset: float = 0.0
+    prior_odds: float = 1.0
+    found: float = 0.5
+    rival: float = 0.5
+
+    def probabilities(self, log_match: npt.ArrayLike, testimony: npt.ArrayLike = 0.0) -> FloatArray:
+        """Probability of each region from ``tower.match`` and ``witness.testify``, any shape."""
+        odds = self.slope * log_odds(log_match) + self.witness * np.asarray(testimony, np.float64) + self.offset
+        return sigmoid(odds)
+
+    def present_and_several(self, probabilities: npt.ArrayLike) -> tuple[float, float]:
+        """Probability that at least one, and that more than one, of the regions (N,) answers; 0 without regions."""
+        if not np.size(probabilities):
+            return 0.0, 0.0
+        anything, more = independent(probabilities)
+        prior = float(np.log(self.prior_odds))
+        present = float(sigmoid(self.present_slope * odds_of(anything) + self.present_offset + prior))
+        several = float(sigmoid(self.several_slope * odds_of(more) + self.several_offset))
+        # More than one is one at least, and takes two.
+        return present, min(several, present) if np.size(probabilities) > 1 else 0.0
+
+
+def sigmoid(odds: npt.ArrayLike) -> FloatArray:
+    """Probability of log odds, held within what products of many bear."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -_MOST, _MOST))))
+
+
+def odds_of(probability: float) -> float:
+    """Log odds of a probability, held within ``_MOST``."""
+    held = min(max(probability, 1e-9), 1 - 1e-9)
+    return float(np.clip(np.log(held / (1 - held)), -_MOST, _MOST))
+
+
+def log_odds(log_match: npt.ArrayLike) -> FloatArray:
+    """log(p / (1 - p)) of log p, held within what float64 tells apart."""
+    value = np.minimum(np.asarray(log_match, np.float64), -1e-9)
+    return np.asarray(value - np.log(-np.expm1(value)))
+
+
+def independent(probabilities: npt.ArrayLike) -> tuple[float, float]:
+    """Probability that at least one, and that more than one, of independent regions (N,) answers."""
+    p = np.asarray(probabilities, np.float64)
+    none = float(np.prod(1 - p))
+    one = float(sum(p[i] * np.prod(np.delete(1 - p, i)) for i in range(p.size)))
+    return min(max(1 - none, 0.0), 1.0), min(max(1 - none - one, 0.0), 1.0)
+
+
+def fit(features: npt.ArrayLike, answers: npt.ArrayLike, rounds: int = 50) -> FloatArray:
+    """Weights (K + 1,) of features (N, K) and a constant, of greatest likelihood for answers (N,), by Newton's method.
+
+    Raises:
+        ValueError: there are not both answers in it.
+    """
+    x, y = np.asarray(features, np.float64), np.asarray(answers, np.float64)
+    if not (0 < y.sum() < y.size):
+        raise ValueError(f"{int(y.sum())} of {y.size} answers are yes; both are needed for a calibration")
+    design = np.column_stack([x, np.ones(len(x))])
+    prior = np.zeros(design.shape[1])
+    prior[0] = 1.0
+    weights = prior.copy()
+    for _ in range(rounds):
+        p = sigmoid(design @ weights)
+        # A little pull towards slope 1 and nothing else keeps it finite where yes and no are told apart perfectly.
+        gradient = design.T @ (y - p) - 0.01 * (weights - prior)
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + 0.01 * np.eye(len(prior))
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights

@@ -1,0 +1,302 @@
+"""Regions of RGB-D images as small pictures of one size: what the network sees of a thing.
+
+One code for training and use, and for one image or many: a square window around each region is sampled from colour and points,
+turned so that its axes are the viewer's right, away and up, and freed from place and size; what was taken away comes beside it
+as scalars.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+#: Edge of a picture, pixels.
+SIZE_PX = 64
+#: Of a picture: red, green, blue, right, away, up, whether depth is valid, whether the pixel belongs to the region.
+CHANNELS = 8
+#: In order, all dimensionless or logarithms of metres.
+SCALARS = (
+    "log_radius",
+    "log_right",
+    "log_away",
+    "log_up",
+    "log_distance",
+    "base_height",
+    "top_height",
+    "up_known",
+    "plane_known",
+    "log_share",
+    "valid_share",
+    "touches_edge",
+    "log_side_px",
+    "pitch",
+    "white_red",
+    "white_green",
+    "white_blue",
+)
+#: The window is this much larger than the region's box.
+MARGIN = 1.5
+_LEAST_SIDE_PX = 12.0
+_LEVELS = 4
+# Points farther from the middle than this, in radii, belong to something else; where exactly does not matter.
+REACH = 2.5
+# Points are told apart to this share of REACH: as they are kept for training.
+XYZ_STEPS = 127.0
+_LEAST_RADIUS_M = 0.004
+
+
+@dataclass(frozen=True)
+class Images:
+    """RGB-D images of one size, ready to be sampled.
+
+    Attributes:
+        levels: (B * h * w, 7) float32 each, halved in size from one to the next: red, green, blue (0 to 1, of white), then
+            right, away, up (metres times validity) and validity.
+        sizes: (h, w) of each level.
+        white: (B, 3) what white looks like.
+        height_m: (B,) of the camera above the support plane, NaN where that is not known.
+        up_known: (B,) bool.
+        pitch_rad: (B,) of the optical axis against the horizontal, negative looks down; 0 where up is not known.
+        rotation: (B, 3, 3) from the optical frame to right, away, up.
+    """
+
+    levels: tuple[Tensor, ...]
+    sizes: tuple[tuple[int, int], ...]
+    white: Tensor
+    height_m: Tensor
+    up_known: Tensor
+    pitch_rad: Tensor
+    rotation: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.white.device
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Windows of images as sampled, before a region is taken out of them.
+
+    Attributes:
+        color: (N, 3, 64, 64) float32, 0 to 1 relative to white, 0 outside the image.
+        xyz: (N, 3, 64, 64) float32 metres along right, away and up from the camera, 0 where not valid.
+        valid: (N, 64, 64) bool.
+        inside: (N, 64, 64) bool, inside the image.
+        side_px: (N,) edge of the window in the image's pixels.
+        image: (N,) long, which image each is from.
+        images: the images.
+    """
+
+    color: Tensor
+    xyz: Tensor
+    valid: Tensor
+    inside: Tensor
+    side_px: Tensor
+    image: Tensor
+    images: Images
+
+
+def white_points(color: Tensor) -> Tensor:
+    """(B, 3) what white looks like on images (B, H, W, 3) uint8: as perception/colors.py reckons it, 0 to 1."""
+    sparse = color[:, ::8, ::8].reshape(color.shape[0], -1, 3).float() / 255
+    bright = torch.quantile(sparse, 0.97, dim=1)
+    level = bright.amax(dim=1, keepdim=True).clamp(0.4, 1.0)
+    return torch.minimum(torch.maximum(bright, 0.9 * level), level)
+
+
+def view_rotation(up: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotations (B, 3, 3) from optical frames to right, away, up, given up (B, 3) in them; NaN where up is not known.
+
+    Also (B,) bool whether up is known. Where it is not, the image's own upward direction stands in.
+    """
+    known = torch.isfinite(up).all(dim=1) & (torch.nan_to_num(up).norm(dim=1) > 1e-6)
+    upward = torch.where(known[:, None], torch.nan_to_num(up), up.new_tensor([0.0, -1.0, 0.0]))
+    upward = upward / upward.norm(dim=1, keepdim=True)
+    # Away is where the optical axis points, seen from above; where the image's top is when the camera looks straight down.
+    axis = up.new_tensor([0.0, 0.0, 1.0]).expand_as(upward)
+    top = up.new_tensor([0.0, -1.0, 0.0]).expand_as(upward)
+    steep = upward[:, 2:3].abs() > 0.99
+    away = torch.where(steep, top, axis)
+    away = away - (away * upward).sum(dim=1, keepdim=True) * upward
+    away = away / away.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    right = torch.linalg.cross(away, upward)
+    return torch.stack([right, away, upward], dim=1), known
+
+
+def prepare_images(color: Tensor, xyz: Tensor, up: Tensor, height_m: Tensor) -> Images:
+    """Ready images for sampling.
+
+    Args:
+        color: (B, H, W, 3) uint8 RGB.
+        xyz: (B, H, W, 3) float32 points in the optical frame, metres, NaN where depth is not valid.
+        up: (B, 3) against gravity in the optical frame, NaN where it is not known.
+        height_m: (B,) of the camera above the support plane, NaN where there is none.
+    """
+    batch, height, width, _ = color.shape
+    rotation, known = view_rotation(up.float())
+    white = white_points(color)
+    valid = torch.isfinite(xyz).all(dim=-1, keepdim=True)
+    points = torch.nan_to_num(xyz.float(), nan=0.0, posinf=0.0, neginf=0.0) * valid
+    turned = points.reshape(batch, -1, 3) @ rotation.transpose(1, 2)
+    rgb = (color.float() / 255 / white[:, None, None]).clamp(max=1.0)
+    table = torch.cat([rgb, turned.reshape(batch, height, width, 3), valid.float()], dim=-1)
+    levels, sizes = [table.reshape(-1, 7)], [(height, width)]
+    while len(levels) < _LEVELS and min(sizes[-1]) >= 2:
+        pooled = functional.avg_pool2d(table.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+        table = pooled.contiguous()
+        levels.append(table.reshape(-1, 7))
+        sizes.append((table.shape[1], table.shape[2]))
+    # The optical axis is z, so its rise is what z has of up.
+    pitch = torch.where(known, torch.asin(rotation[:, 2, 2].clamp(-1, 1)), torch.zeros_like(height_m, dtype=torch.float32))
+    return Images(tuple(levels), tuple(sizes), white, height_m.float(), known, pitch, rotation)
+
+
+def mask_boxes(masks: Tensor) -> Tensor:
+    """(N, 4) float32 u0, v0, u1, v1, half open, of masks (N, H, W) bool; all 0 for empty ones."""
+    columns, rows = masks.any(dim=1), masks.any(dim=2)
+    width, height = columns.shape[1], rows.shape[1]
+    first_u, first_v = columns.float().argmax(dim=1), rows.float().argmax(dim=1)
+    last_u = width - columns.flip(1).float().argmax(dim=1)
+    last_v = height - rows.flip(1).float().argmax(dim=1)
+    boxes = torch.stack([first_u, first_v, last_u, last_v], dim=1).float()
+    return torch.where(columns.any(dim=1)[:, None], boxes, torch.zeros_like(boxes))
+
+
+def windows(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Middles (N, 2) and edges (N,) in pixels of the square windows around boxes (N, 4)."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    side = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1) * MARGIN
+    return middle, side.clamp_min(_LEAST_SIDE_PX)
+
+
+def window_grid(middle: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
+    """Image coordinates u, v (N, 64) of a window's columns and rows; pixel centres are at halves."""
+    steps = (torch.arange(SIZE_PX, device=middle.device) + 0.5) / SIZE_PX - 0.5
+    return middle[:, :1] + side[:, None] * steps, middle[:, 1:] + side[:, None] * steps
+
+
+def sample_windows(images: Images, image: Tensor, middle: Tensor, side: Tensor) -> Patches:
+    """Sample windows (``windows``) of the images number ``image`` (N,) long."""
+    count = len(side)
+    out = torch.zeros(count, SIZE_PX * SIZE_PX, 7, device=images.device)
+    level = torch.floor(torch.log2((side / SIZE_PX).clamp_min(1.0))).long().clamp(max=len(images.levels) - 1)
+    u, v = window_grid(middle, side)
+    height, width = images.sizes[0]
+    inside = ((v >= 0) & (v < height))[:, :, None] & ((u >= 0) & (u < width))[:, None, :]
+    for number, (table, size) in enumerate(zip(images.levels, images.sizes, strict=True)):
+        chosen = torch.nonzero(level == number).flatten()
+        if len(chosen):
+            scale = 0.5**number
+            out[chosen] = _bilinear(table, size, image[chosen], u[chosen] * scale - 0.5, v[chosen] * scale - 0.5)
+    out = out.reshape(count, SIZE_PX, SIZE_PX, 7).permute(0, 3, 1, 2) * inside[:, None]
+    weight = out[:, 6:]
+    valid = weight > 0.5
+    xyz = torch.where(valid, out[:, 3:6] / weight.clamp_min(1e-6), torch.zeros_like(weight))
+    return Patches(out[:, :3], xyz, valid[:, 0], inside, side, image, images)
+
+
+def _bilinear(table: Tensor, size: tuple[int, int], image: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """(n, 64 * 64, 7) of a level at columns u (n, 64) and rows v (n, 64); beyond the border the border's value."""
+    height, width = size
+    u, v = u.clamp(0, width - 1), v.clamp(0, height - 1)
+    left, top = u.floor(), v.floor()
+    across, down = u - left, v - top
+    left, top = left.long(), top.long()
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    base = (image * (height * width))[:, None, None]
+    total = torch.zeros(len(u), SIZE_PX * SIZE_PX, table.shape[1], device=table.device)
+    for row, row_weight in ((top, 1 - down), (bottom, down)):
+        for column, column_weight in ((left, 1 - across), (right, across)):
+            index = (base + row[:, :, None] * width + column[:, None, :]).reshape(-1)
+            weight = (row_weight[:, :, None] * column_weight[:, None, :]).reshape(len(u), -1, 1)
+            total += table.index_select(0, index).reshape(len(u), -1, table.shape[1]) * weight
+    return total
+
+
+def sample_masks(masks: Tensor, middle: Tensor, side: Tensor) -> Tensor:
+    """(N, 64, 64) bool: masks (N, H, W) bool in their windows, False outside the image."""
+    _, height, width = masks.shape
+    u, v = window_grid(middle, side)
+    column, row = u.floor().long(), v.floor().long()
+    inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None, :]
+    number = torch.arange(len(masks), device=masks.device)[:, None, None]
+    return masks[number, row.clamp(0, height - 1)[:, :, None], column.clamp(0, width - 1)[:, None, :]] & inside
+
+
+def assemble(patches: Patches, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (N, 8, 64, 64) float32 in -1 .. 1 and scalars (N, 17) float32 of regions (N, 64, 64) bool in windows."""
+    body = mask & patches.valid
+    # A quarter of the pixels tells where the middle is as well as all do.
+    some, points = body[:, ::2, ::2].flatten(1), patches.xyz[:, :, ::2, ::2].flatten(2)
+    few = points.masked_fill(~some[:, None], math.nan)
+    known = some.any(dim=1)
+    quantile = torch.nanquantile(few, torch.tensor([0.03, 0.5, 0.97], device=few.device), dim=2)
+    low, middle, high = torch.nan_to_num(quantile).unbind(0)
+    extent = (high - low).clamp_min(1e-3)
+    radius = (extent.norm(dim=1) / 2).clamp_min(_LEAST_RADIUS_M)
+    relative = (patches.xyz - middle[:, :, None, None]) / radius[:, None, None, None]
+    relative = relative.clamp(-REACH, REACH) * patches.valid[:, None] * known[:, None, None, None]
+    color = (patches.color * 2 - 1) * patches.inside[:, None]
+    xyz = (relative / REACH * XYZ_STEPS).round() / XYZ_STEPS
+    valid = patches.valid[:, None].float()
+    picture = torch.cat([color, xyz, valid, mask[:, None].float()], dim=1)
+    return picture, _scalars(patches, mask, body, (low, middle, high), radius, known)
+
+
+def _scalars(
+    patches: Patches, mask: Tensor, body: Tensor, spread: tuple[Tensor, Tensor, Tensor], radius: Tensor, known: Tensor
+) -> Tensor:
+    """(N, 17), see SCALARS. ``spread``: (N, 3) low, middle and high of the region's points; ``known`` (N,) whether it has any."""
+    low, middle, high = spread
+    images, image = patches.images, patches.image
+    height = images.height_m[image]
+    plane = torch.isfinite(height) & known
+    height = torch.nan_to_num(height)
+    has, white = known.float(), images.white[image].clamp_min(0.05)
+    extent = (high - low).clamp_min(1e-3)
+    area = mask.flatten(1).float().sum(dim=1).clamp_min(1.0)
+    rim = mask & ~_shifted_inside(patches.inside)
+    columns = [
+        (radius / 0.06).log() * has,
+        *((extent / 0.06).log() * has[:, None]).unbind(1),
+        (middle.norm(dim=1).clamp_min(0.05) / 0.8).log() * has,
+        ((low[:, 2] + height) / 0.1).clamp(-3, 3) * plane,
+        ((high[:, 2] + height) / 0.1).clamp(-3, 3) * plane,
+        images.up_known[image].float(),
+        plane.float(),
+        (area / SIZE_PX**2).log() + 1.5,
+        body.flatten(1).float().sum(dim=1) / area,
+        rim.flatten(1).any(dim=1).float(),
+        (patches.side_px / 64).log(),
+        images.pitch_rad[image],
+        *white.log().unbind(1),
+    ]
+    return torch.stack(columns, dim=1)
+
+
+def _shifted_inside(inside: Tensor) -> Tensor:
+    """Pixels (N, 64, 64) whose neighbours all lie inside the image."""
+    return functional.max_pool2d((~inside).float()[:, None], 5, stride=1, padding=2)[:, 0] < 0.5
+
+
+def cut_regions(images: Images, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (N, 8, 64, 64) and scalars (N, 17) of regions (N, H, W) bool of the images number ``image`` (N,) long."""
+    middle, side = windows(mask_boxes(masks))
+    patches = sample_windows(images, image, middle, side)
+    return assemble(patches, sample_masks(masks, middle, side))
+
+
+def paste_masks(probability: Tensor, middle: Tensor, side: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, H, W) float32: maps (N, 64, 64) of windows put back into images of ``size``, 0 outside the windows."""
+    height, width = size
+    v = (torch.arange(height, device=side.device) + 0.5)[None] - middle[:, 1:]
+    u = (torch.arange(width, device=side.device) + 0.5)[None] - middle[:, :1]
+    rows, columns = v / (side[:, None] / 2), u / (side[:, None] / 2)
+    grid = torch.stack([columns[:, None, :].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)], dim=-1)
+    inside = (grid.abs() <= 1).all(dim=-1)
+    found = functional.grid_sample(probability[:, None], grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return found[:, 0] * inside

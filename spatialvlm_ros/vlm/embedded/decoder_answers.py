@@ -1,0 +1,263 @@
+"""Questions about things of a scene to answers in words with a number, a deviation and a probability, all in one go.
+
+Never changes: what is too close to call is said so, by the same band as everywhere (``facts.Truth``); a text and its value agree;
+a name is put back as it was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...language.names import with_article
+from ...language.question_templates import question_templates
+from ...language.rounding import exact_length
+from ...scene.facts import METRE, PROBABILITY, Query, Status, Truth
+from ...scene.relations import RELATIONS, Kind
+from ...scene.scene import Scene, SceneObject
+from ..interface import ModelAnswer
+from .decoder import AnswerDecoder, Prompted
+from .decoder_sentences import ANSWERED, sentences_of
+from .decoder_words import (
+    ASK,
+    BRIEF,
+    CLOSE,
+    FULL,
+    MAX_THINGS,
+    NO,
+    NUMBER,
+    OTHER_SIDE,
+    POINTERS,
+    SIDES,
+    VERDICT_PAIRS,
+    YES,
+    pointed,
+)
+from .object_tokens import NUM_FEATURES, object_tokens
+
+# Words for verdicts whose sentence cannot be used.
+_PLAIN = {YES: "yes.", NO: "no.", CLOSE: "too close to call."}
+# A length that is less than this many deviations below 0 is 0.
+_BELOW_STDS = 2.0
+
+
+@dataclass(frozen=True)
+class AskedOf:
+    """A question about things that are known.
+
+    Attributes:
+        scene: that they are of; seen by whoever the question's left and right are of (``Scene.seen_from``).
+        things: one for each of ``names``.
+        names: as they stand in the text, the one that the question is about first (``Query.names``).
+        query: what is asked, where that is known; the text is then worded anew when the names do not stand in it.
+    """
+
+    scene: Scene
+    text: str
+    names: tuple[str, ...]
+    things: tuple[SceneObject, ...]
+    query: Query | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A question as the decoder reads it; ``order[i]`` is the index of the name that pointer i stands for."""
+
+    asked: AskedOf
+    words: list[int]
+    order: tuple[int, ...]
+
+
+def answer_questions(decoder: AnswerDecoder, asked: Sequence[AskedOf], *, full: bool = True) -> list[ModelAnswer]:
+    """One answer a question, in order. Never raises on what is asked: an answer has a status and a sentence instead.
+
+    A number is signed as the question asks ("how far left" is negative for the right); a probability is that of yes, of the first
+    of ``names``, or of the side that is named first ("left or right").
+
+    Args:
+        full: whole sentences; else a word or a number.
+    """
+    rows: list[_Row | ModelAnswer] = [_row(decoder, each) for each in asked]
+    posed = [row for row in rows if isinstance(row, _Row)]
+    answers = iter(_answered(decoder, posed, full)) if posed else iter(())
+    return [next(answers) if isinstance(row, _Row) else row for row in rows]
+
+
+def _row(decoder: AnswerDecoder, asked: AskedOf) -> _Row | ModelAnswer:
+    query = asked.query
+    if len(asked.names) != len(asked.things):
+        raise ValueError(f"{len(asked.names)} names for {len(asked.things)} things")
+    if query is not None and query.relation in RELATIONS:
+        relation = RELATIONS[query.relation]
+        if query.relation not in ANSWERED:
+            return ModelAnswer(f"questions about '{query.relation}' are none that I was taught", Status.BAD_QUERY)
+        if relation.needs_canonical and asked.scene.canonical is None:
+            why = f"'{query.relation}' needs the up direction, which is not known: {asked.scene.canonical_reason}"
+            return ModelAnswer(why, Status.NOT_CANONICAL)
+        if relation.needs_extent and any(not thing.extents.any() for thing in asked.things):
+            return ModelAnswer("a thing is known as a point, without a size", Status.NO_DEPTH)
+    found = pointed(asked.text, asked.names)
+    if (
+        found is None
+        and query is not None
+        and query.relation in RELATIONS
+        and len(asked.names) == RELATIONS[query.relation].arity
+    ):
+        fields = {key: f'"{name}"' for key, name in zip("abc", asked.names, strict=False)}
+        found = pointed(question_templates(query.relation)[0].format(**fields, amount=""), asked.names)
+    if found is None:
+        said = ", ".join(f"'{name}'" for name in asked.names) or "no names"
+        return ModelAnswer(f"the question does not name {said} once each; name 1 to {MAX_THINGS} things in it", Status.BAD_QUERY)
+    words = decoder.vocabulary.ids_of(found[0])[: decoder.config.max_question]
+    return _Row(asked, words, found[1])
+
+
+def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], full: bool) -> list[ModelAnswer]:
+    device = decoder.temperature.device
+    objects = np.zeros((len(rows), MAX_THINGS, NUM_FEATURES), np.float32)
+    present = np.zeros((len(rows), MAX_THINGS), np.bool_)
+    longest = max(len(row.words) for row in rows)
+    question = np.zeros((len(rows), longest + 2), np.int64)
+    question[:, -2:] = decoder.vocabulary.id(FULL if full else BRIEF), decoder.vocabulary.id(ASK)
+    for at, row in enumerate(rows):
+        features, valid = object_tokens(row.asked.scene, [row.asked.things[index] for index in row.order])
+        objects[at, : len(features)], present[at, : len(features)] = features, valid
+        question[at, : len(row.words)] = row.words
+    with torch.inference_mode():
+        given = (torch.from_numpy(each).to(device) for each in (objects, present, question))
+        prompted = decoder.prompt(*given)
+        value, std = number_of(decoder, prompted)
+        kinds, shares = _kinds(decoder, prompted, [_kind_asked(row.asked.query) for row in rows])
+        numbers = [_signed(row.asked.query, value[at], std[at]) for at, row in enumerate(rows)]
+        firsts = list(map(_first_word, kinds, shares, numbers))
+        ids = torch.tensor([decoder.vocabulary.id(word) for word in firsts], device=device)
+        sentences = decoder.sentences(prompted, ids)
+    answers = []
+    for at, row in enumerate(rows):
+        if not present[at, : len(row.order)].all():
+            answers.append(ModelAnswer("a thing's place or size is not a number", Status.NO_DEPTH))
+            continue
+        told = decoder.vocabulary.text_of(sentences[at])
+        answers.append(_answer(row, firsts[at], kinds[at], shares[at], numbers[at], std[at], told, full, decoder.config.words))
+    return answers
+
+
+def number_of(decoder: AnswerDecoder, prompted: Prompted) -> tuple[list[float], list[float]]:
+    """Median and standard deviation of each number, metres.
+
+    The deviation is between that of the middle 68 % and that of the middle 95 %, times a factor that was fitted on measurements.
+    """
+    density = prompted.density
+    inner = (density.quantile(0.8413) - density.quantile(0.1587)) / 2
+    outer = (density.quantile(0.9772) - density.quantile(0.0228)) / 4
+    std = decoder.std_factor * (inner * outer).clamp_min(1e-10).sqrt()
+    return density.quantile(0.5).tolist(), std.tolist()
+
+
+def pair_probabilities(decoder: AnswerDecoder, logits: Tensor) -> Tensor:
+    """(B, pairs) probability of the first of each of ``VERDICT_PAIRS`` against the second, calibrated."""
+    first, second = (
+        torch.tensor([decoder.vocabulary.id(pair[side]) for pair in VERDICT_PAIRS], device=logits.device) for side in (0, 1)
+    )
+    return torch.sigmoid((logits[:, first] - logits[:, second]) / decoder.temperature)
+
+
+def first_words(decoder: AnswerDecoder, prompted: Prompted) -> Tensor:
+    """(B,) int64 the first word of each answer, where the words of the question alone tell what is asked; for ``sentences``."""
+    with torch.no_grad():
+        value, std = number_of(decoder, prompted)
+        kinds, shares = _kinds(decoder, prompted, [None] * len(value))
+    numbers = [_signed(None, *each) for each in zip(value, std, strict=True)]
+    words = map(_first_word, kinds, shares, numbers)
+    return torch.tensor([decoder.vocabulary.id(word) for word in words], device=prompted.logits.device)
+
+
+def _kinds(decoder: AnswerDecoder, prompted: Prompted, asked: Sequence[str | None]) -> tuple[list[str], list[float]]:
+    """Of each question NUMBER, or the first word of the pair that answers it and the probability of that word; "" for neither.
+
+    Args:
+        asked: what it is, where that is known.
+    """
+    said = prompted.logits.softmax(-1)
+    kinds = [NUMBER, *(pair[0] for pair in VERDICT_PAIRS)]
+    columns = [[decoder.vocabulary.id(NUMBER)], *([decoder.vocabulary.id(word) for word in pair] for pair in VERDICT_PAIRS)]
+    of_kind = torch.stack([said[:, column].sum(1) for column in columns], 1)
+    shares = pair_probabilities(decoder, prompted.logits).tolist()
+    words, probabilities = [], []
+    for at, kind in enumerate(asked):
+        best = int(of_kind[at].argmax()) if kind is None else kinds.index(kind)
+        understood = kind is not None or float(of_kind[at, best]) >= 0.5
+        words.append(kinds[best] if understood else "")
+        probabilities.append(shares[at][best - 1] if best else math.nan)
+    return words, probabilities
+
+
+def _kind_asked(query: Query | None) -> str | None:
+    """The first word of the pair that answers a query, or NUMBER; None where the words have to tell."""
+    if query is None or query.relation not in RELATIONS:
+        return None
+    kind = RELATIONS[query.relation].kind
+    if kind is Kind.CLASSIFY:
+        return next((pair[0] for pair in SIDES if query.relation.startswith(f"{pair[0][1:-1]}_or_")), None)
+    return {Kind.ESTIMATE: NUMBER, Kind.PREDICATE: YES, Kind.CHOICE: POINTERS[0]}[kind]
+
+
+def _first_word(kind: str, share: float, number: float) -> str:
+    """The verdict that the sentence is said for."""
+    if kind == NUMBER:
+        return OTHER_SIDE if number < 0 else NUMBER
+    verdict = Truth(share).verdict if kind else None
+    if verdict is None:
+        return CLOSE
+    pair = next(pair for pair in VERDICT_PAIRS if pair[0] == kind)
+    return pair[0] if verdict else pair[1]
+
+
+def _signed(query: Query | None, value: float, std: float) -> float:
+    """The number as it is told: lengths that have no sign are not below 0."""
+    if query is not None and query.relation in RELATIONS:
+        return value if query.relation.endswith("_difference") else max(value, 0.0)
+    return 0.0 if -_BELOW_STDS * std < value < 0 else value
+
+
+def _answer(
+    row: _Row, first: str, kind: str, share: float, number: float, std: float, told: str, full: bool, vocabulary: tuple[str, ...]
+) -> ModelAnswer:
+    if not kind:
+        return ModelAnswer("the question is of no kind that I know", Status.BAD_QUERY)
+    length = exact_length(abs(number))
+    said = _held_to(row, first, full, told, vocabulary)
+    if kind == NUMBER:
+        return ModelAnswer(_filled(said, row, length), value=number, std=std, unit=METRE)
+    # The first pointer need not be of the name that the question is about.
+    probability = 1 - share if kind == POINTERS[0] and row.order[0] != 0 else share
+    return ModelAnswer(_filled(said, row, ""), value=probability, unit=PROBABILITY)
+
+
+def _held_to(row: _Row, first: str, full: bool, told: str, vocabulary: tuple[str, ...]) -> str:
+    """The sentence that was told if it answers what was asked for as it was decided, else the plainest one that does."""
+    query = row.asked.query
+    if query is not None and query.relation in ANSWERED:
+        verdict = None if first == CLOSE else first in (YES, NUMBER, *(pair[0] for pair in SIDES))
+        if first in POINTERS:
+            verdict = row.order[POINTERS.index(first)] == 0
+        allowed = sentences_of(query.relation, verdict, row.order, full, vocabulary)
+        return told if told in allowed else allowed[0]
+    if first in (NUMBER, OTHER_SIDE):
+        plain = f"{NUMBER}." if first == NUMBER else f"the other way round, by {NUMBER}."
+        return told if told.count(NUMBER) == 1 else plain
+    is_wrong = not told or NUMBER in told or (first in POINTERS and first not in told)
+    return _PLAIN.get(first, f"{first}." if first in POINTERS else f"{first[1:-1]}.") if is_wrong else told
+
+
+def _filled(told: str, row: _Row, number: str) -> str:
+    """A sentence with names and its number, and a capital."""
+    for at, index in enumerate(row.order):
+        told = told.replace(POINTERS[at], with_article(row.asked.names[index]))
+    text = told.replace(NUMBER, number)
+    return text[:1].upper() + text[1:]

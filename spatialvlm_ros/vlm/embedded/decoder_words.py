@@ -1,0 +1,104 @@
+"""Questions and answers as numbers of words, with pointers <0>, <1>, <2> in the place of names.
+
+A decoder never reads a name: which thing it stands for is settled before. Never changes: words that are not in the vocabulary are
+spelled by their letters, so that no text fails; ``text_of(ids_of(text))`` gives the text back, lower case, single spaces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ...scene.dimensions import DIMENSIONS
+
+MAX_THINGS = 3
+POINTERS = tuple(f"<{at}>" for at in range(MAX_THINGS))
+PAD, UNKNOWN, END, ASK, BRIEF, FULL = "<pad>", "<unk>", "<end>", "<ask>", "<brief>", "<full>"
+#: What an answer begins with: its verdict. NUMBER is a length as asked, OTHER_SIDE one to the opposite side.
+NUMBER, OTHER_SIDE, YES, NO, CLOSE = "<num>", "<neg>", "<yes>", "<no>", "<close>"
+SIDES = tuple(tuple(f"<{word}>" for word in dimension.words) for dimension in DIMENSIONS)
+#: The pairs of verdicts that exclude each other.
+VERDICT_PAIRS: tuple[tuple[str, str], ...] = ((YES, NO), (POINTERS[0], POINTERS[1]), *((a, b) for a, b in SIDES))
+SPECIAL = (
+    PAD, UNKNOWN, END, ASK, BRIEF, FULL, *POINTERS, NUMBER, OTHER_SIDE, YES, NO, CLOSE,
+    *(word for pair in SIDES for word in pair),
+)  # fmt: skip
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_MARKS = ".,;:?!'\"()-/#%±_"
+_PIECES = re.compile(r"<[a-z0-9]+>|[a-z][a-z']*|[0-9]+|[^\sa-z0-9]")
+_NO_SPACE_BEFORE = re.compile(r" ([.,;:?!%])")
+
+
+def vocabulary(texts: Iterable[str]) -> tuple[str, ...]:
+    """Special words, letters, marks, and all words of some texts in the order of the alphabet."""
+    words = {piece for text in texts for piece in _PIECES.findall(text.lower()) if piece[0].isalpha()}
+    letters = [*_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
+    return (*SPECIAL, *_MARKS, *letters, *sorted(words - set(_LETTERS)))
+
+
+class Words:
+    """A vocabulary.
+
+    Raises:
+        ValueError: one that does not begin with ``SPECIAL``, or holds a word twice.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        if tuple(words[: len(SPECIAL)]) != SPECIAL or len(set(words)) < len(words):
+            raise ValueError(
+                f"a vocabulary of {len(words)} words must begin with {', '.join(SPECIAL[:4])} ... and hold no word twice"
+            )
+        self.words = tuple(words)
+        self._ids = {word: number for number, word in enumerate(self.words)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def id(self, word: str) -> int:
+        """Raises KeyError for a word that is not in it."""
+        return self._ids[word]
+
+    def ids_of(self, text: str) -> list[int]:
+        """Any text; letters of other scripts are <unk>."""
+        ids: list[int] = []
+        for piece in _PIECES.findall(text.lower()):
+            if piece in self._ids and not (piece[0] == "<" and piece not in SPECIAL):
+                ids.append(self._ids[piece])
+                continue
+            for at, letter in enumerate(piece):
+                ids.append(self._ids.get(letter if at == 0 else f"##{letter}", self._ids[UNKNOWN]))
+        return ids
+
+    def text_of(self, ids: Iterable[int]) -> str:
+        """Words up to <end>, with spaces between them as in a sentence."""
+        text = ""
+        for number in ids:
+            word = self.words[number]
+            if word == END:
+                break
+            text += word[2:] if word.startswith("##") else f" {word}"
+        return _NO_SPACE_BEFORE.sub(r"\1", text.strip())
+
+
+def pointed(text: str, names: Sequence[str]) -> tuple[str, tuple[int, ...]] | None:
+    """A text with a pointer for each name, and the index of the name that each pointer stands for, in order of appearance.
+
+    "How far is the mug from the can?" of ("can", "mug") gives "How far is <0> from <1>?" and (1, 0). Articles and quotes go with
+    the names. None where a name does not stand in the text, or there are more than ``MAX_THINGS``.
+    """
+    plain = [" ".join(name.lower().split()) for name in names]
+    if not plain or len(plain) > MAX_THINGS or not all(plain) or len(set(plain)) < len(plain):
+        return None
+    # The longest first, so that "red mug" is not read as "mug".
+    ways = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in sorted(plain, key=len, reverse=True))
+    pattern = re.compile(rf"(?:\b(?:the|a|an)\s+)?([\"']?)(?<!\w)({ways})(?!\w)\1", re.IGNORECASE)
+    order: list[int] = []
+
+    def pointer(found: re.Match[str]) -> str:
+        index = plain.index(" ".join(found[2].lower().split()))
+        if index not in order:
+            order.append(index)
+        return POINTERS[order.index(index)]
+
+    said = pattern.sub(pointer, text)
+    return (said, tuple(order)) if len(order) == len(plain) else None

@@ -1,0 +1,182 @@
+"""One image encoded: proposals, their windows and embeddings, mended masks, the gripper; each when it is first asked for."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ...geometry.plane import Plane
+from ...geometry.rigid import FloatArray
+from ...perception.appearance import Appearance, describe_scene
+from ...perception.tabletop import TabletopSegmenter
+from ...scene.frame import BoolArray, Region
+from ..interface import Gripper, View
+from .crops import (
+    Images,
+    assemble,
+    mask_boxes,
+    paste_masks,
+    prepare_images,
+    sample_masks,
+    sample_windows,
+    view_rotation,
+    windows,
+)
+from .gripper_head import small_images
+from .gripper_tip import Tip, gripper_tip
+from .model import SpatialVlmModel
+from .tower import Regions
+
+# From so many deviations on the network's tip is another one than that of a single finger; by what share of their distance two
+# tips are uncertain.
+_FAR_SIGMAS, _DISAGREED = 4.0, 0.25
+
+
+class Proposed:
+    """A view with what may be a thing in it, cut out.
+
+    Attributes:
+        proposals: the regions to choose among: those of the view, or those of the tabletop segmenter where it brings none.
+        numbers: which of the view's proposals each is, -1 for one that it did not bring.
+        plane: what they stand on; None when that is not known.
+    """
+
+    def __init__(self, view: View, device: torch.device) -> None:
+        self.view, self.device = view, device
+        self.proposals, self.numbers, self.plane = _proposals(view)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return self.view.color.shape[0], self.view.color.shape[1]
+
+    @cached_property
+    def up(self) -> FloatArray:
+        """(3,) in the optical frame; NaN where it is not known."""
+        if self.plane is not None:
+            return self.plane.normal
+        return np.full(3, np.nan) if self.view.up is None else np.asarray(self.view.up, np.float64)
+
+    @cached_property
+    def images(self) -> Images:
+        """The image ready to be sampled."""
+        view = self.view
+        xyz = view.frame.xyz if view.frame is not None else np.full((*self.size, 3), np.nan, np.float32)
+        height = math.nan if self.plane is None else self.plane.offset_m
+        with torch.no_grad():
+            return prepare_images(
+                torch.from_numpy(np.ascontiguousarray(view.color))[None].to(self.device),
+                torch.from_numpy(np.ascontiguousarray(xyz))[None].to(self.device),
+                torch.tensor(self.up.astype(np.float32))[None].to(self.device),
+                torch.tensor([height], dtype=torch.float32, device=self.device),
+            )
+
+    @cached_property
+    def masks(self) -> Tensor:
+        """(N, H, W) bool of the proposals; there must be some."""
+        return torch.from_numpy(np.stack([region.mask for region in self.proposals])).to(self.device)
+
+    @cached_property
+    def windows(self) -> tuple[Tensor, Tensor]:
+        """Middles (N, 2) and edges (N,) of their windows, pixels."""
+        return windows(mask_boxes(self.masks))
+
+    @cached_property
+    def pictures(self) -> tuple[Tensor, Tensor]:
+        """Pictures (N, 8, 64, 64) and scalars (N, S) of the proposals; there must be some."""
+        with torch.no_grad():
+            image = torch.zeros(len(self.proposals), dtype=torch.long, device=self.device)
+            patches = sample_windows(self.images, image, *self.windows)
+            return assemble(patches, sample_masks(self.masks, *self.windows))
+
+
+class Looked(Proposed):
+    """A view and what the model makes of it. Each part is reckoned when it is first asked for."""
+
+    def __init__(self, model: SpatialVlmModel, view: View) -> None:
+        super().__init__(view, model.device)
+        self.model = model
+
+    @cached_property
+    def regions(self) -> Regions:
+        """The proposals encoded; there must be some."""
+        with torch.no_grad():
+            return self.model.regions(*self.pictures)
+
+    @cached_property
+    def _mended(self) -> npt.NDArray[np.float32]:
+        """(N, H, W) probability that a pixel belongs to each proposal's thing."""
+        with torch.no_grad():
+            logits = self.model.tower.masks(self.pictures[0], self.regions.maps)
+            return np.asarray(paste_masks(torch.sigmoid(logits), *self.windows, self.size).cpu().numpy())
+
+    def mended(self, index: int) -> BoolArray:
+        """(H, W) mask of a proposal's thing: as the network sees it, within the proposal's window; never empty."""
+        mask: BoolArray = self._mended[index] > 0.5
+        return mask if mask.any() else self.proposals[index].mask
+
+    @cached_property
+    def appearances(self) -> list[Appearance]:
+        """Sizes, shapes and colours of the proposals as measured, for words that compare them."""
+        frame = self.view.frame
+        if frame is None:
+            return [Appearance({}, {}) for _ in self.proposals]
+        return describe_scene(frame, self.proposals, self.plane)
+
+    @cached_property
+    def gripper(self) -> Gripper:
+        """Pixels by the head for grippers, the tip by geometry where it tells, else by the head; its tip is NaN without depth."""
+        with torch.no_grad():
+            small, xyz = small_images(self.images)
+            found = self.model.grippers(small, xyz)
+            cells = torch.sigmoid(found.mask)
+            full = torch.nn.functional.interpolate(cells[:, None], size=self.size, mode="bilinear")[0, 0]
+            rotation, _ = view_rotation(torch.tensor(self.up.astype(np.float32))[None])
+        mask: BoolArray = np.asarray(full.cpu().numpy() > 0.5)
+        turn = rotation[0].double().numpy()
+        # The deviation of Laplace's law is sqrt(2) times its scale.
+        spread = turn.T @ np.diag(2 * np.exp(2 * found.log_std[0].double().cpu().numpy())) @ turn
+        tip = found.tip[0].double().cpu().numpy() @ turn
+        if not bool(torch.isfinite(xyz).any()):
+            tip = np.full(3, np.nan)
+        point, covariance = _better_tip(self._measured_tip(mask), tip, spread)
+        return Gripper(float(torch.sigmoid(found.present)[0]), mask, point, covariance)
+
+    def _measured_tip(self, mask: BoolArray) -> Tip | None:
+        """The tip as depth shows it; None where it does not."""
+        frame = self.view.frame
+        if frame is None or self.plane is None or not mask.any():
+            return None
+        return gripper_tip(mask, frame.xyz, self.plane.coefficients)
+
+
+def _better_tip(measured: Tip | None, told: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The tip (3,) as measured, unless the network (``told``, covariance ``spread``) clearly sees it elsewhere; its covariance.
+
+    Where both disagree, whatever is taken is less certain than it says itself.
+    """
+    if measured is None or not np.isfinite(told).all():
+        return told, spread
+    apart = measured.point - told
+    distance = float(np.linalg.norm(apart))
+    far = float(apart @ np.linalg.solve(spread + measured.std_m**2 * np.eye(3), apart)) > _FAR_SIGMAS**2
+    if measured.fingers < 2 and far:
+        return told, spread
+    return measured.point, (measured.std_m**2 + (_DISAGREED * distance) ** 2) * np.eye(3)
+
+
+def _proposals(view: View) -> tuple[tuple[Region, ...], tuple[int, ...], Plane | None]:
+    """Regions that show something, their numbers, and what they stand on; the segmenter's where the view brings none."""
+    given = [(region, number) for number, region in enumerate(view.proposals) if region.mask.any()]
+    if given or view.frame is None:
+        coefficients = np.asarray(view.plane, np.float64)
+        known = coefficients.shape == (4,) and bool(np.isfinite(coefficients).all())
+        plane = Plane(coefficients[:3], float(coefficients[3])) if known else None
+        return tuple(region for region, _ in given), tuple(number for _, number in given), plane
+    found = TabletopSegmenter().segment(view.frame, up=view.up, ignore=view.robot)
+    return tuple(found.regions), (-1,) * len(found.regions), found.plane.plane if found.plane is not None else None
