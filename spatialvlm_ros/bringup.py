@@ -73,15 +73,19 @@ def spatial_node(camera: str, robot: Path | None, **parameters: Value) -> NodePr
     return NodeProcess("spatial_node", files, {"depth_noise": preset["depth_noise"], **parameters}, remaps)
 
 
-def graph(camera: str, robot: Path | None, task: str = "", *, sim_seed: int = 0, allow_motion: bool = False) -> list[NodeProcess]:
-    """The whole system. Camera "sim" adds the simulated robot, its parameters and simulated time."""
+def graph(
+    camera: str, robot: Path | None, task: str = "", *, sim_seed: int = 0, allow_motion: bool = False, vlm: str = ""
+) -> list[NodeProcess]:
+    """The whole system. Camera "sim" adds the simulated robot, its parameters and simulated time; ``vlm`` "" leaves spatial_node
+    its own choice of a model.
+    """
     simulated = camera == "sim"
     clock: dict[str, Value] = {"use_sim_time": simulated}
     if simulated and robot is None:
         robot = config_file("robots", "sim.yaml")
     executor = {"executor": "sim"} if simulated else {}
     nodes = [
-        spatial_node(camera, robot, **clock),
+        spatial_node(camera, robot, **clock, **({"vlm": vlm} if vlm else {})),
         NodeProcess("reward_node", parameters={**clock, "task": task}),
         NodeProcess("planner_node", parameters={**clock, **executor, "allow_motion": allow_motion}),
     ]

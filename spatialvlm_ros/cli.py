@@ -23,10 +23,21 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="seed of the scene (default: 0)")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="where results go (default: out/demo)")
     demo.add_argument("--timeout", type=float, default=150.0, metavar="S", help="longest time for the task (default: 150)")
+    demo.add_argument("--vlm", default="", metavar="MODEL", help="which model binds names, or off (default: spatial_node's own)")
 
     from .cli_synthesize import add_arguments
 
     add_arguments(commands.add_parser("synthesize", help="images, recordings or scenes of our own into spatial questions"))
+    from .cli_train import add_ablations
+    from .cli_train import add_arguments as add_train_arguments
+
+    add_train_arguments(commands.add_parser("train", help="a model on spatial questions: fine-tuned, or ours from scratch"))
+    from .cli_evaluate import add_arguments as add_evaluate_arguments
+    from .cli_evaluate import add_bench_arguments
+
+    add_evaluate_arguments(commands.add_parser("evaluate", help="a model's answers to a data set, beside baselines and controls"))
+    add_bench_arguments(commands.add_parser("bench-model", help="names found and questions answered by a model, against truth"))
+    add_ablations(commands.add_parser("bench-ablations", help="the paper's ablations at small scale, seeds side by side"))
     _add_ask(commands.add_parser("ask", help="a spatial question about one image of a folder or a bag"))
 
     label_cli.add_arguments(commands.add_parser("label", help="dense metric rewards for recorded bags, image by image"))
@@ -40,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     seeds.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
     seeds.add_argument("--out", type=Path, default=Path("out/demo-seeds"), help="where results go (default: out/demo-seeds)")
     seeds.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/demo.json")
+    seeds.add_argument("--vlm", default="", metavar="MODEL", help="which model binds names, or off (default: spatial_node's own)")
 
     bench = commands.add_parser("bench-engine", help="the engine against true scenes, real labels and a plain pipeline")
     bench.add_argument("--quick", action="store_true", help="a few scenes only: does it run, not how good is it")
@@ -61,10 +73,44 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--workers", type=int, default=2, metavar="N", help="processes for all but the timing (default: 2)")
     made.add_argument("--out", type=Path, default=Path("out/synthesis"), help="where results go (default: out/synthesis)")
     made.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/synthesis.json")
+
+    rewarded = commands.add_parser("bench-reward", help="dense rewards of simulated episodes, against truth")
+    rewarded.add_argument("--quick", action="store_true", help="two episodes, small images: does it run, not how good is it")
+    rewarded.add_argument("--seed", type=int, default=0, metavar="N", help="added to the seeds of all scenes (default: 0)")
+    rewarded.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the episodes (default: 2)")
+    rewarded.add_argument("--out", type=Path, default=Path("out/reward"), help="where results go (default: out/reward)")
+    rewarded.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/reward.json")
+
+    designs = commands.add_parser("bench-designs", help="two designs of the embedded model on the same small budget")
+    designs.add_argument("--quick", action="store_true", help="a few scenes and seconds: does it run, not how good is it")
+    designs.add_argument("--seed", type=int, default=0, metavar="N", help="of scenes and training (default: 0)")
+    designs.add_argument("--out", type=Path, default=Path("out/designs"), help="where results go (default: out/designs)")
+    designs.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/designs.json")
+
+    labelled = commands.add_parser("bench-label", help="how fast recordings are labelled, and in how much memory")
+    labelled.add_argument("--frames", type=int, default=180, metavar="N", help="images of the short recording (default: 180)")
+    labelled.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the scene (default: 0)")
+    labelled.add_argument("--out", type=Path, default=Path("out/label-bench"), help="where results go (default: out/label-bench)")
+    labelled.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/label.json")
+
+    recorded = commands.add_parser("bench-reward-robosuite", help="dense rewards of recorded robosuite episodes, against truth")
+    recorded.add_argument("--episodes", type=Path, default=Path("out/robosuite/episodes"), help="what the recorder left")
+    recorded.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the episodes (default: 2)")
+    recorded.add_argument("--out", type=Path, default=Path("out/robosuite"), help="where results go (default: out/robosuite)")
+    recorded.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/reward_robosuite.json")
+
+    learnt = commands.add_parser("bench-reward-learning", help="reinforcement learning with sparse, raw and shaped rewards")
+    learnt.add_argument("--steps", type=int, default=2000, metavar="N", help="of each run (default: 2000)")
+    learnt.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the runs (default: 2)")
+    learnt.add_argument("--out", type=Path, default=Path("out/reward-learning"), help="where results go")
+    learnt.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/reward_learning.json")
     return parser
 
 
 def _add_ask(ask: argparse.ArgumentParser) -> None:
+    from .vlm.factory import DEFAULT_VLM
+    from .vlm.factory import HELP as VLM_HELP
+
     ask.description = (
         "Answers a spatial question about one RGB-D image with its uncertainty, frame and trace. "
         "Exit code: 0 answered, 1 the image does not tell, 2 the question or the input cannot be read, 3 could not run."
@@ -84,6 +130,9 @@ def _add_ask(ask: argparse.ArgumentParser) -> None:
         "--depth-unit-m", type=float, metavar="M", help="metres of one count of depth, where the folder does not say"
     )
     ask.add_argument("--depth-noise", metavar="NAME", help="structured_light, stereo or time_of_flight (default: stereo)")
+    ask.add_argument("--vlm", metavar="MODEL", help=VLM_HELP + f" Default: the robot file's, else {DEFAULT_VLM}.")
+    ask.add_argument("--vlm-device", default="auto", metavar="NAME", help="where the model runs: auto, cpu, cuda (default: auto)")
+    ask.add_argument("--vlm-download", action="store_true", help="fetch a hub model that is not on this machine yet")
     ask.add_argument("--json", action="store_true", help="everything as one JSON object, facts and expression tree included")
     ask.add_argument("--llm-url", metavar="URL", help="OpenAI-compatible server for questions that the grammar does not know")
     ask.add_argument("--llm-model", default="", metavar="NAME", help="the model's name on that server")
@@ -96,10 +145,12 @@ def _add_ask(ask: argparse.ArgumentParser) -> None:
 def _ask(options: argparse.Namespace) -> int:
     import json
 
+    from .chat.endpoint import EndpointConfig
     from .evaluation.benchmark_file import plain
-    from .reasoning.endpoint import EndpointConfig
     from .reasoning.reasoner import Reasoner
     from .recording.ask import AskOptions, answer_document, ask
+    from .vlm.factory import OFF
+    from .vlm.options import VlmOptions
 
     reasoner = Reasoner()
     if options.llm_url is not None:
@@ -114,14 +165,19 @@ def _ask(options: argparse.Namespace) -> int:
         options.depth_noise,
         options.depth_unit_m,
         reasoner,
+        options.vlm,
+        VlmOptions(device=options.vlm_device, timeout_s=options.llm_timeout, allow_download=options.vlm_download),
     )
-    answer, plan, frame = ask(asked)
+    reply = ask(asked)
+    answer, frame = reply.answer, reply.frame
     if options.json:
-        print(json.dumps(plain(answer_document(answer, plan, frame)), ensure_ascii=False, indent=1, allow_nan=False))
+        print(json.dumps(plain(answer_document(reply)), ensure_ascii=False, indent=1, allow_nan=False))
     else:
         print(answer.text)
         print(f"frame {answer.frame_id or frame.frame_id}, image at {frame.stamp_ns * 1e-9:.3f} s, {answer.status.name}")
         print("\n".join(answer.trace))
+        if reply.vlm != OFF:
+            print(f"model: {reply.vlm}" + (f"; names by words alone: {reply.problem}" if reply.problem else ""))
     return 0 if answer.answered else _BAD_RESULT
 
 
@@ -129,7 +185,7 @@ def _demo(options: argparse.Namespace) -> int:
     from .demo.run import INSTRUCTION, DemoOptions, episode_line, run_demo
 
     instruction = INSTRUCTION if options.instruction is None else options.instruction
-    summary = run_demo(DemoOptions(options.out, options.seed, instruction, options.timeout))
+    summary = run_demo(DemoOptions(options.out, options.seed, instruction, options.timeout, vlm=options.vlm))
     print(f"task {'succeeded' if summary['task_success'] else 'FAILED'} | {episode_line(summary)}")
     print(f"left in {options.out}: episode.mcap, summary.json, reward.png, overlay.mp4")
     return 0 if summary["task_success"] else _BAD_RESULT
@@ -150,7 +206,7 @@ def _demo_real(options: argparse.Namespace) -> int:
 def _demo_seeds(options: argparse.Namespace) -> int:
     from .demo.seeds import run_seeds
 
-    return 0 if run_seeds(options.seeds, options.out, options.benchmark) else _BAD_RESULT
+    return 0 if run_seeds(options.seeds, options.out, options.benchmark, options.vlm) else _BAD_RESULT
 
 
 def _bench_engine(options: argparse.Namespace) -> int:
@@ -189,26 +245,91 @@ def _bench_synthesis(options: argparse.Namespace) -> int:
     from .evaluation.synthesis_real import RealPictures
     from .recording.rgbd_folder import read_folder
     from .recording.synthesis_sources import BagSource, RgbdFolderSource
+    from .share import share_directory
+    from .synthesis.drawn_regions import DrawnRegions
 
-    def real_pictures(path: Path) -> RealPictures:
+    def real_pictures(path: Path) -> list[RealPictures]:
         if path.is_file() or (path / "metadata.yaml").exists():
-            return RealPictures(f"--from bag {path.name}", BagSource(path))
+            name, drawn = f"--from bag {path.name}", share_directory() / "config" / "regions" / f"{path.name}.json"
+            plain = RealPictures(name, BagSource(path))
+            if not drawn.is_file():
+                return [plain]
+            stages = (DrawnRegions(str(drawn)),)
+            return [plain, RealPictures(f"{name} --gravity-frame world --regions", BagSource(path, "world"), stages=stages)]
         labels = {f"{path.name}/{item.name}": item.labels for item in read_folder(path) if item.labels is not None}
-        return RealPictures(f"--from rgbd {path.name}", RgbdFolderSource(path), labels)
+        return [RealPictures(f"--from rgbd {path.name}", RgbdFolderSource(path), labels)]
 
     paths = default_paths()
     files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     inputs = {f"{file.parent.name}/{file.name}": sha256(file) for file in files}
     extent = QUICK if options.quick else SynthesisExtent()
-    real = [real_pictures(path) for path in paths]
+    real = [pictures for path in paths for pictures in real_pictures(path)]
     bench = SynthesisBenchOptions(options.out, options.benchmark, extent, options.workers, options.seed, real, inputs)
     return 0 if run_synthesis_bench(bench) else _BAD_RESULT
+
+
+def _bench_reward(options: argparse.Namespace) -> int:
+    from .evaluation.reward_bench import RewardBenchOptions, quick, run_reward_bench
+
+    bench = RewardBenchOptions(options.out, options.benchmark, options.workers, options.seed)
+    return 0 if run_reward_bench(quick(bench) if options.quick else bench) else _BAD_RESULT
+
+
+def _bench_label(options: argparse.Namespace) -> int:
+    from .recording.label_bench import LabelBenchOptions, run_label_bench
+
+    return 0 if run_label_bench(LabelBenchOptions(options.out, options.benchmark, options.frames, options.seed)) else _BAD_RESULT
+
+
+def _bench_reward_robosuite(options: argparse.Namespace) -> int:
+    from .evaluation.robosuite_bench import RobosuiteOptions, run_robosuite
+
+    bench = RobosuiteOptions(options.episodes, options.out, options.benchmark, options.workers)
+    return 0 if run_robosuite(bench) else _BAD_RESULT
+
+
+def _bench_reward_learning(options: argparse.Namespace) -> int:
+    from .evaluation.reward_learning import LearningOptions, run_reward_learning
+
+    bench = LearningOptions(options.out, options.benchmark, options.steps, workers=options.workers)
+    return 0 if run_reward_learning(bench) else _BAD_RESULT
+
+
+def _bench_designs(options: argparse.Namespace) -> int:
+    from .evaluation.designs_bench import DesignOptions, bench_designs
+
+    bench_designs(DesignOptions(options.seed, quick=options.quick, out=options.out, benchmark=options.benchmark))
+    return 0
 
 
 def _synthesize(options: argparse.Namespace) -> int:
     from .cli_synthesize import run
 
     return run(options)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from .cli_train import run
+
+    return run(options)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from .cli_evaluate import run
+
+    return run(options)
+
+
+def _bench_model(options: argparse.Namespace) -> int:
+    from .cli_evaluate import run_bench
+
+    return run_bench(options)
+
+
+def _bench_ablations(options: argparse.Namespace) -> int:
+    from .cli_train import run_ablations
+
+    return run_ablations(options)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -219,11 +340,20 @@ def main(arguments: list[str] | None = None) -> int:
         "ask": _ask,
         "label": label_cli.run,
         "synthesize": _synthesize,
+        "train": _train,
+        "bench-ablations": _bench_ablations,
+        "evaluate": _evaluate,
         "demo-real": _demo_real,
         "demo-seeds": _demo_seeds,
         "bench-engine": _bench_engine,
         "bench-language": _bench_language,
         "bench-synthesis": _bench_synthesis,
+        "bench-reward": _bench_reward,
+        "bench-reward-robosuite": _bench_reward_robosuite,
+        "bench-label": _bench_label,
+        "bench-reward-learning": _bench_reward_learning,
+        "bench-model": _bench_model,
+        "bench-designs": _bench_designs,
     }
     command = commands[options.command]
     try:

@@ -342,6 +342,17 @@ class SpatialEngine:
         """One fact for the answer of a question: depth's number, fused with the model's where it has one (see reasoning/)."""
         return self._measure(scene, query, output)
 
+    def measure_all(
+        self, scene: Scene, queries: Sequence[Query], output: tuple[str, RigidTransform] | None = None
+    ) -> list[tuple[SpatialFact, Measurement | None]]:
+        """``measure`` of each query; the model is asked for all of them at once."""
+        if self._answers is not None and self._judge is not None and self._judge.may_answer(scene.stamp_ns):
+            try:
+                self._answers.of(scene, queries)
+            except Exception as error:  # as in _said
+                self._judge.failed(error, scene.stamp_ns)
+        return [self._measure(scene, query, output) for query in queries]
+
     def facts(
         self, scene: Scene, queries: Iterable[Query], output: tuple[str, RigidTransform] | None = None
     ) -> list[SpatialFact]:

@@ -34,7 +34,7 @@ TOPICS = (
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to run, and where its results go."""
+    """What to run, and where its results go. ``vlm`` is spatial_node's parameter, "" for its own choice."""
 
     out: Path = Path("out/demo")
     seed: int = 0
@@ -42,6 +42,7 @@ class DemoOptions:
     timeout_s: float = 150.0
     pictures: bool = True
     quiet: bool = False
+    vlm: str = ""
     domain_id: int = field(default_factory=lambda: int(os.environ.get("ROS_DOMAIN_ID") or 1 + os.getpid() % 100))
 
     def tell(self, text: str) -> None:
@@ -66,7 +67,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     summary = judge_episode(bag, _goals(options.instruction), options.out if options.pictures else None)
     summary = {
         "task_success": bool(outcome.success and summary["goal_holds_in_truth"] is not False),
-        "instruction": options.instruction,
+        "instruction": options.instruction, "vlm": options.vlm,
         "planner_success": outcome.success, "error_code": outcome.error_code, "error_msg": outcome.error_msg,
         "steps": list(outcome.steps), "stages": stages, "task_duration_s": outcome.duration_s,
         **summary,
@@ -132,7 +133,7 @@ def _run_episode(options: DemoOptions, bag: Path) -> tuple[Any, list[str]]:
     try:
         recorder = [sys.executable, "-m", "spatialvlm_ros.recording.recorder", "--overwrite", "-o", str(bag), *TOPICS]
         supervisor.start("recorder", [*recorder, "--ros-args", "-p", "use_sim_time:=true"])
-        for node in graph("sim", None, sim_seed=options.seed, allow_motion=True):
+        for node in graph("sim", None, sim_seed=options.seed, allow_motion=True, vlm=options.vlm):
             supervisor.start(node.executable, node.command())
         options.tell(f"started {', '.join(supervisor.processes)} (ROS_DOMAIN_ID {options.domain_id}, logs in {logs})")
         with DemoClient(alive) as client:

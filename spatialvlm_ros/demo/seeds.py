@@ -16,13 +16,12 @@ from .run import PACKAGES, DemoOptions, episode_line, run_demo
 _FIGURES = ("distance_mae_m", "tau_1cm", "voc", "coverage_1sigma", "coverage_2sigma", "wall_s")
 
 
-def run_seeds(count: int, out: Path, benchmark: Path | None = None) -> bool:
-    """Run seeds 0 to ``count`` - 1; leaves seeds.json in ``out``. True when nine of ten succeeded and every gate passed."""
-    rows: list[dict[str, Any]] = []
-    for seed in range(count):
-        rows.append(_one(seed, out / f"seed_{seed}"))
-        print(_row(rows[-1]), flush=True)
-    results = _summarise(rows)
+def run_seeds(count: int, out: Path, benchmark: Path | None = None, vlm: str = "") -> bool:
+    """Run seeds 0 to ``count`` - 1; leaves seeds.json in ``out``. True when nine of ten succeeded and every gate passed.
+
+    ``vlm`` is the model that binds names, "" for spatial_node's own choice.
+    """
+    results = seeds_results(count, out, vlm)
     gates = _gates(results)
     if benchmark is not None and default_paths():
         report = run_real(RealOptions(default_paths(), out / "real", quiet=True))
@@ -39,10 +38,19 @@ def run_seeds(count: int, out: Path, benchmark: Path | None = None) -> bool:
     return all(gate.passed for gate in gates)
 
 
-def _one(seed: int, out: Path) -> dict[str, Any]:
+def seeds_results(count: int, out: Path, vlm: str = "") -> dict[str, Any]:
+    """The episodes and their summary, each printed as it ends."""
+    rows: list[dict[str, Any]] = []
+    for seed in range(count):
+        rows.append(_one(seed, out / f"seed_{seed}", vlm))
+        print(_row(rows[-1]), flush=True)
+    return _summarise(rows)
+
+
+def _one(seed: int, out: Path, vlm: str) -> dict[str, Any]:
     started = time.monotonic()
     try:
-        return run_demo(DemoOptions(out, seed, pictures=False, quiet=True))
+        return run_demo(DemoOptions(out, seed, pictures=False, quiet=True, vlm=vlm))
     except DemoError as error:
         return {"seed": seed, "task_success": False, "error_msg": str(error), "wall_s": time.monotonic() - started}
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from ..interface import SpatialVlm, View, VlmError
 from ..weights import WeightsError, check_weights
+from .config import SpatialVlmConfig
 from .glance import EmbeddedGlance
 from .model import SpatialVlmModel
 from .tokenizer import PhraseTokenizer

@@ -35,6 +35,8 @@ from .tower import Regions
 # From so many deviations on the network's tip is another one than that of a single finger; by what share of their distance two
 # tips are uncertain.
 _FAR_SIGMAS, _DISAGREED = 4.0, 0.25
+# What is left of a gripper's probability where depth shows no arm.
+_UNCONFIRMED = 0.5
 
 
 class Proposed:
@@ -70,8 +72,8 @@ class Proposed:
         height = math.nan if self.plane is None else self.plane.offset_m
         with torch.no_grad():
             return prepare_images(
-                torch.from_numpy(np.ascontiguousarray(view.color))[None].to(self.device),
-                torch.from_numpy(np.ascontiguousarray(xyz))[None].to(self.device),
+                torch.tensor(view.color)[None].to(self.device),
+                torch.tensor(xyz)[None].to(self.device),
                 torch.tensor(self.up.astype(np.float32))[None].to(self.device),
                 torch.tensor([height], dtype=torch.float32, device=self.device),
             )
@@ -144,8 +146,11 @@ class Looked(Proposed):
         tip = found.tip[0].double().cpu().numpy() @ turn
         if not bool(torch.isfinite(xyz).any()):
             tip = np.full(3, np.nan)
-        point, covariance = _better_tip(self._measured_tip(mask), tip, spread)
-        return Gripper(float(torch.sigmoid(found.present)[0]), mask, point, covariance)
+        measured = self._measured_tip(mask)
+        point, covariance = _better_tip(measured, tip, spread)
+        present = float(torch.sigmoid(found.present)[0])
+        # Rooms hold much that looks like a robot; what does not reach into the picture as an arm does is more likely none.
+        return Gripper(present if measured is not None else _UNCONFIRMED * present, mask, point, covariance)
 
     def _measured_tip(self, mask: BoolArray) -> Tip | None:
         """The tip as depth shows it; None where it does not."""

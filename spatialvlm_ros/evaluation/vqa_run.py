@@ -1,0 +1,165 @@
+"""A model asked all questions of a data set: its own words, the engine's answers with it, controls and baselines.
+
+Controls show the model another image's colour, or another image's depth, with the same questions: what it still gets right it
+does not get from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..engine import EngineConfig, RobotState, SpatialEngine
+from ..geometry.rigid import FloatArray
+from ..perception.tabletop import TabletopSegmenter
+from ..scene.facts import Status
+from ..scene.frame import RGBDFrame
+from ..scene.noise import PRESETS
+from ..vlm.interface import Question, SpatialVlm, View, VlmError
+from .model_fallback import WordsOnly
+from .vqa_baselines import best_constant, constant_score, words_alone
+from .vqa_dataset import AskedImage
+from .vqa_metrics import score
+from .vqa_records import Prediction, VqaRecord
+
+MODEL, ENGINE, RGB, DEPTH = "model", "engine with the model", "colour shuffled", "depth shuffled"
+BY_DEPTH = "engine, depth alone"
+CONSTANT, WORDS = "best constant", "text only"
+_FAILED = Prediction(status=Status.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """All answers and their figures.
+
+    Attributes:
+        records: every question.
+        answers: by whom, one for each question; Prediction without a value where there was none.
+        scores: by whom, as of `vqa_metrics.score`.
+        with_depth: how many images had depth.
+        truth_from: how many truths come from where.
+        problems: why the model failed, each sentence with how often.
+    """
+
+    records: tuple[VqaRecord, ...]
+    answers: dict[str, list[Prediction]]
+    scores: dict[str, dict[str, Any]]
+    images: int
+    with_depth: int
+    problems: dict[str, int]
+    truth_from: dict[str, int]
+
+
+def engine_config(noise: str) -> EngineConfig:
+    """The engine set to a preset of depth noise."""
+    base, preset = EngineConfig(), PRESETS[noise]
+    return replace(base, noise=preset, segment=replace(base.segment, noise=preset))
+
+
+def view_of(frame: RGBDFrame, up: FloatArray | None, config: EngineConfig) -> View:
+    """What the engine shows a model of an image: regions found without words, and the plane that they stand on."""
+    found = TabletopSegmenter(replace(config.segment, noise=config.noise)).segment(frame, up=up)
+    plane = np.full(4, np.nan) if found.plane is None else found.plane.coefficients
+    return View(frame.color, frame, tuple(found.regions), plane, up)
+
+
+class Evaluation:
+    """A model under test. ``noise`` is the preset of depth noise that the engine is set to."""
+
+    def __init__(self, vlm: SpatialVlm, noise: str = "stereo", tell: Callable[[str], None] | None = None) -> None:
+        self._vlm, self._config, self._tell = vlm, engine_config(noise), tell or (lambda text: None)
+        self._problems: dict[str, int] = {}
+
+    def run(self, images: Iterable[AskedImage], *, controls: bool = True, seed: int = 0) -> Evaluated:
+        """Ask everything. Raises ValueError when there is nothing to ask."""
+        records: list[VqaRecord] = []
+        answers: dict[str, list[Prediction]] = {}
+        count = with_depth = 0
+        origins: Counter[str] = Counter()
+        for image, other in _with_other(images):
+            for who, said in self._asked(image, other if controls else None).items():
+                # A part that not every image has (depth) counts as unanswered where it is missing.
+                row = answers.setdefault(who, [_FAILED] * len(records))
+                row.extend(said)
+            records += image.records
+            origins.update(image.truth_from)
+            for row in answers.values():
+                row.extend([_FAILED] * (len(records) - len(row)))
+            count, with_depth = count + 1, with_depth + (image.frame is not None)
+            self._tell(f"{count} images, {len(records)} questions")
+        if not records:
+            raise ValueError("there is no question in this data set")
+        scores = {who: score(records, said, seed=seed) for who, said in answers.items()}
+        answers |= {CONSTANT: best_constant(records), WORDS: words_alone(records)}
+        scores |= {CONSTANT: constant_score(records, seed=seed), WORDS: score(records, answers[WORDS], seed=seed)}
+        return Evaluated(tuple(records), answers, scores, count, with_depth, self._problems, dict(origins))
+
+    def _asked(self, image: AskedImage, other: AskedImage | None) -> dict[str, list[Prediction]]:
+        found: dict[str, list[Prediction]] = {}
+        if self._vlm.answers:
+            found[MODEL] = self._own(image, image.color, image.frame)
+        if image.frame is not None and self._vlm.grounds:
+            found |= self._final(image, image.frame)
+        if other is None or not self._vlm.answers:
+            return found
+        if other.color.shape == image.color.shape:
+            frame = None if image.frame is None else replace(image.frame, color=other.color)
+            found[RGB] = self._own(image, other.color, frame)
+        if image.frame is not None and other.frame is not None and other.frame.depth_m.shape == image.frame.depth_m.shape:
+            found[DEPTH] = self._own(image, image.color, replace(image.frame, depth_m=other.frame.depth_m))
+        return found
+
+    def _own(self, image: AskedImage, color: Any, frame: RGBDFrame | None) -> list[Prediction]:
+        """The model's own words about an image, or about another one in its place."""
+        asked = [Question(record.question, query) for record, query in zip(image.records, image.queries, strict=True)]
+        try:
+            view = View(color) if frame is None else view_of(frame, image.up, self._config)
+            return [Prediction.of_model(answer) for answer in self._vlm.look(view).answer(asked)]
+        except VlmError as error:
+            self._problems[str(error)] = self._problems.get(str(error), 0) + 1
+            return [_FAILED] * len(asked)
+
+    def _final(self, image: AskedImage, frame: RGBDFrame) -> dict[str, list[Prediction]]:
+        """The engine's answers, names bound by the model; of a model that answers also those in which it has no say."""
+        engine = SpatialEngine(self._config, vlm=None if isinstance(self._vlm, WordsOnly) else self._vlm)
+        names = dict.fromkeys(name for query in image.queries for name in query.names)
+        scene = engine.observe(frame, names, RobotState(up=image.up))
+        by_depth = [Prediction.of_fact(fact) for fact in engine.facts(scene, image.queries)]
+        if not self._vlm.answers:
+            return {ENGINE: by_depth}
+        answers = [Prediction.of_fact(fact) for fact, _ in engine.measure_all(scene, image.queries)]
+        return {ENGINE: answers, BY_DEPTH: by_depth}
+
+
+def _with_other(images: Iterable[AskedImage]) -> Iterable[tuple[AskedImage, AskedImage | None]]:
+    """Each image with the one after it; the last one with the first. One image has no other."""
+    rest = iter(images)
+    first = before = next(rest, None)
+    for image in rest:
+        assert before is not None
+        yield before, image
+        before = image
+    if before is not None:
+        yield before, first if first is not before else None
+
+
+def worst_answers(found: Evaluated, who: str, most: int) -> list[tuple[VqaRecord, Prediction]]:
+    """Questions that somebody got wrong, each relation's first; for people to look at."""
+    from .vqa_records import judge
+
+    wrong = [
+        (record, said)
+        for record, said in zip(found.records, found.answers.get(who, ()), strict=False)
+        if not judge(record, said).right
+    ]
+    by_relation: dict[str, list[tuple[VqaRecord, Prediction]]] = {}
+    for record, said in wrong:
+        by_relation.setdefault(record.relation, []).append((record, said))
+    chosen: Sequence[tuple[VqaRecord, Prediction]] = [
+        some[at] for at in range(most) for some in by_relation.values() if at < len(some)
+    ]
+    return list(chosen[:most])
