@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_NAME_CHARS = 256
@@ -95,21 +96,17 @@ _PLACES = (
     (r"on(?: the)? top of|on to|onto|upon|atop|on", ON),
 )
 _UNKNOWN_PLACES = r"into|inside|in|under|underneath|below|beneath|between|above|over|against|around|through"
-_PLACE_RE = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for words, name in _PLACES))
+PLACE_RE = re.compile("|".join(rf"(?P<{name}>\b(?:{words})\b)" for words, name in _PLACES))
 _UNKNOWN_PLACE_RE = re.compile(rf"\b(?P<word>{_UNKNOWN_PLACES})\b")
 
 _PUT = r"(?:put|place|set|move|stack|lay|position|bring|drop|transfer|shift|pile)"
 _PICK = r"(?:pick up|pick|grasp|grab|lift up|lift|take|get|hold|fetch|seize|raise)"
-_HAND = r"(?:gripper|hand|fingers?)"
+HAND = r"(?:gripper|hand|fingers?)"
 _VERB = rf"(?:{_PICK}|{_PUT}|open|release|let go|empty)"
-_ARTICLES = r"(?:the|a|an|this|that|my|your|our)"
-_POLITE_RE = re.compile(
+ARTICLES = r"(?:the|a|an|this|that|my|your|our)"
+POLITE_RE = re.compile(
     r"^(?:(?:please|now|ok|okay|hey|robot|first|kindly|just|can you|could you|would you|will you|i want you to|"
     r"i would like you to|go and|go)\b[ ,]*)+"
-)
-_SPLIT_RE = re.compile(
-    rf"\s*(?:[;,.]\s*)?\b(?:and then|and after that|and|then|after that)\b,?(?=\s+(?:please )?{_VERB}\b)"
-    rf"|\s*[;,.](?=\s+(?:please )?{_VERB}\b)"
 )
 _NAME_RE = re.compile(r"[\w'#][\w\s'#\-]*")
 
@@ -122,17 +119,17 @@ def parse_instruction(text: str) -> Instruction:
         NotUnderstoodError: no known form; lists the nearest ones.
         ImpossibleGoalError: the goals contradict themselves.
     """
-    words = _normalise(text)
+    words = normalise(text)
     if not words:
         raise EmptyInstructionError('the instruction is empty; say for example "pick up the red block"')
     goals: list[Predicate] = []
     last = ""
-    for clause in filter(None, (part.strip(" ,") for part in _SPLIT_RE.split(words))):
-        goal = _clause_goal(_POLITE_RE.sub("", clause).strip(" ,"), last)
+    for clause in clauses(words):
+        goal = clause_goal(clause, last)
         last = goal.subject or last
-        _check_goal(goal)
-        _add(goals, goal)
-    _check_together(goals)
+        check_goal(goal)
+        add_goal(goals, goal)
+    check_together(goals)
     return Instruction(tuple(goals), text.strip())
 
 
@@ -141,48 +138,60 @@ def goal_text(goals: tuple[Predicate, ...]) -> str:
     return " and ".join(_SENTENCES[goal.name].format(x=goal.subject, y=goal.object) for goal in goals)
 
 
-def _normalise(text: str) -> str:
+def normalise(text: str) -> str:
     words = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
     words = re.sub(r"[\"\u201c\u201d`]", "", words)
     words = re.sub(r"\s+", " ", words).strip(" .!?,;:")
-    return _POLITE_RE.sub("", words).removesuffix(" please").strip(" .!?,;:")
+    return POLITE_RE.sub("", words).removesuffix(" please").strip(" .!?,;:")
 
 
-def _clause_goal(clause: str, last: str) -> Predicate:
+def clauses(words: str, more_verbs: str = "") -> list[str]:
+    """The clauses of normalised text: it is parted where a word like "and" or a mark stands before a verb.
+
+    ``more_verbs``: a regular expression of verbs beside those of this grammar.
+    """
+    verb = rf"(?:{_VERB}|{more_verbs})" if more_verbs else _VERB
+    joints = r"and then|and after that|and|then|after that" + (r"|while|but" if more_verbs else "")
+    split = re.compile(rf"\s*(?:[;,.]\s*)?\b(?:{joints})\b,?(?=\s+(?:please )?{verb}\b)|\s*[;,.](?=\s+(?:please )?{verb}\b)")
+    parts = (POLITE_RE.sub("", part.strip(" ,")).strip(" ,") for part in split.split(words))
+    return [part for part in parts if part]
+
+
+def clause_goal(clause: str, last: str) -> Predicate:
     """The goal of one clause; ``last`` is what "it" means."""
-    if re.fullmatch(rf"(?:open|release|empty)(?: up)? (?:{_ARTICLES} )?{_HAND}", clause):
+    if re.fullmatch(rf"(?:open|release|empty)(?: up)? (?:{ARTICLES} )?{HAND}", clause):
         return Predicate(HAND_EMPTY)
     if match := re.fullmatch(
         r"(?:(?:put|set|lay|place) down (?P<a>.+)|(?:put|set|lay|place) (?P<b>.+) down|drop (?P<c>.+))", clause
     ):
         thing = match["a"] or match["b"] or match["c"]
-        if not _PLACE_RE.search(thing) and not _UNKNOWN_PLACE_RE.search(thing):
-            return Predicate(ON_TABLE, _name(thing, last, clause))
+        if not PLACE_RE.search(thing) and not _UNKNOWN_PLACE_RE.search(thing):
+            return Predicate(ON_TABLE, thing_name(thing, last, clause))
         clause = f"put {thing}"
     if match := re.fullmatch(r"(?:release|let go of) (?P<x>.+)", clause):
-        return Predicate(ON_TABLE, _name(match["x"], last, clause))
+        return Predicate(ON_TABLE, thing_name(match["x"], last, clause))
     if match := re.fullmatch(rf"{_PUT}(?: down)? (?P<rest>.+)", clause):
         return _placing(match["rest"], last, clause)
     if match := re.fullmatch(r"(?:pick|lift|take) (?P<x>(?!up\b).+) up", clause) or re.fullmatch(rf"{_PICK} (?P<x>.+)", clause):
         thing = re.sub(r"\s(?:up )?(?:from|off)(?: of)? .*$", "", match["x"])
-        return Predicate(HELD, _name(thing, last, clause))
-    raise _not_understood(clause)
+        return Predicate(HELD, thing_name(thing, last, clause))
+    raise not_understood(clause)
 
 
 def _placing(rest: str, last: str, clause: str) -> Predicate:
     rest = re.sub(r"\bdown (?=on\b|onto\b|upon\b|next\b|beside\b)", "", rest)
-    places = list(_PLACE_RE.finditer(rest))
-    unknown = _UNKNOWN_PLACE_RE.search(_PLACE_RE.sub(" ", rest))
+    places = list(PLACE_RE.finditer(rest))
+    unknown = _UNKNOWN_PLACE_RE.search(PLACE_RE.sub(" ", rest))
     if unknown:
-        raise _not_understood(clause, f"'{unknown['word']}' is not a place that can be measured here")
+        raise not_understood(clause, f"'{unknown['word']}' is not a place that can be measured here")
     if not places:
-        raise _not_understood(clause, "it says what to move but not where to")
+        raise not_understood(clause, "it says what to move but not where to")
     if len(places) > 1:
         said = " and ".join(f"'{place[0]}'" for place in places)
-        raise _not_understood(clause, f"it names more than one place ({said})")
+        raise not_understood(clause, f"it names more than one place ({said})")
     place = places[0]
     relation = str(place.lastgroup)
-    thing, target = _name(rest[: place.start()], last, clause), _name(rest[place.end() :], last, clause)
+    thing, target = thing_name(rest[: place.start()], last, clause), thing_name(rest[place.end() :], last, clause)
     if target == TABLE:
         if relation == ON:
             return Predicate(ON_TABLE, thing)
@@ -192,21 +201,23 @@ def _placing(rest: str, last: str, clause: str) -> Predicate:
     return Predicate(relation, thing, target)
 
 
-def _name(text: str, last: str, clause: str) -> str:
+def thing_name(text: str, last: str, clause: str) -> str:
     """The words of one thing without article, "it" resolved."""
-    name = re.sub(rf"^{_ARTICLES}\s+", "", text.strip(" ,"))
+    name = re.sub(rf"^{ARTICLES}\s+", "", text.strip(" ,"))
     if name in ("it", "that", "this") or text.strip() in ("that", "this"):
         if not last:
-            raise _not_understood(clause, f"'{name}' does not say which thing; name it")
+            raise not_understood(clause, f"'{name}' does not say which thing; name it")
         return last
     if not name or name in ("the", "something", "anything", "them") or re.search(r"^(?:up|down)\b|\b(?:up|down)$", name):
-        raise _not_understood(clause, "a thing is not named")
+        raise not_understood(clause, "a thing is not named")
     if re.match(r"(?:all|every|everything|both|each|two|three|four|five|some|any|no|not)\b", name):
-        raise _not_understood(clause, f"'{name}' is not one thing; name one thing at a time")
-    if re.search(rf"\bor\b|\band {_ARTICLES} ", name):
-        raise _not_understood(clause, f"'{name}' is more than one thing; name one thing at a time")
+        raise not_understood(clause, f"'{name}' is not one thing; name one thing at a time")
+    if re.search(rf"\bor\b|\band {ARTICLES} ", name):
+        raise not_understood(clause, f"'{name}' is more than one thing; name one thing at a time")
+    if joint := re.search(r"\b(?:while|without|until|unless|before|after|because|if|but|then)\b", name):
+        raise not_understood(clause, f"what '{joint[0]}' adds is not understood; leave it out or say it in a sentence of its own")
     if len(name) > MAX_NAME_CHARS or not _NAME_RE.fullmatch(name):
-        raise _not_understood(
+        raise not_understood(
             clause, f"'{name[:40]}' is not a name of words, digits and hyphens up to {MAX_NAME_CHARS} characters"
         )
     if name in (TABLE, "tabletop", "table top", "desk", "counter", "workbench", "work surface"):
@@ -214,7 +225,7 @@ def _name(text: str, last: str, clause: str) -> str:
     return name
 
 
-def _check_goal(goal: Predicate) -> None:
+def check_goal(goal: Predicate) -> None:
     """Raise ImpossibleGoalError for a goal that nothing can fulfil."""
     if goal.subject == TABLE:
         raise ImpossibleGoalError("the table cannot be moved; name a thing that lies on it")
@@ -225,7 +236,7 @@ def _check_goal(goal: Predicate) -> None:
         raise ImpossibleGoalError(f"the {goal.subject} cannot be put {_words(goal.name)} itself; name two different things")
 
 
-def _add(goals: list[Predicate], goal: Predicate) -> None:
+def add_goal(goals: list[Predicate], goal: Predicate) -> None:
     """Add a goal. A thing that is placed is held no more: "pick up X and put it on Y" ends with X on Y."""
     if goal.name in (ON, ON_TABLE, *BESIDE):
         held = Predicate(HELD, goal.subject)
@@ -235,7 +246,7 @@ def _add(goals: list[Predicate], goal: Predicate) -> None:
         goals.append(goal)
 
 
-def _check_together(goals: list[Predicate]) -> None:
+def check_together(goals: list[Predicate]) -> None:
     held = [goal.subject for goal in goals if goal.name == HELD]
     if len(set(held)) > 1:
         raise ImpossibleGoalError(
@@ -279,11 +290,11 @@ def _words(relation: str) -> str:
     return {"left_of": "to the left of", "right_of": "to the right of"}.get(relation, relation.replace("_", " "))
 
 
-def _not_understood(clause: str, why: str = "") -> NotUnderstoodError:
+def not_understood(clause: str, why: str = "", forms: Sequence[str] = FORMS) -> NotUnderstoodError:
     """The error with the three known forms that are nearest in words."""
     wanted = set(clause.split())
     ranked = sorted(
-        FORMS,
+        forms,
         key=lambda form: (-len(wanted & set(form.split())), -difflib.SequenceMatcher(None, clause, form).ratio()),
     )
     nearest = tuple(ranked[:3])

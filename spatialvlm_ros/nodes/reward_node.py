@@ -128,6 +128,8 @@ class RewardNode(ManagedNode):
             return DiagnosticStatus.OK, "not active", {}
         last, task = self._last, self._task
         values = {"task": task.name if task else "", "frames": str(self._frames), "bad_facts": str(self._bad_facts)}
+        if task is not None:
+            values["filter_lag_s"] = f"{task.lag_s:.2f}"
         if last is not None:
             values |= {"stage": last.stage, "potential": f"{last.potential:.3f}", "coverage": f"{last.coverage:.3f}"}
         if task is None:

@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ..scene.facts import METRE, PROBABILITY, Query, SpatialFact, Status
-from ..scene.relations import RELATIONS
-from .potential import TAIL, MedianFilter, active_share, curve, stage_bands
+from ..scene.facts import METRE, PROBABILITY, SpatialFact
+from .anchors import Anchors
+from .potential import TAIL, active_share, curve, stage_bands
+from .readings import FactFilter, Readings
 from .task import Constraint, Reference, Stage, TaskError, TaskSpec
+from .trees import MARGIN
 
 # A held potential may have moved by this much a second: a short task goes from 0 to 1 in about ten.
 HOLD_DRIFT_PER_S = 0.1
 # Standard deviation of a potential of which nothing is known but that it lies in [0, 1].
 UNKNOWN_STD = 1.0 / math.sqrt(12.0)
-# A guard breaks only when it is violated beyond doubt, as predicates are judged by two standard deviations.
-_BREAK_SIGMAS = 2.0
 
 
 class RewardStatus(IntEnum):
@@ -70,27 +70,23 @@ class RewardSample:
     terms: tuple[RewardTerm, ...]
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """A usable fact: the image's value, the filtered value, and one standard deviation (0 for a probability)."""
-
-    raw: float
-    value: float
-    std: float
-
-
 class RewardAnnotator:
     """Turns facts into rewards for one task.
 
     Rules:
         - A fact that is OCCLUDED carries its last measured place with a raised std, and is used with that std. Any
-          other fact without a value is missing; STALE ones count as missing too.
+          other fact without a value is missing; STALE ones count as missing too, unless it is known what the gripper did with
+          the thing: see ``readings.FactFilter``.
         - When the current stage lacks a fact, the potential holds and ``potential_std`` grows.
         - A stage is left forward when its goals are met and the next stage's facts are there and its keeps hold; so
           the potential of a stage that waits stays at the band's top.
         - A stage is left backward when one of its keeps breaks beyond doubt, to the last stage before it whose keeps
           hold.
-        - When the last stage's goals and keeps are met, it is entered from anywhere: success is a state, not a path.
+        - What the first stage keeps has no earlier stage to fall back to: breaking it takes the potential away, all of it one
+          scale beyond the tolerance.
+        - When the last stage's goals and keeps are met, it is entered from anywhere: success is a state, not a path. But it only
+          appears on images that show all things of the last stage: what is hidden may have been lost.
+        - While an anchored thing is away from its place, the potential can fall but not rise, and there is no success.
         - A stamp before the last one starts a new episode.
     """
 
@@ -101,11 +97,14 @@ class RewardAnnotator:
         self._bands = stage_bands(task)
         self.reset()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the shaped reward has come to its end: success, where the task says that its potential counts as 0."""
+        return self._ended
+
     def reset(self) -> None:
         """Begin a new episode."""
-        # Two nominal steps for each value let a slower camera fill the window as well.
-        window_ns = int(2e9 * self.task.nominal_dt_s * self.task.filter_frames)
-        self._filters = {query: MedianFilter(self.task.filter_frames, window_ns) for query in self.task.queries()}
+        self._filter, self._anchors = FactFilter(self.task), Anchors(self.task)
         self._references: dict[tuple[int, Constraint], float] = {}
         self._stage = 0
         self._last_ns: int | None = None
@@ -125,95 +124,77 @@ class RewardAnnotator:
         dt_s = 0.0 if self._last_ns is None else (stamp_ns - self._last_ns) * 1e-9
         self._last_ns = stamp_ns
         self._frames += 1
-        readings = self._read(stamp_ns, facts)
+        facts = list(facts)
+        readings = self._filter.read(stamp_ns, facts)
+        self._anchors.update(facts)
         self._move(readings)
-        stage = self.task.stages[self._stage]
-        measured = self._has(stage, readings)
+        measured = self._has(self.task.stages[self._stage], readings)
         if measured:
             self._measured += 1
             self._measured_ns = stamp_ns
+            before = self._potential
             self._potential, self._measured_std = self._evaluate(readings)
+            if self._anchors.displaced:
+                self._potential = min(self._potential, before) if math.isfinite(before) else TAIL
             self._progress = max(self._progress, self._potential)
         return self._sample(stamp_ns, readings, measured, self._shape(dt_s))
-
-    # -- facts
-    # --------------------------------------------------------------------------------------------------------
-
-    def _read(self, stamp_ns: int, facts: Iterable[SpatialFact]) -> dict[Query, _Reading]:
-        readings: dict[Query, _Reading] = {}
-        for fact in facts:
-            known = self._filters.get(fact.query)
-            if known is None or fact.query in readings or not _usable(fact):
-                continue
-            std = 0.0 if fact.unit == PROBABILITY else fact.std
-            readings[fact.query] = _Reading(fact.value, known.add(stamp_ns, fact.value), std)
-        return readings
-
-    @staticmethod
-    def _has(stage: Stage, readings: dict[Query, _Reading]) -> bool:
-        return all(constraint.query in readings for constraint in stage.constraints)
 
     # -- stages
     # -------------------------------------------------------------------------------------------------------
 
-    def _move(self, readings: dict[Query, _Reading]) -> None:
+    @staticmethod
+    def _has(stage: Stage, readings: Readings) -> bool:
+        return readings.have(stage.constraints)
+
+    def _move(self, readings: Readings) -> None:
         """Fall back, advance, or jump to the end; then judge success."""
         last = len(self.task.stages) - 1
         final = self.task.stages[last]
         if self._has(final, readings):
             self._judge(final, readings)
-            if all(self._met(c, readings) for c in final.constraints):
+            if all(map(readings.met, final.constraints)):
                 self._stage = last
         if not self._fall_back(readings):
             while self._stage < last and self._may_advance(readings):
                 self._stage += 1
         self._remember_references(readings)
 
-    @staticmethod
-    def _met(constraint: Constraint, readings: dict[Query, _Reading], slack: float = 0.0) -> bool:
-        return constraint.signed_error(readings[constraint.query].value) <= slack
-
-    @staticmethod
-    def _broken(constraint: Constraint, readings: dict[Query, _Reading]) -> bool:
-        reading = readings[constraint.query]
-        return constraint.signed_error(reading.value) > constraint.tolerance + _BREAK_SIGMAS * reading.std
-
-    def _fall_back(self, readings: dict[Query, _Reading]) -> bool:
-        broken = [c for c in self.task.stages[self._stage].keeps if c.query in readings and self._broken(c, readings)]
-        if not broken:
+    def _fall_back(self, readings: Readings) -> bool:
+        keeps = self.task.stages[self._stage].keeps
+        if not any(readings.find(keep) is not None and readings.broken(keep) for keep in keeps):
             return False
         for index in range(self._stage - 1, -1, -1):
             stage = self.task.stages[index]
-            if self._has(stage, readings) and not any(self._broken(keep, readings) for keep in stage.keeps):
+            if self._has(stage, readings) and not any(map(readings.broken, stage.keeps)):
                 self._stage = index
                 return True
         return False
 
-    def _may_advance(self, readings: dict[Query, _Reading]) -> bool:
+    def _may_advance(self, readings: Readings) -> bool:
         here, ahead = self.task.stages[self._stage], self.task.stages[self._stage + 1]
         return (
             self._has(here, readings)
-            and all(self._met(goal, readings) for goal in here.goals)
+            and all(map(readings.met, here.goals))
             and self._has(ahead, readings)
-            and all(self._met(keep, readings, keep.tolerance) for keep in ahead.keeps)
+            and all(readings.met(keep, keep.tolerance) for keep in ahead.keeps)
         )
 
-    def _remember_references(self, readings: dict[Query, _Reading]) -> None:
+    def _remember_references(self, readings: Readings) -> None:
         """The error at a stage's first entry; kept for the episode, so that a second entry is judged alike."""
         for goal in self.task.stages[self._stage].goals:
-            if goal.query not in readings or (self._stage, goal) in self._references:
+            if readings.find(goal) is None or (self._stage, goal) in self._references:
                 continue
-            entry = goal.signed_error(readings[goal.query].value) if self.task.reference is Reference.ENTRY else 0.0
+            entry = readings.error(goal) if self.task.reference is Reference.ENTRY else 0.0
             self._references[self._stage, goal] = max(goal.scale, entry)
 
-    def _judge(self, final: Stage, readings: dict[Query, _Reading]) -> None:
+    def _judge(self, final: Stage, readings: Readings) -> None:
         """Success appears and goes only after enough frames in a row."""
         if self._success:
-            against = any(self._broken(c, readings) for c in final.constraints)
+            against = any(map(readings.broken, final.constraints)) or bool(self._anchors.displaced)
         else:
-            against = all(self._met(goal, readings) for goal in final.goals) and all(
-                self._met(keep, readings, keep.tolerance) for keep in final.keeps
-            )
+            against = all(map(readings.met, final.goals)) and not self._anchors.displaced
+            against = against and all(readings.met(keep, keep.tolerance) for keep in final.keeps)
+            against = against and not readings.hidden(final.constraints)
         self._streak = self._streak + 1 if against else 0
         if self._streak >= self.task.success_frames:
             self._success, self._streak = not self._success, 0
@@ -221,11 +202,11 @@ class RewardAnnotator:
     # -- numbers
     # ------------------------------------------------------------------------------------------------------
 
-    def _goal_height(self, goal: Constraint, readings: dict[Query, _Reading]) -> tuple[float, float]:
+    def _goal_height(self, goal: Constraint, readings: Readings) -> tuple[float, float]:
         """What a goal adds to the potential above its band's low end, and one standard deviation of that."""
         stage, band = self.task.stages[self._stage], self._bands[self._stage]
         share = goal.weight / math.fsum(other.weight for other in stage.goals)
-        reading = readings[goal.query]
+        reading = readings.of(goal)
         error = goal.signed_error(reading.value)
         reference = self._references[self._stage, goal]
         height, slope = curve(error, reference, band.width * share, TAIL * share)
@@ -233,12 +214,15 @@ class RewardAnnotator:
             slope = -band.width * share / reference
         return height, abs(slope) * active_share(error, reading.std) * reading.std
 
-    def _evaluate(self, readings: dict[Query, _Reading]) -> tuple[float, float]:
+    def _evaluate(self, readings: Readings) -> tuple[float, float]:
         """Potential and its std, to first order, of independent facts."""
         heights = [self._goal_height(goal, readings) for goal in self.task.stages[self._stage].goals]
         potential = self._bands[self._stage].low + math.fsum(height for height, _ in heights)
         std = math.sqrt(math.fsum(std * std for _, std in heights))
-        return min(1.0, max(0.0, potential)), std
+        # No earlier stage is free of what the first one keeps: breaking that has to cost here.
+        lasting = (keep for keep in self.task.stages[self._stage].keeps if keep in self.task.stages[0].keeps)
+        kept = math.prod(_kept_share(keep, readings) for keep in lasting)
+        return kept * min(1.0, max(0.0, potential)), kept * std
 
     def _shape(self, dt_s: float) -> float:
         """F = gamma^(dt / nominal dt) * Phi' - Phi; 0 on the episode's first measured frame and after its end."""
@@ -256,30 +240,34 @@ class RewardAnnotator:
         drift = HOLD_DRIFT_PER_S * (stamp_ns - self._measured_ns) * 1e-9
         return max(self._measured_std, min(UNKNOWN_STD, math.hypot(self._measured_std, drift)))
 
-    def _driving(self, readings: dict[Query, _Reading]) -> tuple[float, float]:
+    def _driving(self, readings: Readings) -> tuple[float, float]:
         """The length that drives the current stage: of its first goal in metres, else of its first keep in metres."""
         for constraint in self.task.stages[self._stage].constraints:
             if constraint.unit == METRE:
-                reading = readings.get(constraint.query)
+                reading = readings.find(constraint)
                 return (reading.raw, reading.std) if reading else (math.nan, math.nan)
         return math.nan, math.nan
 
-    def _terms(self, readings: dict[Query, _Reading]) -> tuple[RewardTerm, ...]:
+    def _terms(self, readings: Readings) -> tuple[RewardTerm, ...]:
         stage, width = self.task.stages[self._stage], self._bands[self._stage].width
         terms = []
         for index, constraint in enumerate(stage.constraints):
-            reading = readings.get(constraint.query)
+            reading = readings.find(constraint)
             is_goal = index < len(stage.goals)
             share = 0.0
             if reading is not None and is_goal and (self._stage, constraint) in self._references:
                 share = min(1.0, max(0.0, self._goal_height(constraint, readings)[0] / width))
             value = reading.raw if reading else math.nan
             std = reading.std if reading and constraint.unit != PROBABILITY else math.nan
-            name = f"{stage.name}/{'' if is_goal else 'keep '}{constraint.query}"
-            terms.append(RewardTerm(name, value, std, constraint.unit, share))
+            name = f"{stage.name}/{'' if is_goal else 'keep '}{constraint.text}"
+            # A composed truth is told in words of its own; what it counts in has no unit.
+            unit = "" if constraint.unit == MARGIN else constraint.unit
+            terms.append(RewardTerm(name, value, std, unit, share))
+        for name in self._anchors.displaced:
+            terms.append(RewardTerm(f"{stage.name}/keep {name} in place", self._anchors.moved_m(name), math.nan, METRE, 0.0))
         return tuple(terms)
 
-    def _sample(self, stamp_ns: int, readings: dict[Query, _Reading], measured: bool, reward: float) -> RewardSample:
+    def _sample(self, stamp_ns: int, readings: Readings, measured: bool, reward: float) -> RewardSample:
         distance, std = self._driving(readings)
         if measured:
             status = RewardStatus.OK
@@ -292,10 +280,6 @@ class RewardAnnotator:
         )  # fmt: skip
 
 
-def _usable(fact: SpatialFact) -> bool:
-    """Measured, or hidden with its last place; finite, with a unit that fits and an honest std."""
-    if fact.status not in (Status.OK, Status.OCCLUDED) or not math.isfinite(fact.value):
-        return False
-    if fact.unit != RELATIONS[fact.query.relation].unit:
-        return False
-    return fact.unit == PROBABILITY or (math.isfinite(fact.std) and fact.std >= 0.0)
+def _kept_share(keep: Constraint, readings: Readings) -> float:
+    """1 within a keep's tolerance, 0 a scale beyond it."""
+    return 1.0 - min(1.0, max(0.0, (readings.error(keep) - keep.tolerance) / keep.scale))

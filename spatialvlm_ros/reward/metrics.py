@@ -59,6 +59,20 @@ def value_order_correlation(potential: npt.ArrayLike, time: npt.ArrayLike | None
     return spearman(values, np.arange(len(values), dtype=np.float64) if time is None else time)
 
 
+def instruction_gap(potential: npt.ArrayLike, contradictory: npt.ArrayLike) -> float:
+    """VOC of an expert's episode under its own instruction less VOC of the same images under a contradictory one, in [-2, 2].
+
+    0 for a reward that looks at the clock alone. NaN when either cannot be told.
+    """
+    return value_order_correlation(potential) - value_order_correlation(contradictory)
+
+
+def missing_share(values: npt.ArrayLike) -> float:
+    """Share of frames without a value. NaN for no frames."""
+    frames = _floats(values)
+    return float(np.mean(~np.isfinite(frames))) if len(frames) else math.nan
+
+
 def pair_ranking_accuracy(estimate: npt.ArrayLike, truth: npt.ArrayLike, min_difference: float = 0.01) -> tuple[float, int]:
     """tau_1cm: share of pairs, whose truth differs by more than ``min_difference``, that the estimate ranks the right
     way.

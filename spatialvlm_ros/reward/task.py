@@ -1,8 +1,8 @@
-"""What a task is: ordered stages with goals and guards on spatial facts.
+"""What a task is: ordered stages with goals and guards, each an expression tree over spatial facts.
 
-One spec serves as the reward's potential, as the success test and as a list of what to measure. A spec that exists is
-valid: every relation is in the registry with the right number of names and the right unit, or making it raised
-    ``TaskError``.
+One spec serves as the reward's potential, as the success test, as a guard (``guard.py``) and as a list of what to measure. A spec
+that exists is valid: every relation is in the registry with the right number of names and the right unit, every tree is typed, or
+making it raised ``TaskError``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
+from ..expressions.tree import Apply, ExpressionError, Thing, Tree, to_text, walk
 from ..language import answers
 from ..scene.facts import COUNT, METRE, PROBABILITY, RADIAN, Query
 from ..scene.relations import RELATIONS, Kind
+from .trees import MARGIN, leaf, leaf_query, renamed, tree_queries, unit_of
 
 GRIPPER = "gripper"
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -58,9 +61,10 @@ class Reference(Enum):
 
 @dataclass(frozen=True)
 class Constraint:
-    """One condition on one fact.
+    """One condition on the value of a tree; mostly the tree is one relation.
 
-    All numbers are in the relation's unit: "m", "rad" or "count" for estimates, "probability" for predicates.
+    All numbers are in the tree's unit: "m", "rad" or "count" of a number, "probability" of one predicate. A composed truth counts
+    in "margin": see ``trees``; its ``target`` is 0.
 
     Attributes:
         target: the number to be at most or at least; for a predicate the probability that its verdict needs.
@@ -70,57 +74,82 @@ class Constraint:
         weight: share of the stage's potential, relative to the stage's other goals.
     """
 
-    query: Query
+    tree: Tree
     want: Want
     target: float
     tolerance: float
     scale: float
     weight: float = 1.0
 
-    @property
+    @cached_property
+    def query(self) -> Query | None:
+        """The relation, when the tree is one."""
+        return leaf_query(self.tree)
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        """Every fact that it needs."""
+        return tree_queries(self.tree)
+
+    @cached_property
     def unit(self) -> str:
-        return RELATIONS[self.query.relation].unit
+        return unit_of(self.tree)
 
     def signed_error(self, value: float) -> float:
-        """How far ``value`` is from satisfying this, in the relation's unit; at most 0 when it does."""
+        """How far ``value`` is from satisfying this, in the tree's unit; at most 0 when it does."""
         if self.want is Want.AT_MOST:
             return value - self.target
         if self.want is Want.IS_FALSE:
-            return value - (1.0 - self.target)
+            return value - ((1.0 - self.target) if self.unit == PROBABILITY else self.target)
         return self.target - value
+
+    @property
+    def text(self) -> str:
+        """What is measured, in one line."""
+        return str(self.query) if self.query is not None else to_text(self.tree)
 
     def __str__(self) -> str:
         if self.want.of_predicate:
-            return f"{self.query} {self.want.value.replace('_', ' ')}"
-        return f"{self.query} {self.want.value.replace('_', ' ')} {self.target:g} {self.unit}"
+            return f"{self.text} {self.want.value.replace('_', ' ')}"
+        return f"{self.text} {self.want.value.replace('_', ' ')} {self.target:g} {self.unit}"
+
+
+def _tree(measured: Query | Tree) -> Tree:
+    return leaf(measured) if isinstance(measured, Query) else measured
 
 
 def at_most(
-    query: Query, target_m: float, *, tolerance_m: float = 0.02, scale_m: float = 0.05, weight: float = 1.0
+    measured: Query | Tree, target_m: float, *, tolerance_m: float = 0.02, scale_m: float = 0.05, weight: float = 1.0
 ) -> Constraint:
-    """The estimate is at most ``target_m``."""
-    return Constraint(query, Want.AT_MOST, target_m, tolerance_m, scale_m, weight)
+    """The number is at most ``target_m``."""
+    return Constraint(_tree(measured), Want.AT_MOST, target_m, tolerance_m, scale_m, weight)
 
 
 def at_least(
-    query: Query, target_m: float, *, tolerance_m: float = 0.02, scale_m: float = 0.05, weight: float = 1.0
+    measured: Query | Tree, target_m: float, *, tolerance_m: float = 0.02, scale_m: float = 0.05, weight: float = 1.0
 ) -> Constraint:
-    """The estimate is at least ``target_m``."""
-    return Constraint(query, Want.AT_LEAST, target_m, tolerance_m, scale_m, weight)
+    """The number is at least ``target_m``."""
+    return Constraint(_tree(measured), Want.AT_LEAST, target_m, tolerance_m, scale_m, weight)
 
 
 def is_true(
-    query: Query, *, probability: float = 0.8, tolerance: float = 0.5, scale: float = 0.5, weight: float = 1.0
+    measured: Query | Tree, *, probability: float = 0.8, tolerance: float = 0.5, scale: float = 0.5, weight: float = 1.0
 ) -> Constraint:
-    """The predicate holds with at least ``probability``."""
-    return Constraint(query, Want.IS_TRUE, probability, tolerance, scale, weight)
+    """The predicate holds with at least ``probability``; a composed truth holds at all."""
+    return _truth(_tree(measured), Want.IS_TRUE, probability, tolerance, scale, weight)
 
 
 def is_false(
-    query: Query, *, probability: float = 0.8, tolerance: float = 0.5, scale: float = 0.5, weight: float = 1.0
+    measured: Query | Tree, *, probability: float = 0.8, tolerance: float = 0.5, scale: float = 0.5, weight: float = 1.0
 ) -> Constraint:
-    """The predicate fails with at least ``probability``."""
-    return Constraint(query, Want.IS_FALSE, probability, tolerance, scale, weight)
+    """The predicate fails with at least ``probability``; a composed truth does not hold at all."""
+    return _truth(_tree(measured), Want.IS_FALSE, probability, tolerance, scale, weight)
+
+
+def _truth(tree: Tree, want: Want, probability: float, tolerance: float, scale: float, weight: float) -> Constraint:
+    # Only one fact has a probability of its own.
+    target = probability if leaf_query(tree) is not None else 0.0
+    return Constraint(tree, want, target, tolerance, scale, weight)
 
 
 @dataclass(frozen=True)
@@ -154,7 +183,10 @@ class TaskSpec:
             end the episode there. That is what leaves the optimal policy of an episodic task unchanged (Ng et al.
             1999).
         success_frames: frames in a row that success needs to appear, and to go.
-        filter_frames: width of the causal median on each fact. It lags by (filter_frames - 1) / 2 frames.
+        filter_frames: width of the causal median on each fact; see ``lag_s``.
+        anchored: things that the task goes by and must not be moved, such as the plate that something is put on. While one
+            of them is further than ``anchor_tolerance_m`` from where it was first seen, the potential cannot rise and there is
+            no success. Needs facts in a frame that does not move.
     """
 
     name: str
@@ -167,16 +199,23 @@ class TaskSpec:
     zero_potential_at_success: bool = False
     success_frames: int = 3
     filter_frames: int = 3
+    anchored: tuple[str, ...] = ()
+    anchor_tolerance_m: float = 0.05
 
     def __post_init__(self) -> None:
         _check_task(self)
 
     def queries(self) -> tuple[Query, ...]:
         """Every fact that the task needs, once each, in the order of the stages."""
-        return tuple(dict.fromkeys(c.query for stage in self.stages for c in stage.constraints))
+        return tuple(dict.fromkeys(query for stage in self.stages for c in stage.constraints for query in c.queries))
 
     def stage_names(self) -> list[str]:
         return [stage.name for stage in self.stages]
+
+    @property
+    def lag_s(self) -> float:
+        """By how much the filter delays a steady change, at the nominal step. It is part of a reward's latency."""
+        return (self.filter_frames - 1) / 2 * self.nominal_dt_s
 
     def bind(self, names: Mapping[str, str]) -> TaskSpec:
         """The task with its parameters replaced by names of things.
@@ -193,13 +232,12 @@ class TaskSpec:
             return self
 
         def fill(constraint: Constraint) -> Constraint:
-            q = constraint.query
-            filled = [_fill(name, names) for name in (q.subject, q.object, q.third)]
-            return replace(constraint, query=replace(q, subject=filled[0], object=filled[1], third=filled[2]))
+            return replace(constraint, tree=renamed(constraint.tree, lambda name: _fill(name, names)))
 
         stages = tuple(replace(s, goals=tuple(map(fill, s.goals)), keeps=tuple(map(fill, s.keeps))) for s in self.stages)
         shown = f"{self.name}({', '.join(names[wanted] for wanted in self.parameters)})"
-        return replace(self, name=shown, stages=stages, parameters=(), description=_fill(self.description, names))
+        description, anchored = _fill(self.description, names), tuple(_fill(name, names) for name in self.anchored)
+        return replace(self, name=shown, stages=stages, parameters=(), description=description, anchored=anchored)
 
 
 def _fill(text: str, names: Mapping[str, str]) -> str:
@@ -234,6 +272,11 @@ def _check_task(task: TaskSpec) -> None:
     _number("nominal_dt", task.nominal_dt_s, 0.0, 60.0, open_low=True)
     _whole("success_frames", task.success_frames, 1, 1000)
     _whole("filter_frames", task.filter_frames, 1, 15)
+    _number("anchor_tolerance", task.anchor_tolerance_m, 0.0, 10.0, open_low=True)
+    named = {name for stage in task.stages for c in stage.constraints for query in c.queries for name in query.names}
+    for name in task.anchored:
+        if name not in named:
+            raise TaskError("anchored", name, f"name a thing that a stage measures ({_listed(tuple(sorted(named)))})")
     if not task.stages:
         raise TaskError("stages", [], "give at least one stage with a goal")
     for parameter in task.parameters:
@@ -260,20 +303,25 @@ def _check_stage(field: str, stage: Stage, parameters: tuple[str, ...]) -> None:
 
 def _check_constraint(field: str, constraint: Constraint, parameters: tuple[str, ...]) -> None:
     query = constraint.query
-    check_query(field, query)
-    for part, name in (("subject", query.subject), ("object", query.object), ("third", query.third)):
+    if query is not None:
+        check_query(field, query)
+    for part, name in _named(constraint.tree):
         for placeholder in _PLACEHOLDER.findall(name):
             if placeholder not in parameters:
                 known = _listed(parameters) or "none"
                 raise TaskError(
                     f"{field}.{part}", name, f"'{placeholder}' is not in the task's parameters ({known}); add it there"
                 )
-    is_predicate = RELATIONS[query.relation].kind is not Kind.ESTIMATE
+    try:
+        unit = constraint.unit
+    except ExpressionError as error:
+        raise TaskError(f"{field}.tree", to_text(constraint.tree), str(error)) from error
+    is_predicate = unit == MARGIN or (query is not None and RELATIONS[query.relation].kind is not Kind.ESTIMATE)
     if is_predicate != constraint.want.of_predicate:
         cure = "use 'is: true' or 'is: false'" if is_predicate else "use 'at_most' or 'at_least' with a number"
         kind = "true or false" if is_predicate else "a number"
-        raise TaskError(field, constraint.want.value, f"'{query.relation}' is {kind}: {cure}")
-    if is_predicate:
+        raise TaskError(field, constraint.want.value, f"'{query.relation if query else constraint.text}' is {kind}: {cure}")
+    if unit == PROBABILITY:
         _number(f"{field}.probability", constraint.target, 0.5, 1.0)
         _number(f"{field}.tolerance", constraint.tolerance, 0.0, 1.0)
     else:
@@ -281,6 +329,17 @@ def _check_constraint(field: str, constraint: Constraint, parameters: tuple[str,
         _number(f"{field}.tolerance", constraint.tolerance, 0.0, 100.0)
     _number(f"{field}.scale", constraint.scale, 0.0, 100.0, open_low=True)
     _number(f"{field}.weight", constraint.weight, 0.0, 1e6, open_low=True)
+
+
+_PARTS = ("subject", "object", "third")
+
+
+def _named(tree: Tree) -> list[tuple[str, str]]:
+    """Each name in a tree with the key that it stands under in a task file."""
+    found = [node.name for _, node in walk(tree) if isinstance(node, Thing)]
+    if isinstance(tree, Apply) and leaf_query(tree) is not None:
+        return list(zip(_PARTS, found, strict=False))
+    return [("tree", name) for name in found]
 
 
 def check_query(field: str, query: Query) -> None:
@@ -303,6 +362,7 @@ UNITS = {
     RADIAN: {"rad": 1.0, "deg": math.pi / 180},
     COUNT: {"": 1.0},
     PROBABILITY: {"": 1.0},
+    MARGIN: {"": 1.0},
     "s": {"s": 1.0, "ms": 0.001},
 }
 """Units that task files may use for each SI unit, and what one is worth."""

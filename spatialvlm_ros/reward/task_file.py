@@ -15,13 +15,17 @@ from typing import Any
 
 import yaml
 
+from ..expressions.tree import ExpressionError, Tree, to_text
+from ..expressions.tree_json import tree_from_json, tree_to_json
+from ..language.patterns import QuestionError
+from ..reasoning.grammar import parse
 from ..scene.facts import COUNT, METRE, PROBABILITY, RADIAN, Query
-from ..scene.relations import RELATIONS
 from .task import UNITS, Constraint, Reference, Stage, TaskError, TaskSpec, Want, check_query
+from .trees import MARGIN, leaf, leaf_query, unit_of
 
 _TASK_KEYS = (
     "task", "description", "parameters", "gamma", "nominal_dt", "reference", "zero_potential_at_success",
-    "success_frames", "filter_frames", "stages",
+    "success_frames", "filter_frames", "anchored", "anchor_tolerance", "stages",
 )  # fmt: skip
 _STAGE_KEYS = ("name", "weight", "goal", "keep")
 _CONSTRAINT_KEYS = (
@@ -31,6 +35,8 @@ _CONSTRAINT_KEYS = (
     "third",
     "amount",
     "view",
+    "tree",
+    "ask",
     "at_most",
     "at_least",
     "is",
@@ -43,11 +49,12 @@ _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA
 _MAX_BYTES = 1_000_000
 # In the relation's unit; for lengths and predicates the same as the defaults of task.at_most and task.is_true.
 # 15 degrees are half an hour of the clock, by which directions are told in words; half a thing lies between two counts.
-_DEFAULTS = {
+DEFAULTS = {
     METRE: {"tolerance": 0.02, "scale": 0.05},
     RADIAN: {"tolerance": math.radians(15), "scale": math.radians(30)},
     COUNT: {"tolerance": 0.5, "scale": 1.0},
     PROBABILITY: {"tolerance": 0.5, "scale": 0.5},
+    MARGIN: {"tolerance": 0.5, "scale": 1.0},
 }
 
 
@@ -101,6 +108,10 @@ def dump_task(task: TaskSpec) -> str:
         "zero_potential_at_success": task.zero_potential_at_success,
         "success_frames": task.success_frames,
         "filter_frames": task.filter_frames,
+    }
+    if task.anchored:
+        document |= {"anchored": list(task.anchored), "anchor_tolerance": f"{float(task.anchor_tolerance_m)!r} m"}
+    document |= {
         "stages": [_stage_document(stage) for stage in task.stages],
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
@@ -189,6 +200,9 @@ def _task(value: object) -> TaskSpec:
             fields[key] = read(key, document[key])
     if "nominal_dt" in document:
         fields["nominal_dt_s"] = parse_quantity("nominal_dt", document["nominal_dt"], "s")
+    if "anchor_tolerance" in document:
+        fields["anchor_tolerance_m"] = parse_quantity("anchor_tolerance", document["anchor_tolerance"], METRE)
+    fields["anchored"] = tuple(_text("anchored", name) for name in _list("anchored", document.get("anchored", [])))
     if "reference" in document:
         choices = [reference.value for reference in Reference]
         if document["reference"] not in choices:
@@ -213,12 +227,7 @@ def _stage(field: str, value: object) -> Stage:
 
 def _constraint(field: str, value: object) -> Constraint:
     given = _mapping(field, value, _CONSTRAINT_KEYS)
-    relation, *names, view = (
-        _text(f"{field}.{key}", given.get(key, "")) for key in ("relation", "subject", "object", "third", "view")
-    )
-    amount_m = parse_quantity(f"{field}.amount", given["amount"], METRE) if "amount" in given else 0.0
-    query = Query(relation, names[0], names[1], names[2], amount_m, view)
-    check_query(field, query)
+    tree = _measured(field, given)
     wants = [key for key in ("at_most", "at_least", "is") if key in given]
     if len(wants) != 1:
         raise TaskError(field, wants, "give exactly one of at_most, at_least (estimates) and is (predicates)")
@@ -226,21 +235,54 @@ def _constraint(field: str, value: object) -> Constraint:
         want = Want.IS_TRUE if _flag(f"{field}.is", given["is"]) else Want.IS_FALSE
     else:
         want = Want(wants[0])
-    unit = RELATIONS[query.relation].unit
-    if want.of_predicate != (unit == PROBABILITY):
-        cure = "use 'is: true' or 'is: false'" if unit == PROBABILITY else "use 'at_most' or 'at_least' with a number"
-        raise TaskError(f"{field}.{wants[0]}", given[wants[0]], f"'{query.relation}' needs another form: {cure}")
+    try:
+        unit = unit_of(tree)
+    except ExpressionError as error:
+        raise TaskError(f"{field}.tree", to_text(tree), str(error)) from error
+    is_truth = unit in (PROBABILITY, MARGIN)
+    if want.of_predicate != is_truth:
+        cure = "use 'is: true' or 'is: false'" if is_truth else "use 'at_most' or 'at_least' with a number"
+        query = leaf_query(tree)
+        shown = query.relation if query is not None else to_text(tree)
+        raise TaskError(f"{field}.{wants[0]}", given[wants[0]], f"'{shown}' needs another form: {cure}")
     if "probability" in given and not want.of_predicate:
         raise TaskError(f"{field}.probability", given["probability"], "leave it out: it is for predicates only")
-    if want.of_predicate:
+    if unit == MARGIN:
+        if "probability" in given:
+            raise TaskError(f"{field}.probability", given["probability"], "leave it out: it is for one relation only")
+        target = 0.0
+    elif want.of_predicate:
         target = _plain(f"{field}.probability", given.get("probability", 0.8))
     else:
         target = parse_quantity(f"{field}.{wants[0]}", given[wants[0]], unit)
     tolerance, scale = (
-        parse_quantity(f"{field}.{key}", given[key], unit) if key in given else _DEFAULTS[unit][key]
+        parse_quantity(f"{field}.{key}", given[key], unit) if key in given else DEFAULTS[unit][key]
         for key in ("tolerance", "scale")
     )
-    return Constraint(query, want, target, tolerance, scale, _plain(f"{field}.weight", given.get("weight", 1.0)))
+    return Constraint(tree, want, target, tolerance, scale, _plain(f"{field}.weight", given.get("weight", 1.0)))
+
+
+def _measured(field: str, given: Mapping[str, Any]) -> Tree:
+    """What a constraint is about: a relation by its keys, a tree as JSON, or a question in words."""
+    ways = [key for key in ("relation", "tree", "ask") if key in given]
+    if len(ways) > 1:
+        raise TaskError(field, ways, "give one of them: a relation with its names, a tree, or a question")
+    if ways in (["tree"], ["ask"]):
+        for key in ("subject", "object", "third", "amount", "view"):
+            if key in given:
+                raise TaskError(f"{field}.{key}", given[key], f"leave it out: '{ways[0]}' says it all")
+        try:
+            return tree_from_json(given["tree"]) if ways == ["tree"] else parse(_text(f"{field}.ask", given["ask"]))
+        except (ExpressionError, QuestionError) as error:
+            shown = given[ways[0]] if isinstance(given[ways[0]], str) else type(given[ways[0]]).__name__
+            raise TaskError(f"{field}.{ways[0]}", shown, str(error)) from error
+    relation, *names, view = (
+        _text(f"{field}.{key}", given.get(key, "")) for key in ("relation", "subject", "object", "third", "view")
+    )
+    amount_m = parse_quantity(f"{field}.amount", given["amount"], METRE) if "amount" in given else 0.0
+    query = Query(relation, names[0], names[1], names[2], amount_m, view)
+    check_query(field, query)
+    return leaf(query)
 
 
 # -- writing
@@ -257,10 +299,14 @@ def _stage_document(stage: Stage) -> dict[str, Any]:
 
 def _constraint_document(constraint: Constraint) -> dict[str, Any]:
     query, is_predicate = constraint.query, constraint.want.of_predicate
-    document: dict[str, Any] = {"relation": query.relation, "subject": query.subject}
-    document |= {key: name for key, name in (("object", query.object), ("third", query.third), ("view", query.view)) if name}
-    if query.amount:
-        document["amount"] = f"{float(query.amount)!r} {METRE}"
+    document: dict[str, Any]
+    if query is None:
+        document = {"tree": tree_to_json(constraint.tree)}
+    else:
+        document = {"relation": query.relation, "subject": query.subject}
+        document |= {key: name for key, name in (("object", query.object), ("third", query.third), ("view", query.view)) if name}
+        if query.amount:
+            document["amount"] = f"{float(query.amount)!r} {METRE}"
 
     def quantity(value: float) -> float | str:
         # Counts and probabilities have no unit to write.
@@ -268,7 +314,7 @@ def _constraint_document(constraint: Constraint) -> dict[str, Any]:
 
     if is_predicate:
         document["is"] = constraint.want is Want.IS_TRUE
-        document["probability"] = constraint.target
+        document |= {"probability": constraint.target} if constraint.unit == PROBABILITY else {}
     else:
         document[constraint.want.value] = quantity(constraint.target)
     document |= {"tolerance": quantity(constraint.tolerance), "scale": quantity(constraint.scale)}

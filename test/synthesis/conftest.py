@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from examples import small_config
+from examples import NOTES, small_config
 
-from spatialvlm_ros.synthesis.card import CardNotes
 from spatialvlm_ros.synthesis.catalog import registry
 from spatialvlm_ros.synthesis.run import RunOptions, RunReport, synthesize
-
-NOTES = CardNotes("Small scenes", "cc-by-4.0", "Rendered here.")
 
 
 @pytest.fixture(scope="session")

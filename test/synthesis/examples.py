@@ -12,8 +12,11 @@ import numpy as np
 
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.scene.facts import Query
+from spatialvlm_ros.synthesis.card import CardNotes
 from spatialvlm_ros.synthesis.pipeline import Part, PipelineConfig
 from spatialvlm_ros.synthesis.record import Example, MaskRle, ObjectInfo, Pair, Picture, order_key
+
+NOTES = CardNotes("Small scenes", "cc-by-4.0", "Rendered here.")
 
 
 def small_config(count: int = 6, items_per_shard: int = 2, **changes: Any) -> PipelineConfig:

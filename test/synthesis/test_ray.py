@@ -9,8 +9,7 @@ from pathlib import Path
 import pool_work
 import pytest
 import ray
-from conftest import NOTES
-from examples import small_config, tree_of
+from examples import NOTES, small_config, tree_of
 
 from spatialvlm_ros.synthesis.catalog import registry
 from spatialvlm_ros.synthesis.pool import Finished, Lost, Task, WorkerError, WorkerInputError

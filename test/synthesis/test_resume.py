@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pool_work
 import pytest
-from conftest import NOTES
-from examples import small_config, tree_of
+from examples import NOTES, small_config, tree_of
 
 from spatialvlm_ros.synthesis.catalog import registry
 from spatialvlm_ros.synthesis.output import OutputError, Share
