@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,12 @@ folder, 3 could not run (a library, a device or memory is missing), 130 interrup
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Everything that the command understands."""
+    """Everything that the command understands. What was not given is None or false, or NOT_GIVEN where --config may give it."""
+    _add_all(parser)
+    parser.set_defaults(**dict.fromkeys(_file_defaults(), NOT_GIVEN))
+
+
+def _add_all(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument(
         "--from", dest="base", required=True, metavar="MODEL",
@@ -125,40 +131,47 @@ def run_ablations(options: argparse.Namespace) -> int:
 
 # -- arguments to a configuration -------------------------------------------------------------------------------------------
 
+NOT_GIVEN = object()
+"""Stands for an option that the command line left open, which even the default, given on purpose, does not."""
 # Options that a file may not give: they are about one run on one machine.
 _NOT_IN_FILES = ("base", "data", "out", "config", "resume", "overwrite", "allow_download", "keep_checkpoints", "cache", "command")
 
 
-def with_file(options: argparse.Namespace, defaults: argparse.Namespace) -> argparse.Namespace:
-    """The options with the values of --config for those that were left at their defaults.
+def with_file(options: argparse.Namespace) -> argparse.Namespace:
+    """The options with the values of --config for those that were not given, and the defaults for those that it leaves open.
 
     Raises:
         ValueError: the file is no YAML mapping of such options.
         OSError: it cannot be read.
     """
-    if options.config is None:
-        return options
-    import yaml
-
-    try:
-        content = yaml.safe_load(options.config.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{options.config} is no YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{options.config} must map options to values, such as 'method: full'")
-    known = {name: value for name, value in vars(defaults).items() if name not in _NOT_IN_FILES}
-    unknown = sorted(str(name) for name in content if name not in known)
-    if unknown:
-        raise ValueError(f"{options.config} gives {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    merged = vars(options) | {name: value for name, value in content.items() if vars(options)[name] == known[name]}
+    known = _file_defaults()
+    content = {} if options.config is None else _read_file(options.config, known)
+    merged = {name: content.get(name, known.get(name)) if value is NOT_GIVEN else value for name, value in vars(options).items()}
     return argparse.Namespace(**merged)
 
 
-def defaults() -> argparse.Namespace:
-    """The options as they are when none is given."""
+def _read_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a file. Raises as ``with_file``."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must map options to values, such as 'method: full'")
+    unknown = sorted(str(name) for name in content if name not in known)
+    if unknown:
+        raise ValueError(f"{path} gives {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return content
+
+
+def _file_defaults() -> dict[str, Any]:
+    """The options that a file may give, as they are when nothing gives them."""
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(["--from", "", "--out", ""])
+    _add_all(parser)
+    found = vars(parser.parse_args(["--from", "", "--out", ""]))
+    return {name: value for name, value in found.items() if name not in _NOT_IN_FILES}
 
 
 def config_of(options: argparse.Namespace) -> FinetuneConfig:
@@ -187,7 +200,7 @@ def run(options: argparse.Namespace) -> int:
     from .perception.models.errors import ModelDeviceError, ModelError, ModelMemoryError
 
     try:
-        return _run(with_file(options, defaults()))
+        return _run(with_file(options))
     except KeyboardInterrupt:
         print(f"interrupted; go on with the same command and --resume (checkpoints are in {options.out})", file=sys.stderr)
         raise
@@ -239,7 +252,7 @@ def _run_embedded(options: argparse.Namespace) -> int:
     if report.is_better is not False:
         print(f"the model is in {report.out}; judge it with: spatialvlm evaluate --model {report.out} --data DIR")
         return DONE
-    print("not good: the model is no better on held-out images than before", file=sys.stderr)
+    print("not good: on held-out images the model is no better than before, or one of these figures fell", file=sys.stderr)
     return NOT_BETTER
 
 

@@ -58,7 +58,9 @@ def bench_designs(options: DesignOptions, report: Callable[[str], None] = print)
         ]
         write_benchmark(
             options.benchmark,
-            "make bench-designs",
+            "make bench-designs"
+            if seconds == DesignOptions.cpu_seconds
+            else f"spatialvlm bench-designs --cpu-seconds {seconds:g}",
             {"cpu_seconds": seconds, "scenes": budget.scenes, "table": table},
             gates,
             seed=options.seed,

@@ -30,6 +30,8 @@ _SHAPED_WEIGHT, _RAW_WEIGHT = 10.0, 1.0
 _EVERY = 2
 # The area under a learning curve of success may fall by so much before shaping counts as harm.
 _HARM = 0.05
+# Without it two curves that never leave 0 would count as no harm.
+_LEARNT = 0.8
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def run_reward_learning(options: LearningOptions) -> bool:
         "wall_s": time.monotonic() - started,
         "notes": [__doc__.split("\n\n")[1].replace("\n", " ")],
     }
-    gates = gates_of(area)
+    gates = gates_of(area, {reward: [curve[-1] for curve in found] for reward, found in curves.items()})
     draw(results, options.out / "learning.png")
     write_json(options.out / "learning.json", {**results, "gates": [gate.to_json() for gate in gates]})
     if options.benchmark is not None:
@@ -78,18 +80,17 @@ def run_reward_learning(options: LearningOptions) -> bool:
     return all(gate.passed for gate in gates)
 
 
-def gates_of(area: Mapping[str, Sequence[float]]) -> list[Gate]:
-    """Shaping against each other reward: mean area under the curve of success, over seeds."""
-    return [
-        Gate(
-            f"mean success over training: {SHAPED} less {other}",
-            float(np.mean(area[SHAPED]) - np.mean(area[other])),
-            ">=",
-            -_HARM,
-        )
-        for other in (SPARSE, RAW)
-        if SHAPED in area and other in area
-    ]
+def gates_of(area: Mapping[str, Sequence[float]], last: Mapping[str, Sequence[float]]) -> list[Gate]:
+    """That anything was learnt; and shaping against each other reward by the mean area under the curve of success, over seeds."""
+    if SHAPED not in area:
+        return []
+    shaped = float(np.mean(area[SHAPED]))
+    gates = [Gate(f"success at the end of training: {SHAPED}", float(np.mean(last[SHAPED])), ">=", _LEARNT)]
+    for other in (SPARSE, RAW):
+        if other in area:
+            less = shaped - float(np.mean(area[other]))
+            gates.append(Gate(f"mean success over training: {SHAPED} less {other}", less, ">=", -_HARM))
+    return gates
 
 
 def _one(index: int, jobs: Sequence[tuple[str, int]], options: LearningOptions) -> list[float]:

@@ -22,7 +22,7 @@ from ..reward.task import TaskSpec
 from ..scene.noise import PRESETS
 from ..scene.scene import Scene
 from ..share import config_file
-from ..vlm.factory import DEFAULT_VLM, ChosenVlm, choose_vlm
+from ..vlm.factory import ChosenVlm, choose_vlm
 from ..vlm.options import VlmOptions
 from .bag_reader import BagError, BagReader
 from .label_ahead import AheadEngine
@@ -139,7 +139,7 @@ class BagLabeller:
         preset = options.depth_noise or self.robot.depth_noise or "stereo"
         if preset not in PRESETS:
             raise LabelError(f"{options.robot}: depth_noise is '{preset}'; use one of {', '.join(PRESETS)}")
-        self._config = EngineConfig(noise=PRESETS[preset])
+        self._config = EngineConfig(noise=PRESETS[preset], naming=self.robot.naming)
         check_gripper(self._config, task, self.robot, options.robot)
         self.model = model_of(options, self.robot)
         self._model_problem = self.model.problem
@@ -298,20 +298,20 @@ class BagLabeller:
             f"stamps jumped back from {before * 1e-9:.3f} s to {after * 1e-9:.3f} s: a new episode begins there"
             for before, after in self.stream.jumps
         ]
-        wanted = self.options.vlm and self._model_problem
+        wanted = (self.options.vlm or self.robot.vlm) and self._model_problem
         model = [f"names were found by words alone on some or all images: {self._model_problem}"] if wanted else []
         return [*self.damage, *self.stream.losses.lines(), *jumps, *model, *self.never_found()]
 
 
 @cache
-def _model(spec: str, device: str) -> ChosenVlm:
+def _model(spec: str, options: VlmOptions) -> ChosenVlm:
     """One for all bags of a process."""
-    return choose_vlm(spec, VlmOptions(device=device))
+    return choose_vlm(spec, options)
 
 
 def model_of(options: LabelOptions, robot: RobotFile) -> ChosenVlm:
     """The model that names are found by, or why words have to do."""
-    return _model(options.vlm or robot.vlm or DEFAULT_VLM, options.vlm_device)
+    return _model(*robot.model(options.vlm, VlmOptions(device=options.vlm_device)))
 
 
 def topics_document(topics: CameraTopics) -> Mapping[str, Any]:

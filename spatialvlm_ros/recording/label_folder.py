@@ -20,6 +20,7 @@ from typing import IO, Any
 from .. import __version__
 from ..evaluation.benchmark_file import plain, sha256, versions
 from .label import LabelError, LabelOptions
+from .label_dataset import LEROBOT
 from .label_salvage import bag_files
 
 PROVENANCE = "provenance.json"
@@ -29,8 +30,8 @@ _LOCK_WAIT_S = 10.0
 
 
 def bag_names(bags: Sequence[Path]) -> list[str]:
-    """A folder name for each bag: its own, with a number behind one that comes twice."""
-    counts: dict[str, int] = {}
+    """A folder name for each bag: its own, with a number behind one that comes twice or is the joined data set's."""
+    counts = {LEROBOT: 1}
     names = []
     for bag in bags:
         stem = bag.name if bag.is_dir() else bag.stem

@@ -6,12 +6,22 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..evaluation.benchmark_file import write_json
+from .label import LabelError
 from .label_dataset import LEROBOT
 from .label_folder import PROVENANCE, read_provenance
 from .label_outputs import SARM_FILE, merge_sarm
-from .lerobot_merge import MergeError, merge_lerobot
+from .lerobot_merge import MergeError, check_place, merge_lerobot
 
 SUMMARY = "labels.json"
+
+
+def check_free(out: Path, formats: Collection[str], bags: int) -> None:
+    """Raises LabelError when the data set of all bags would have to replace something that is not ours."""
+    if LEROBOT in formats and bags > 1:
+        try:
+            check_place(out / LEROBOT)
+        except MergeError as error:
+            raise LabelError(str(error)) from error
 
 
 def merge(folders: Sequence[Path], out: Path, formats: Collection[str], task: str, reward_model: str) -> list[str]:

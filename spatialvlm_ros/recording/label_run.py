@@ -24,10 +24,11 @@ from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
 from .label_ahead import prepare_helper
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
 from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document
-from .label_merge import merge
+from .label_merge import check_free, merge
 from .label_outputs import PLOT, VIDEO, needs_pictures, open_outputs, require
 from .label_progress import Progress, Update
 from .label_steps import DatasetOptions
+from .label_video import VideoOutput
 from .lerobot_dataset import LeRobotOutput
 from .robomimic_file import RobomimicOutput
 from .robot_file import RobotFile
@@ -160,6 +161,7 @@ def _jobs(options: RunOptions) -> list[Job]:
     formats = (*options.formats, *((PLOT,) if options.plot else ()), *((VIDEO,) if options.video else ()))
     dataset = options.dataset if set(formats) & set(DATASETS) else None
     names = bag_names(options.bags)
+    check_free(options.out, formats, len(names))
     # More workers than bags: the rest segment ahead. Not on a cluster, whose actors are promised one core each.
     bags = len(options.bags[options.shard_index :: options.num_shards])
     helpers = 0 if options.ray is not None else max(0, options.workers // max(1, bags) - 1)
@@ -210,9 +212,10 @@ def label_one(job: Job, report: Report) -> JobResult:
         ) as labeller:
             folder = work.begin()
             try:
-                made = _fill(folder, job, labeller, report)
+                made, drawn = _fill(folder, job, labeller, report)
                 assert hashes is not None  # BagLabeller refuses a bag that is not there
-                lost = [*labeller.losses(), *(text for kind, told in made.items() for text in dataset_losses(kind, told))]
+                lost = [text for kind, told in made.items() for text in dataset_losses(kind, told)]
+                lost = [*labeller.losses(), *lost, *drawn]
                 notes = [text for kind, told in made.items() for text in dataset_notes(kind, told)]
                 document = {
                     "bag": job.name, "inputs": _inputs(job, hashes, labeller.model.text), **labeller.document(),
@@ -235,8 +238,8 @@ def _model_text(job: Job) -> str:
     return model_of(job.label, RobotFile(job.label.robot)).text
 
 
-def _fill(folder: Path, job: Job, labeller: BagLabeller, report: Report) -> dict[str, Any]:
-    """Write all outputs; what became of those that are data sets."""
+def _fill(folder: Path, job: Job, labeller: BagLabeller, report: Report) -> tuple[dict[str, Any], list[str]]:
+    """Write all outputs; what became of those that are data sets, and sentences on what the videos lack."""
     source = labeller.dataset
     dataset = None if source is None else (source, job.task, task_sentence(job.label.task, job.task))
     outputs = open_outputs(folder, job.formats, str(job.bag), reward_model(job.task), dataset)
@@ -251,7 +254,8 @@ def _fill(folder: Path, job: Job, labeller: BagLabeller, report: Report) -> dict
     finally:
         for output in outputs.values():
             output.close()
-    return {kind: output.document() for kind, output in outputs.items() if isinstance(output, LeRobotOutput | RobomimicOutput)}
+    made = {kind: output.document() for kind, output in outputs.items() if isinstance(output, LeRobotOutput | RobomimicOutput)}
+    return made, [text for output in outputs.values() if isinstance(output, VideoOutput) for text in output.losses()]
 
 
 def _result(job: Job, document: Mapping[str, Any], skipped: bool) -> JobResult:

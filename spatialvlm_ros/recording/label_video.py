@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from ..geometry.transform_buffer import TransformBuffer
@@ -9,16 +10,20 @@ from ..nodes.reward_node import reward_to_msg
 from ..nodes.scene_messages import facts_to_msg, scene_to_msg
 from .label_rows import LabelledFrame
 from .overlay import Drawn, compose
-from .video import Mp4Writer
+from .video import Mp4Writer, SizeError
 
 
 class VideoOutput:
-    """Takes labelled images with their material; one file an episode, in which each image is shown when it was taken."""
+    """Takes labelled images with their material; one file an episode, in which each image is shown when it was taken.
+
+    An image of another size than the first of its episode is left out and counted in ``left_out``, by cause.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Mp4Writer | None = None
         self._episode = -1
+        self.left_out: Counter[str] = Counter()
 
     def add(self, frame: LabelledFrame) -> None:
         material = frame.material
@@ -36,7 +41,14 @@ class VideoOutput:
             scene_to_msg(material.scene), facts_to_msg(list(frame.facts), stamp_ns, frame.frame_id).facts,
             reward_to_msg(frame.sample, frame.frame_id), material.frame.camera, transforms,
         )  # fmt: skip
-        self._writer.add(stamp_ns, compose(material.frame.color, stamp_ns, material.frame.frame_id, drawn))
+        try:
+            self._writer.add(stamp_ns, compose(material.frame.color, stamp_ns, material.frame.frame_id, drawn))
+        except SizeError as error:
+            self.left_out[str(error)] += 1
+
+    def losses(self) -> list[str]:
+        """Sentences on what the videos lack."""
+        return [f"video: {count} x {cause}" for cause, count in sorted(self.left_out.items())]
 
     def close(self) -> None:
         if self._writer is not None:

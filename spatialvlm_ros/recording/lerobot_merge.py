@@ -1,4 +1,7 @@
-"""LeRobot data sets of several bags joined into one: episodes and rows are counted on, videos stay as they are."""
+"""LeRobot data sets of several bags joined into one: episodes and rows are counted on, videos stay as they are.
+
+Never changes: what was not joined here is neither replaced nor removed.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.benchmark_file import write_json
+from ..evaluation.benchmark_file import sha256, write_json
 from .lerobot_dataset import CHUNK_FILES, COLOR, DATA_PATH, EPISODES_PATH, VIDEO_PATH, located, write_tasks
 from .lerobot_stats import PLACES, plain_stats, read_stats, together
 
+MARKER = "meta/spatialvlm_joined.json"
+"""By this file a data set is known as joined here; it holds the hash of meta/info.json, which changes when others add to it."""
+_INFO = "meta/info.json"
+
 
 class MergeError(ValueError):
-    """Data sets that do not fit to each other; the text names what differs."""
+    """Data sets that do not fit to each other, or a place that is taken; the text names what differs."""
 
 
 @dataclass
@@ -35,10 +42,47 @@ class _Joined:
 
 
 def merge_lerobot(roots: Sequence[Path], target: Path) -> None:
-    """Join data sets of this package's making, in order, into ``target``, which is replaced. Written whole or not at all.
+    """Join data sets of this package's making, in order, into ``target``. Written whole or not at all.
 
-    Raises MergeError for none at all, or for sets of another rate, task, or features than the first.
+    What was joined there before is replaced, and removed where nothing can be joined.
+
+    Raises MergeError for none at all, for sets of another rate, task, or features than the first, or as ``check_place``.
     """
+    check_place(target)
+    # As .work-BAG: a name of ours, of which a killed run may have left something.
+    work = target.with_name(f".{target.name}.part")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        _join(roots, work / "new")
+        if target.exists():
+            target.rename(work / "old")
+        (work / "new").rename(target)
+    except MergeError:
+        if target.exists():
+            shutil.rmtree(target)
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def check_place(target: Path) -> None:
+    """Raises MergeError for a place that holds anything but a data set that was joined here and is as it was then."""
+    if not target.is_symlink():
+        if not target.exists():
+            return
+        try:
+            if json.loads((target / MARKER).read_text(encoding="utf-8"))["info_sha256"] == sha256(target / _INFO):
+                return
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+    raise MergeError(
+        f"{target} exists and is no data set that 'spatialvlm label' joined (or was changed since): move it away, or choose "
+        "another --out"
+    )
+
+
+def _join(roots: Sequence[Path], draft: Path) -> None:
+    """Join data sets into a new folder. Raises MergeError for sets that do not fit."""
     if not roots:
         raise MergeError("none of them holds an episode")
     infos = [json.loads((root / "meta" / "info.json").read_text(encoding="utf-8")) for root in roots]
@@ -46,8 +90,6 @@ def merge_lerobot(roots: Sequence[Path], target: Path) -> None:
         for key in ("fps", "features"):
             if info[key] != infos[0][key]:
                 raise MergeError(f"{root} has other {key} than {roots[0]} ({_difference(info[key], infos[0][key])})")
-    draft = target.with_name(f".{target.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
     joined, stats = _Joined(), []
     for root in roots:
         own = read_stats(json.loads((root / "meta" / "stats.json").read_text(encoding="utf-8")))
@@ -57,12 +99,7 @@ def merge_lerobot(roots: Sequence[Path], target: Path) -> None:
         _append(root, draft, joined)
     _finish(draft, joined, infos[0], plain_stats({name: together([one[name] for one in stats]) for name in stats[0]}))
     write_tasks(draft / "meta" / "tasks.parquet", _tasks(roots))
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    draft.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    write_json(draft / MARKER, {"made_by": "spatialvlm label", "info_sha256": sha256(draft / _INFO)})
 
 
 def _difference(one: Any, other: Any) -> str:

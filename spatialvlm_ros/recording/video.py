@@ -16,6 +16,10 @@ _GIF_WIDTH = 480
 _GIF_FPS = 10.0
 
 
+class SizeError(ValueError):
+    """A frame of another size than the first; the file goes on without it."""
+
+
 def write_video(path: str | Path, frames: Iterable[tuple[int, Picture]], *, speed: float = 1.0, overwrite: bool = False) -> int:
     """Write (stamp_ns, (H, W, 3) uint8 RGB) frames to ``path`` (.mp4 or .gif); how many were written.
 
@@ -45,7 +49,7 @@ def write_video(path: str | Path, frames: Iterable[tuple[int, Picture]], *, spee
 class Mp4Writer:
     """Takes frames in the order of their stamps; ``close`` completes the file. One thread encodes: the same bytes everywhere.
 
-    Raises ImportError that says what to install, ValueError for a frame of another size than the first.
+    Raises ImportError that says what to install, SizeError for a frame of another size than the first.
     """
 
     def __init__(self, path: Path, *, speed: float = 1.0) -> None:
@@ -67,7 +71,7 @@ class Mp4Writer:
         if self._stream is None:
             self._begin(stamp_ns, even)
         elif (self._stream.height, self._stream.width) != even.shape[:2]:
-            raise ValueError(
+            raise SizeError(
                 f"a frame of {even.shape[1]} x {even.shape[0]} pixels in a video of {self._stream.width} x {self._stream.height}"
             )
         frame = av.VideoFrame.from_ndarray(even, format="rgb24")

@@ -1,7 +1,10 @@
 """Data sets in chat format: rows with images and messages, opened by `datasets`, checked, and parted by image.
 
-Never changes: only files of a folder here are read and none of them is run; which images are held out depends on the images
-alone, so no image that one run is judged on was trained on by another; a row that cannot be used is counted under a cause.
+Never changes: only files of a folder here are read and none of them is run; a row that cannot be used is counted once, under a
+cause; whether an image is held out depends on that image alone, and a row is held out when any of its images is. So with one
+share no run trains on an image that is held out, in whichever data set it lies. What that does not cover: an image is known by
+the hash of what it came from (``source_sha256``) or, in rows without it, by its bytes as they are stored, so one that others have
+encoded again is another image; and a held-out row of several images may also show some that are trained on.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ class ChatData:
         spatial: whether its rows have pairs with numbers before rounding, as ours do.
         files: sha256 of each file of data, by path in the folder.
         train, held_out: numbers of the rows on either side.
-        dropped: rows that are of no use, by cause; ``reasons`` holds a sentence for each cause.
+        dropped: rows that are of no use, by cause; ``reasons`` holds a sentence for each cause, ``bad`` the rows' numbers.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class ChatData:
     held_out: list[int] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
+    bad: set[int] = field(default_factory=set)
 
     def messages(self, row: int, noise_std_m: float = 0.0, seed: int = 0) -> tuple[list[Message], list[Any]]:
         """The conversation of a row and its images (RGB, Pillow).
@@ -71,7 +75,10 @@ class ChatData:
         return normalised(turns, len(images)), images
 
     def drop(self, row: int, error: BadRow) -> None:
-        """Count a row as of no use."""
+        """Count a row as of no use; once, however often it is met."""
+        if row in self.bad:
+            return
+        self.bad.add(row)
         self.dropped[error.cause] += 1
         self.reasons.setdefault(error.cause, f"row {row}: {error}")
 
@@ -171,8 +178,8 @@ def _part(data: ChatData, datasets: Any, held_out_share: float) -> None:
         except BadRow as error:
             data.drop(row, error)
             continue
-        side = data.held_out if order_key("held out", _identity(found, images)) < held_out_share else data.train
-        side.append(row)
+        is_held_out = any(order_key("held out", name) < held_out_share for name in _identities(found, images))
+        (data.held_out if is_held_out else data.train).append(row)
 
 
 def _undecoded(rows: Any, datasets: Any) -> Any:
@@ -186,18 +193,16 @@ def _undecoded(rows: Any, datasets: Any) -> Any:
     return rows
 
 
-def _identity(row: Mapping[str, Any], images: Sequence[Any]) -> str:
-    """Of a row's images, the same in every data set that holds them; of its words where it has none."""
-    source, key = _column(row, "source_sha256"), _column(row, "key")
-    if source and key:
-        # Images of one bag have one source.
-        return f"{source}/{key}"
-    digest = hashlib.sha256()
-    for image in images:
-        digest.update(image["bytes"] if isinstance(image, Mapping) and image.get("bytes") else _file_bytes(image))
-    if not images:
-        digest.update(json.dumps(_messages(row), sort_keys=True).encode())
-    return digest.hexdigest()
+def _identities(row: Mapping[str, Any], images: Sequence[Any]) -> list[str]:
+    """One for each of a row's images, see above; of its words where it has none."""
+    source = _column(row, "source_sha256")
+    if source and len(images) == 1:
+        # Of images from a folder this is the hash of the file, which is what others' rows with that file are known by.
+        return [str(source)]
+    contents = [
+        image["bytes"] if isinstance(image, Mapping) and image.get("bytes") else _file_bytes(image) for image in images
+    ] or [json.dumps(_messages(row), sort_keys=True).encode()]
+    return [hashlib.sha256(content).hexdigest() for content in contents]
 
 
 def _file_bytes(image: Any) -> bytes:

@@ -19,7 +19,7 @@ _MOST_BAD = 50
 class Samples:
     """Conversations by their place in an order.
 
-    A row that cannot be read gives its place to the next one of its data set, and is counted there.
+    A row that cannot be read gives its place to the next one of its data set, and is counted there, once for all epochs.
     """
 
     def __init__(

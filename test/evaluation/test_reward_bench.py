@@ -132,7 +132,10 @@ def test_the_command_in_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_learning_gates_compare_shaping_with_both_others(tmp_path: Path) -> None:
     area = {"sparse": [0.2, 0.3], "raw distance": [0.6, 0.7], "shaped": [0.5, 0.5]}
-    gates = learning_gates_of(area)
-    assert [gate.passed for gate in gates] == [True, False] and gates[1].value == pytest.approx(-0.15)
+    last = {**area, "shaped": [0.8, 1.0]}
+    gates = learning_gates_of(area, last)
+    assert [gate.passed for gate in gates] == [True, True, False] and gates[2].value == pytest.approx(-0.15)
+    nothing = {reward: [0.0, 0.0] for reward in REWARDS}
+    assert not learning_gates_of(nothing, nothing)[0].passed
     draw({"steps": [0, 10], "success": {name: [[0.0, 0.5], [0.0, 1.0]] for name in REWARDS}}, tmp_path / "learning.png")
     assert (tmp_path / "learning.png").stat().st_size > 5_000

@@ -98,6 +98,16 @@ def test_every_kind_of_bag_gives_the_same_labels(kind: str, plain: list[Labelled
 # -- losses
 
 
+@pytest.mark.parametrize("by", ["robot file", "option", "nobody"])
+def test_a_model_that_cannot_be_had_is_a_loss_whoever_named_it(by: str, tmp_path: Path) -> None:
+    robot = tmp_path / "named.yaml"
+    robot.write_text(robot_file(tmp_path).read_text() + ("    vlm: /no/such/model\n" if by == "robot file" else ""))
+    named = {"vlm": "/no/such/model"} if by == "option" else {}
+    _, labeller = label(write_mcap(tmp_path / "bag.mcap", episode(2)), robot=robot, **named)
+    told = [text for text in labeller.losses() if "names were found by words alone" in text]
+    assert (len(told) == 1 and "no such folder" in told[0]) if by != "nobody" else told == []
+
+
 def test_an_image_waits_for_its_transform_and_one_that_never_comes_is_named(tmp_path: Path) -> None:
     late = [tf_item(index, 700_000_000) for index in range(-1, 4)]
     items = [static_item(), *late, *(item for index in range(6) for item in images(index))]

@@ -75,7 +75,7 @@ def test_a_run_leaves_all_formats_of_each_bag_and_what_they_make_together(whole:
     rewards = ("rewards.csv", "rewards.jsonl", "rewards.parquet", "sarm_progress.parquet", "robomimic.hdf5", "overlay_000.mp4")
     names = ("facts.parquet", "labels.mcap", "provenance.json", *rewards, *(f"lerobot/{name}" for name in LEROBOT))
     each = [f"bag{i}/{name}" for i in range(3) for name in names]
-    joined = [f"lerobot/{name}" for name in LEROBOT]
+    joined = [f"lerobot/{name}" for name in (*LEROBOT, "meta/spatialvlm_joined.json")]
     joined += [
         name.replace("file-000", f"file-00{i}")
         for i in (1, 2)
@@ -302,6 +302,7 @@ def test_bags_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
     assert bag_names(bags) == ["run", "run-2", "c"]
     with pytest.raises(LabelError, match="cannot be told apart"):
         bag_names([Path("run.mcap"), Path("x/run.mcap"), Path("run-2.mcap")])
+    assert bag_names([Path("lerobot.mcap"), Path("a.mcap")]) == ["lerobot-2", "a"], "the joined data set lies in OUT/lerobot"
 
 
 def test_options_that_contradict_are_refused(tmp_path: Path) -> None:

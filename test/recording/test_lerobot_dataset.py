@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ import numpy as np
 import pandas
 import pyarrow.parquet as pq
 import pytest
-from label_bags import INFO, TASK, Item, episode, picture, robot_file, stamp, tool_at, write_mcap
+from label_bags import CAMERA, FRAME, INFO, TASK, Item, episode, picture, robot_file, stamp, tool_at, write_mcap
+from label_bags import COLOR as COLOR_TOPIC
+from label_bags import DEPTH as DEPTH_TOPIC
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from spatialvlm_ros.cli import main
-from spatialvlm_ros.nodes.conversions import header
+from spatialvlm_ros.nodes.conversions import array_to_image, camera_to_info, header
 from spatialvlm_ros.recording.label_steps import DatasetOptions, StepMaker
 from spatialvlm_ros.recording.lerobot_dataset import COLOR, DEPTH, LeRobotOutput
 from spatialvlm_ros.recording.lerobot_merge import MergeError, merge_lerobot
@@ -182,6 +186,72 @@ def test_sets_that_do_not_fit_are_not_joined(out: Path, tmp_path: Path) -> None:
     with pytest.raises(MergeError, match=r"has other fps than .* \(15 and 10\)"):
         merge_lerobot([out / "a" / "lerobot", other], tmp_path / "all")
     assert not (tmp_path / "all").exists()
+
+
+def test_only_what_was_joined_here_is_replaced_or_removed(out: Path, tmp_path: Path) -> None:
+    roots, target, work = [out / "a" / "lerobot", out / "b" / "lerobot"], tmp_path / "all", tmp_path / ".all.part"
+    for folder in (target, work):
+        shutil.copytree(out / "lerobot", folder)
+    merge_lerobot(roots[:1], target)
+    assert read(target)[0]["total_episodes"] == 2 and not work.exists()
+    info = json.loads((target / "meta" / "info.json").read_text())
+    (target / "meta" / "info.json").write_text(json.dumps({**info, "total_episodes": 9}))
+    for taken in (target, roots[0]):
+        before = sorted(taken.rglob("*"))
+        with pytest.raises(MergeError, match="is no data set that 'spatialvlm label' joined"):
+            merge_lerobot(roots, taken)
+        assert sorted(taken.rglob("*")) == before
+    (tmp_path / "link").symlink_to(out / "lerobot")
+    with pytest.raises(MergeError, match="move it away"):
+        merge_lerobot(roots, tmp_path / "link")
+    shutil.rmtree(target)
+    merge_lerobot(roots, target)
+    other = tmp_path / "other"
+    shutil.copytree(roots[1], other)
+    pandas.DataFrame({"task_index": [0]}, index=pandas.Index(["dance"], name="task")).to_parquet(other / "meta" / "tasks.parquet")
+    with pytest.raises(MergeError, match="different tasks"):
+        merge_lerobot([roots[0], other], target)
+    assert not target.exists() and not work.exists(), "it would be of other bags than the rest of the folder"
+
+
+def test_a_users_folder_in_the_place_of_the_joined_set_is_left_alone(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Found before anything is labelled, and --overwrite changes nothing about it."""
+    mine = tmp_path / "datasets" / "lerobot" / "mine.parquet"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    bags = [str(out.parent / name) for name in ("a.mcap", "b.mcap")]
+    command = ["label", *bags, "--task", TASK, "--robot", str(out.parent / "robot.yaml"), "--out", str(tmp_path / "datasets")]
+    for more in ([], ["--overwrite"]):
+        assert main([*command, "--to", "lerobot", *more]) == 2
+        assert f"{mine.parent} exists and is no data set that" in capsys.readouterr().err
+        assert sorted((tmp_path / "datasets").rglob("*")) == [mine.parent, mine] and mine.read_text() == "years of work"
+
+
+def test_an_image_of_another_size_costs_the_video_that_image_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tables hold it; the loss is stated."""
+    stamp_ns, (color, depth) = stamp(2), picture(2)
+    cut = {
+        COLOR_TOPIC: array_to_image(np.ascontiguousarray(color[:, :300]), "rgb8", stamp_ns, FRAME),
+        DEPTH_TOPIC: array_to_image(np.ascontiguousarray(depth[:, :300]), "16UC1", stamp_ns, FRAME),
+        INFO: camera_to_info(replace(CAMERA, width=300), stamp_ns, FRAME),
+    }
+    items = []
+    for item in episode(5):
+        # What the image is to be read with comes before it.
+        log_ns = item.log_ns - 5_000_000 if item.topic == INFO else item.log_ns
+        is_third = stamp(2) < item.log_ns < stamp(3)
+        items.append(Item(item.topic, log_ns, cut.get(item.topic, item.message) if is_third else item.message))
+    bag = write_mcap(tmp_path / "bag.mcap", sorted(items, key=lambda item: item.log_ns))
+    command = ["label", str(bag), "--task", TASK, "--robot", str(robot_file(tmp_path)), "--out", str(tmp_path / "out")]
+    assert main([*command, "--to", "parquet", "--video"]) == 1
+    loss = "video: 1 x a frame of 900 x 776 pixels in a video of 640 x 536"
+    assert f"loss: bag: {loss}" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "bag" / "provenance.json").read_text())["lost"] == [loss]
+    assert pq.read_table(tmp_path / "out" / "bag" / "rewards.parquet")["stamp_ns"].to_pylist() == [stamp(i) for i in range(5)]
+    with av.open(str(tmp_path / "out" / "bag" / "overlay_000.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 4
 
 
 @pytest.mark.parametrize(

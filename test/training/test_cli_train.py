@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import tiny_chat
 import yaml
 
 from spatialvlm_ros.cli import main
-from spatialvlm_ros.cli_train import config_of, defaults, with_file
+from spatialvlm_ros.cli_train import add_arguments, config_of, with_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,28 +41,33 @@ def test_wrong_input_is_named_and_nothing_is_written(
     assert not out.exists()
 
 
+def parsed(*arguments: str) -> argparse.Namespace:
+    """As the command line gives them."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return with_file(parser.parse_args(["--from", "model", "--data", "data", "--out", "out", *arguments]))
+
+
 def test_files_of_options_are_defaults_that_the_command_line_overrides(tmp_path: Path) -> None:
-    """Unknown names are refused; all files that come with the package are understood."""
+    """Also with values that are the defaults. Unknown names are refused; all files that come with the package are understood."""
     file = tmp_path / "mine.yaml"
-    file.write_text("method: full\nlearning_rate: 0.001\nsteps: 7\n")
-    plain = defaults()
-    plain.config, plain.base, plain.data, plain.steps = file, "model", ["data"], 3
-    config = config_of(with_file(plain, defaults()))
-    assert (config.method, config.rate, config.steps) == ("full", 0.001, 3)
+    mine = ("--config", str(file))
+    file.write_text("method: full\nlearning_rate: 0.001\nsteps: 7\nseed: 5\nmerge: true\n")
+    config = config_of(parsed(*mine, "--method", "lora", "--steps", "0"))
+    assert (config.method, config.rate, config.steps, config.seed, config.merge) == ("lora", 0.001, 0, 5, True)
+    assert (config_of(parsed(*mine, "--seed", "0", "--method", "lora")).seed, config.epochs, config.questions) == (0, 1.0, 8)
+    assert config_of(parsed()) == config_of(parsed("--method", "lora", "--seed", "0", "--questions", "8", "--lora-rank", "16"))
     for text, reason in (("out: x", "out"), ("lern_rate: 1", "lern_rate"), ("- a", "must map"), ("a: [", "is no YAML")):
         file.write_text(text)
         with pytest.raises(ValueError, match=reason):
-            with_file(plain, defaults())
+            parsed(*mine)
     file.write_text("steps: many")
-    plain.steps = 0
     with pytest.raises(ValueError, match="wrong kind"):
-        config_of(with_file(plain, defaults()))
+        config_of(parsed(*mine))
     shipped = [path for path in sorted((ROOT / "config" / "training").glob("*.yaml")) if path.stem != "ablations"]
     assert len(shipped) == 3
     for path in shipped:
-        options = defaults()
-        options.config, options.base, options.data = path, "model", ["data"]
-        config_of(with_file(options, defaults()))
+        config_of(parsed("--config", str(path)))
         assert yaml.safe_load(path.read_text())
 
 

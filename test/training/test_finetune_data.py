@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -205,7 +206,10 @@ def test_data_sets_of_others_and_their_bad_rows(tmp_path: Path, cache: Path) -> 
     (folder / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     samples = Samples([data], schedule([3], [1.0], 3, 0), questions=0, noise_std_m=0.0, seed=0)
     assert all(samples.sample(at)["images"][0].size == (8, 8) for at in range(3))
-    assert data.dropped["broken_image"] >= 1
+    assert data.dropped["broken_image"] == 1, "once, though it was met in more places than one"
+    for place in range(9):
+        Samples([data], schedule([3], [1.0], 9, 1), questions=0, noise_std_m=0.0, seed=0).sample(place)
+    assert data.dropped == {"no_answer": 1, "broken_image": 1}
     for name in ("2.png", "3.png"):
         (folder / name).write_bytes(b"")
     with pytest.raises(DataError, match="can be read"):
@@ -241,3 +245,38 @@ def test_images_are_known_again_by_their_bytes(tmp_path: Path, cache: Path) -> N
         data = open_chat_data(folder, held_out_share=0.5, cache_dir=cache)
         sides.append(data.held_out)
     assert sides[0] == sides[1] and 0 < len(sides[0]) < 8
+
+
+def test_an_image_of_a_folder_is_on_one_side_in_our_rows_and_in_those_of_others(tmp_path: Path, cache: Path) -> None:
+    """Our rows hold it encoded again and know it by its file; others' rows hold the file."""
+    files = captions(tmp_path / "others", [{"messages": [QUESTION, ANSWER]}] * 8)
+    others = open_chat_data(files, held_out_share=0.5, cache_dir=cache)
+    rows = []
+    for at in range(8):
+        file = files / f"{at}.png"
+        source = hashlib.sha256(file.read_bytes()).hexdigest()
+        rows.append({"key": f"a/{at}.png", "source_sha256": source, "messages": [QUESTION, ANSWER]})
+    ours = captions(tmp_path / "ours", rows)
+    for at in range(8):
+        Image.open(files / f"{at}.png").resize((4, 4)).save(ours / f"{at}.png")
+    assert 0 < len(others.held_out) < 8
+    assert open_chat_data(ours, held_out_share=0.5, cache_dir=cache).held_out == others.held_out
+
+
+def test_a_row_of_several_images_is_held_out_when_one_of_them_is(tmp_path: Path, cache: Path) -> None:
+    """Images that are held out in rows of their own are trained on in no other."""
+    import datasets
+
+    single = captions(tmp_path / "single", [{"messages": [QUESTION, ANSWER]}] * 8)
+    held_out = set(open_chat_data(single, held_out_share=0.4, cache_dir=cache).held_out)
+    assert 0 < len(held_out) < 7
+    pairs = [(one, other) for one in range(8) for other in range(8) if one != other]
+    columns = {
+        "images": [[{"path": None, "bytes": (single / f"{at}.png").read_bytes()} for at in pair] for pair in pairs],
+        "messages": [[QUESTION, ANSWER]] * len(pairs),
+    }
+    several = datasets.Dataset.from_dict(columns).cast_column("images", datasets.Sequence(datasets.Image()))
+    (tmp_path / "several").mkdir()
+    several.to_parquet(tmp_path / "several" / "rows.parquet")
+    data = open_chat_data(tmp_path / "several", held_out_share=0.4, cache_dir=cache)
+    assert {pairs[row] for row in data.held_out} == {pair for pair in pairs if held_out & set(pair)} and data.train

@@ -26,6 +26,7 @@ from spatialvlm_ros.training.embedded.render import Renderer
 from spatialvlm_ros.training.embedded.scenes import SceneConfig
 from spatialvlm_ros.training.embedded.tower_data import DataConfig, make_shard
 from spatialvlm_ros.training.embedded.tower_phrases import attributes_of, draw_phrases, tower_words
+from spatialvlm_ros.training.embedded.train import EmbeddedTraining, fill_pool, train_embedded
 from spatialvlm_ros.training.embedded.train_gripper import (
     GripperTraining,
     load_gripper_run,
@@ -40,6 +41,7 @@ from spatialvlm_ros.training.embedded.train_tower import (
     train_tower,
 )
 from spatialvlm_ros.training.embedded.vocabulary import CONCEPTS
+from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
 from spatialvlm_ros.vlm.embedded.gripper_head import GripperConfig
 from spatialvlm_ros.vlm.embedded.tower import TowerConfig
 
@@ -171,3 +173,22 @@ def test_joined_shards_keep_their_scenes_apart(shard: tuple[RegionShard, dict[st
     both = join([shard[0], shard[0]])
     assert len(both) == 2 * len(shard[0])
     assert int(both.scene[len(shard[0])]) == int(shard[0].scene.max()) + 1
+
+
+def test_all_of_it_ends_in_a_model_that_opens_and_stops_in_time(tmp_path: Path) -> None:
+    config = EmbeddedTraining(
+        out=tmp_path,
+        data=DATA,
+        tower=replace(TRAINING, steps=3, save_every=2),
+        gripper=GripperTraining(steps=3, shards=1, batch=4, save_every=2),
+        tower_sizes=SIZES,
+        gripper_sizes=HEAD,
+        calibration_scenes=3,
+        report_scenes=3,
+    )
+    fill_pool(DATA, tmp_path / "pool", 1)
+    assert train_embedded(replace(config, seconds=0.0)) is None
+    assert train_embedded(config) is not None
+    opened = EmbeddedVlm.from_folder(tmp_path / "model")
+    assert not opened.answers and opened.calibration.prior_odds > 1
+    assert (tmp_path / "tower.png").is_file() and (tmp_path / "gripper.jsonl").is_file()
