@@ -112,7 +112,7 @@ class SpatialEngine:
         self.vlm = vlm
         self._judge = None if vlm is None else NameJudge(vlm, self.config.naming)
         self._model_names = ModelNames(self._judge) if self._judge is not None and self._judge.vlm.grounds else None
-        self._answers = None if self._judge is None else SceneAnswers(self._judge.looks, self.config.tool_names)
+        self._answers = None if self._judge is None else SceneAnswers(self._judge, self.config.tool_names)
         self._measure = measure_with_error if vlm is None else with_model(self._said, reads_depth=vlm.reads_depth)
         self._segmenter = TabletopSegmenter(replace(self.config.segment, noise=self.config.noise))
         self._memory = ObjectMemory(self.config.memory)
@@ -146,7 +146,7 @@ class SpatialEngine:
         names = list(dict.fromkeys(names))
         self._words = words = [name for name in names if self._is_words(name, robot)]
         up = None if canonical is None else canonical.up
-        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask)
+        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, self.config.noise)
         own = self._first_look(view, words, frame.stamp_ns)
         seen, regions, appearances = self._measure_all(frame, segmentation, canonical, plane, mask, own)
         camera_from_tool = robot.camera_from_tool
@@ -162,7 +162,7 @@ class SpatialEngine:
             canonical=canonical, canonical_reason=robot.up_problem or segmentation.reason, support_plane=plane,
             depth_coverage=float(np.count_nonzero(frame.valid) / frame.valid.size),
             bindings=bound, labels=_label_image(frame, segmentation, regions, seen),
-            views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask,
+            views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask, noise=self.config.noise,
         )  # fmt: skip
 
     def _measure_all(
@@ -260,7 +260,12 @@ class SpatialEngine:
 
     @property
     def problem(self) -> str:
-        """Why the model is not used just now; "" when it works, or there is none."""
+        """Why the model is not used just now, or not for answers; "" when it works, or there is none."""
+        return self.names_problem or ("" if self._judge is None else self._judge.answer_problem)
+
+    @property
+    def names_problem(self) -> str:
+        """Why names are found by words alone although there is a model; "" when they are not."""
         return "" if self._judge is None else self._judge.problem
 
     def pending(self, names: Iterable[str]) -> list[str]:
@@ -321,18 +326,12 @@ class SpatialEngine:
         return replace(point, score=found.present, covariance=found.covariance, source=Source.VLM)
 
     def _why_words(self) -> str:
-        return f" (by words alone, for the model failed: {self.problem})" if self.problem else ""
+        return f" (by words alone, for the model failed: {self.names_problem})" if self.names_problem else ""
 
     def _said(self, scene: Scene, query: Query) -> Said | None:
         """The model's own number for a query, with its deviation; a probability without one."""
-        if self._answers is None or self._judge is None or not self._judge.may_answer(scene.stamp_ns):
-            return None
-        try:
-            answer = self._answers.of(scene, [query])[0]
-            return None if answer is None else Said(answer.value, math.nan if answer.is_probability else answer.std)
-        except Exception as error:  # a model of whatever kind must not cost depth's answer
-            self._judge.failed(error, scene.stamp_ns)
-            return None
+        answer = None if self._answers is None else self._answers.of(scene, [query])[0]
+        return None if answer is None else Said(answer.value, math.nan if answer.is_probability else answer.std)
 
     # -- facts ----------------------------------------------------------------------------------------------------------
 
@@ -346,11 +345,8 @@ class SpatialEngine:
         self, scene: Scene, queries: Sequence[Query], output: tuple[str, RigidTransform] | None = None
     ) -> list[tuple[SpatialFact, Measurement | None]]:
         """``measure`` of each query; the model is asked for all of them at once."""
-        if self._answers is not None and self._judge is not None and self._judge.may_answer(scene.stamp_ns):
-            try:
-                self._answers.of(scene, queries)
-            except Exception as error:  # as in _said
-                self._judge.failed(error, scene.stamp_ns)
+        if self._answers is not None:
+            self._answers.of(scene, queries)
         return [self._measure(scene, query, output) for query in queries]
 
     def facts(

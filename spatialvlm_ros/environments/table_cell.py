@@ -21,8 +21,9 @@ from ..simulation.camera import CAMERA_POSITION_M, CAMERA_TARGET_M, look_at
 from ..simulation.primitives import Vec3
 from ..simulation.truth import GRIPPER, true_facts
 
-# a(b) and b(a) are one fact; the truth states each pair once.
+# MuJoCo looks no farther for the distance of two surfaces.
 _FAR_M = 3.0
+# a(b) and b(a) are one fact; the truth states each pair once.
 _SYMMETRIC = ("distance", "horizontal_distance", "vertical_distance")
 
 

@@ -61,8 +61,7 @@ class TableReachEnv(gymnasium.Env[Array, Array]):
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
         self._cells: dict[int, TableCell] = {}
         self._cell = self._cell_of(self.config.scenes[0])
-        self._goal_m = np.zeros(3)
-        self._steps, self._stamp_ns, self._begun_ns = 0, 0, 0
+        self._steps = 0
 
     def _cell_of(self, seed: int) -> TableCell:
         """One cell a scene: laying one out costs more than an episode."""
@@ -75,7 +74,6 @@ class TableReachEnv(gymnasium.Env[Array, Array]):
         super().reset(seed=seed)
         self._cell = self._cell_of(int(self.np_random.choice(self.config.scenes)))
         self._cell.sim.reset()
-        self._goal_m = self._tool_m()
         self._steps = 0
         return self._observation(), {"distance": self.distance_m()}
 
@@ -86,7 +84,6 @@ class TableReachEnv(gymnasium.Env[Array, Array]):
         goal = np.clip(self._tool_m() + move, _LOW_M, _HIGH_M)
         try:
             self._cell.sim.set_tool_target(goal, tool_down_rotation(0.0), _SPEED_M_S)
-            self._goal_m = goal
         except UnreachableError:
             self._cell.sim.stop()
         self._cell.sim.set_finger_opening(MAX_OPENING_M)

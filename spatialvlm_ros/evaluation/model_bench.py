@@ -20,7 +20,7 @@ from .model_gripper import gripper_scenes
 from .model_judge import Sat, sit
 from .model_real import real_exams
 from .model_report import print_report
-from .model_scenes import IN, OUT, TestScene, scene_of
+from .model_scenes import IN, NOTES, OUT, TestScene, scene_of
 from .model_scores import answers_of, score_answers, score_names
 from .model_source import opened
 from .model_speed import run_memory, run_speed
@@ -33,6 +33,8 @@ TEST_SEEDS = range(700_000, 740_000)
 _OUT_SEEDS, _GRIPPER_SEEDS, _SPEED_SEEDS = 10_000, 20_000, 30_000
 GRIPPER = "gripper"
 MODEL, FALLBACK, RGB, DEPTH = "model", "fallback", "rgb_shuffled", "depth_shuffled"
+# The model on the scenes that the controls saw, and on no others.
+BESIDE = "model_beside_controls"
 Sitting = dict[str, Sat]
 
 
@@ -43,9 +45,9 @@ class ModelExtent:
     The controls (shuffled colour, shuffled depth) see every ``controls_every``-th scene.
     """
 
-    inside: int = 240
-    outside: int = 160
-    cells: int = 20
+    inside: int = 96
+    outside: int = 64
+    cells: int = 10
     poses: int = 3
     controls_every: int = 3
     timed: int = 15
@@ -114,11 +116,11 @@ def job_of(
 
 def _gripper(seed: int, spec: str, extent: ModelExtent, with_controls: bool) -> list[Sitting]:
     """All poses of one simulated cell; the first image's controls come from another cell."""
-    other = next(gripper_scenes(seed + 2, 1))[0] if with_controls else None
-    controls = chain([other], repeat(None))
+    control, _ = next(gripper_scenes(seed + 2, 1), (None, None)) if with_controls else (None, None)
+    controls = chain([control], repeat(None))
     return [
-        sittings(scene, exam_of(scene, MIDDLES, tool), spec, control)
-        for (scene, tool), control in zip(gripper_scenes(seed, extent.poses), controls, strict=False)
+        sittings(scene, exam_of(scene, MIDDLES, tool), spec, other)
+        for (scene, tool), other in zip(gripper_scenes(seed, extent.poses), controls, strict=False)
     ]
 
 
@@ -151,7 +153,7 @@ def run_model_bench(options: ModelBenchOptions) -> bool:
     for (part, _), found in zip(drawn, on_workers(job, range(len(drawn)), options.workers), strict=True):
         parts.setdefault(part, []).extend(found)
     parts["real"] = real_sittings(options.frames, spec)
-    results: dict[str, Any] = {"model": opened(spec).version, "speed": speed, "demos": options.demos}
+    results: dict[str, Any] = {"model": opened(spec).version, "notes": NOTES, "speed": speed, "demos": options.demos}
     results["splits"] = {name: split_results(found) for name, found in parts.items() if found}
     results["wall_s"] = time.monotonic() - started
     gates = gates_of(results)
@@ -176,8 +178,11 @@ def _speed(options: ModelBenchOptions) -> dict[str, Any]:
 
 
 def split_results(found: Sequence[Sitting]) -> dict[str, Any]:
-    """Everything of one part: the model, the fallback, the controls and the baselines, on the same questions."""
+    """Everything of one part: the model, the fallback and the baselines on the same questions; the controls, and the model
+    beside them, on every ``controls_every``-th scene.
+    """
     taken = {who: [sitting[who] for sitting in found if who in sitting] for who in (MODEL, FALLBACK, RGB, DEPTH)}
+    taken[BESIDE] = [sitting[MODEL] for sitting in found if RGB in sitting]
     results: dict[str, Any] = {"images": len(found)}
     for who, sat in taken.items():
         if sat:

@@ -10,8 +10,10 @@ from .model_exam import PREDICATES
 
 # Coverage of one and two standard deviations: share wanted, and how far off it may be.
 _COVERAGE = ((1, 0.68, 0.05), (2, 0.95, 0.03))
+# A number without a standard deviation is in no coverage: few may be.
+_WITH_A_STD = 0.95
 # Parts of rendered scenes; of the others there are too few answers for each predicate.
-_RENDERED = {"in": "in domain", "out": "out of domain"}
+_RENDERED = {"in": "in domain", "out": "other colours, light and camera"}
 _ALL = {**_RENDERED, "gripper": "gripper in view"}
 
 
@@ -48,7 +50,7 @@ def _length_gates(split: Mapping[str, Any], words: str) -> list[Gate]:
 
 
 def _coverage_gates(numbers: Mapping[str, Any], words: str) -> list[Gate]:
-    gates = []
+    gates = [Gate(f"share of numbers with a standard deviation: {words}", numbers.get("share_with_a_std"), ">=", _WITH_A_STD)]
     for sigmas, share, tolerance in _COVERAGE:
         covered = numbers.get(f"coverage_{sigmas}")
         off = None if covered is None else abs(covered - share)
@@ -57,7 +59,7 @@ def _coverage_gates(numbers: Mapping[str, Any], words: str) -> list[Gate]:
 
 
 def _predicate_gates(split: Mapping[str, Any], words: str) -> list[Gate]:
-    """Beyond a margin of 2 cm. One that is not answered is wrong; the share of those answered has a gate of its own."""
+    """Beyond a margin of 2 cm. One not answered, or called too close, is wrong; those answered have a gate of their own."""
     gates = []
     for name in PREDICATES:
         figures = _relation(split["model"]["final"], name)
@@ -98,10 +100,13 @@ def _relation(figures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def baselines_of(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Fallback, best constant, words alone and shuffled inputs, on the same questions as the model."""
+    """Fallback, best constant and words alone, on the same questions as the model; shuffled inputs, and the model itself
+    (``model_beside_controls``), on the scenes that the controls saw.
+    """
     found: dict[str, Any] = {}
+    others_of = ("fallback", "rgb_shuffled", "depth_shuffled", "model_beside_controls")
     for split, figures in results["splits"].items():
-        others = {who: _short(figures[who]["final"]) for who in ("fallback", "rgb_shuffled", "depth_shuffled") if who in figures}
+        others = {who: _short(figures[who]["final"]) for who in others_of if who in figures}
         blind = {name: _short(one) for name, one in figures["baselines"].get("questions", {}).items()}
         found[split] = {**others, **blind}
     return found
@@ -110,6 +115,7 @@ def baselines_of(results: Mapping[str, Any]) -> dict[str, Any]:
 def _short(figures: Mapping[str, Any]) -> dict[str, Any]:
     distance, numbers, verdicts = _relation(figures, "distance"), figures.get("numbers", {}), figures.get("verdicts", {})
     return {
+        "questions": figures.get("questions", 0),
         "distance_mae_m": distance.get("mae"),
         "distance_within_10_percent": distance.get("in_90_to_110_percent"),
         "lengths_within_25_percent": numbers.get("within_25_percent"),

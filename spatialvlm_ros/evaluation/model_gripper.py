@@ -29,33 +29,43 @@ THINGS = {
 }  # fmt: skip
 _CORNERS = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).T.reshape(-1, 3)
 _STEP_S, _LONGEST_S = 0.05, 4.0
+_TRIES = 4
+# Least and largest offset of the gripper from the middle of a thing, in base_link.
+_OVER_M = ((-0.08, -0.08, 0.08), (0.08, 0.08, 0.25))
 
 
 def gripper_scenes(seed: int, poses: int) -> Iterator[tuple[TestScene, Solid]]:
-    """Images of one cell with the gripper at ``poses`` places over the table, each with the true point between its fingers."""
+    """Images of one cell with the gripper at ``poses`` places over the table, each with the true point between its fingers.
+
+    A place that cannot be reached gives no image, since the arm stays and the view is the last one again; others are drawn
+    for it, up to four times ``poses`` in all.
+    """
     rng = np.random.default_rng([seed, 89])
     sim = TabletopSim(SimConfig(seed=seed))
     try:
-        for number in range(poses):
-            _move(sim, rng)
-            yield _scene(sim, f"gripper/{seed}-{number}", rng)
+        number = 0
+        for _ in range(_TRIES * poses):
+            if number < poses and _move(sim, rng):
+                yield _scene(sim, f"gripper/{seed}-{number}", rng)
+                number += 1
     finally:
         sim.close()
 
 
-def _move(sim: TabletopSim, rng: np.random.Generator) -> None:
-    """Send the gripper somewhere over the things, low or high; it stays where it is when it cannot get there."""
+def _move(sim: TabletopSim, rng: np.random.Generator) -> bool:
+    """Send the gripper somewhere over the things, low or high. False, with the arm where it was, when it cannot get there."""
     middles = [thing.pose[:3, 3] for thing in sim.objects().values()]
-    target = middles[int(rng.integers(len(middles)))] + rng.uniform((-0.08, -0.08, 0.08), (0.08, 0.08, 0.25))
+    target = middles[int(rng.integers(len(middles)))] + rng.uniform(*_OVER_M)
     sim.set_finger_opening(float(rng.uniform(0.02, 0.1)))
     try:
         sim.set_tool_target(target, tool_down_rotation(float(rng.uniform(-math.pi / 2, math.pi / 2))))
     except UnreachableError:
-        return
+        return False
     for _ in range(round(_LONGEST_S / _STEP_S)):
         sim.step(_STEP_S)
         if not sim.motion_state().active:
-            return
+            break
+    return True
 
 
 def _scene(sim: TabletopSim, key: str, rng: np.random.Generator) -> tuple[TestScene, Solid]:

@@ -12,6 +12,7 @@ _WHO = {
     "fallback": "words-only fallback",
     "rgb_shuffled": "colour shuffled",
     "depth_shuffled": "depth shuffled",
+    "model_beside_controls": "model, scenes of controls",
 }
 
 _WHICH = {"final": "final", "by_depth": "depth alone", "own": "own words"}
@@ -24,6 +25,8 @@ _ANSWERS_HEAD = (
 def print_report(results: Mapping[str, Any], gates: Sequence[Gate]) -> None:
     """Print what was measured, then every gate."""
     print(f"\nModel: {results['model']}")
+    for note in results["notes"]:
+        print(note)
     for split, figures in results["splits"].items():
         _print_split(split, figures)
     for who, demo in results["demos"].items():

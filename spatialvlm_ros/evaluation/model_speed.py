@@ -9,12 +9,13 @@ import resource
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..engine import RobotState, SpatialEngine
+from ..synthesis.record import generator_of
 from ..vlm.interface import Question, SpatialVlm
 from .engine_speed import fresh
 from .model_exam import Exam, exam_of
@@ -37,7 +38,11 @@ def run_speed(_: int, spec: str, seeds: Sequence[int], width_px: int, threads: S
 
     vlm = opened(spec)
     scenes = [scene_of(seed, IN, width_px) for seed in seeds]
-    exams = [exam_of(scene) for scene in scenes]
+    tens = [ten_of(exam_of(scene)) for scene in scenes]
+    scenes = [scene for scene, exam in zip(scenes, tens, strict=True) if exam is not None]
+    exams = [exam for exam in tens if exam is not None]
+    if not exams:
+        raise ValueError(f"none of the {len(tens)} scenes from seed {seeds[0]} on has {QUESTIONS} questions; time more scenes")
     parameters = parameters_of(vlm)
     baselines = {name: LlavaClass(parameters, *sight) for name, sight in SIGHTS.items()}
     jobs: dict[str, Callable[[TestScene, Exam], Any]] = {"engine": Engine(vlm).answer, **_model_jobs(vlm)}
@@ -48,12 +53,26 @@ def run_speed(_: int, spec: str, seeds: Sequence[int], width_px: int, threads: S
         by_threads.append({name: {**figures, "threads": count} for name, figures in _timed(jobs, scenes, exams).items()})
     ms = {name: min((some[name] for some in by_threads), key=lambda figures: figures["p50"]) for name in jobs}
     return {
-        "questions": QUESTIONS, "images": len(scenes), "parameters": parameters,
+        "questions": QUESTIONS, "images": len(scenes),
+        "images_with_too_few_questions": len(tens) - len(exams), "parameters": parameters,
         "baseline_parameters": {name: model.num_parameters for name, model in baselines.items()}, "ms": ms,
         "ratio_of_p50": {
             name: {sight: ms[name]["p50"] / ms[sight]["p50"] for sight in SIGHTS} for name in ms if name not in SIGHTS
         },
     }  # fmt: skip
+
+
+def ten_of(exam: Exam) -> Exam | None:
+    """The exam with ten of its questions, each of another type, drawn at random; None for one that asks for fewer types."""
+    first = {record.relation: at for at, record in reversed(list(enumerate(exam.records)))}
+    if len(first) < QUESTIONS:
+        return None
+    rng = generator_of(89, exam.records[0].image, "ten questions")
+    chosen = rng.choice(sorted(first.values()), QUESTIONS, replace=False)
+    return replace(
+        exam, records=tuple(exam.records[at] for at in chosen), queries=tuple(exam.queries[at] for at in chosen),
+        parts=tuple(exam.parts[at] for at in chosen),
+    )  # fmt: skip
 
 
 def parameters_of(vlm: SpatialVlm) -> int:
@@ -90,10 +109,9 @@ class Engine:
     def answer(self, scene: TestScene, exam: Exam) -> None:
         config = engine_config(scene.noise)
         engine = SpatialEngine(config, vlm=None if isinstance(self.vlm, WordsOnly) else self.vlm)
-        queries = exam.queries[-QUESTIONS:]
-        names = dict.fromkeys(name for query in queries for name in query.names)
+        names = dict.fromkeys(name for query in exam.queries for name in query.names)
         observed = engine.observe(fresh(scene.frame), names, RobotState(up=scene.up))
-        engine.measure_all(observed, queries)
+        engine.measure_all(observed, exam.queries)
 
 
 def _model_jobs(vlm: SpatialVlm) -> dict[str, Callable[[TestScene, Exam], Any]]:
@@ -101,8 +119,7 @@ def _model_jobs(vlm: SpatialVlm) -> dict[str, Callable[[TestScene, Exam], Any]]:
 
     def own(scene: TestScene, exam: Exam) -> None:
         glance = vlm.look(view_of(scene.frame, scene.up, engine_config(scene.noise)))
-        chosen = list(zip(exam.records, exam.queries, strict=True))[-QUESTIONS:]
-        glance.answer([Question(record.question, query) for record, query in chosen])
+        glance.answer([Question(record.question, query) for record, query in zip(exam.records, exam.queries, strict=True)])
 
     def ground(scene: TestScene, exam: Exam) -> None:
         glance = vlm.look(view_of(scene.frame, scene.up, engine_config(scene.noise)))

@@ -20,7 +20,7 @@ from ..synthesis.facts import dimension_of
 from ..synthesis.record import order_key
 from .synthesis_text_only import logistic
 from .vqa_metrics import BANDS, score
-from .vqa_records import POSITIVE, UNSURE, Prediction, VqaRecord
+from .vqa_records import POSITIVE, UNSURE, Prediction, VqaRecord, likelier_side
 
 Floats = npt.NDArray[np.float64]
 _RIDGE = 1.0
@@ -82,7 +82,12 @@ def _constant(known: Sequence[VqaRecord], new: Sequence[VqaRecord], aim: str) ->
     # Of a relation that the other half does not ask for, what is best for all of its kind.
     everything = _best(np.array([value for values in numbers.values() for value in values] or [math.nan]), aim)
     chance = [everything if record.is_number else 0.5 for record in new]
-    return [Prediction(value=best.get(record.relation, other)) for record, other in zip(new, chance, strict=True)]
+    return [_said(record, best.get(record.relation, other)) for record, other in zip(new, chance, strict=True)]
+
+
+def _said(record: VqaRecord, value: float) -> Prediction:
+    """A number; or the likelier side of a comparison with its probability: no baseline is weaker for holding its tongue."""
+    return Prediction(value=value, verdict="" if record.is_number else likelier_side(record.relation, value))
 
 
 def _best(values: Floats, aim: str) -> float:
@@ -135,7 +140,7 @@ def _words_alone(known: Sequence[VqaRecord], new: Sequence[VqaRecord]) -> list[P
             continue
         told = _fitted(own, _rows(own, columns), _rows([new[at] for at in places], columns))
         for at, value in zip(places, told, strict=True):
-            answers[at] = Prediction(value=float(value))
+            answers[at] = _said(new[at], float(value))
     return answers
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,15 @@ class AskedImage:
     up: FloatArray | None = None
     truth_from: tuple[str, ...] = ()
 
+    @property
+    def source(self) -> str:
+        """What stands before the last "#" or "/" of the key: the bag, or the folder, that the image comes from."""
+        return self.key[: max(self.key.rfind("#"), self.key.rfind("/"), 0)]
+
 
 def asked_images(dataset: Dataset, limit: int = 0, pictures: Iterable[Picture | Dropped] = ()) -> Iterator[AskedImage]:
     """The first ``limit`` images (0 for all) in their order; ``pictures`` are those of the data set's source."""
-    depths = _Depths(pictures)
+    depths = _Depths(pictures, (str(row["key"]) for row in islice(dataset.rows_without_images(), limit or None)))
     count = 0
     for file in dataset.files:
         for number in range(len(dataset.sorts(file))):
@@ -84,10 +90,15 @@ def _record(key: str, pair: Mapping[str, Any], things: Mapping[int, Mapping[str,
 
 
 class _Depths:
-    """Pictures of a source by key; read on as far as is needed, since both go in the same order."""
+    """Pictures of a source by key; read on as far as is needed, since both go in the same order.
 
-    def __init__(self, pictures: Iterable[Picture | Dropped]) -> None:
+    Of those read too early only the ones that are still to be asked about (``wanted`` keys) are kept.
+    """
+
+    def __init__(self, pictures: Iterable[Picture | Dropped], wanted: Iterable[str]) -> None:
         self._rest = iter(pictures)
+        self._wanted = wanted
+        self._open: set[str] | None = None
         self._read: dict[str, Picture] = {}
 
     def of(self, key: str, sha256: str) -> Picture | None:
@@ -97,7 +108,10 @@ class _Depths:
                 found = next(self._rest)
             except StopIteration:
                 return None
-            if isinstance(found, Picture):
+            if self._open is None:  # read late: without a source nobody needs it
+                self._open = set(self._wanted)
+            if isinstance(found, Picture) and found.key in self._open:
                 self._read[found.key] = found
+                self._open.discard(found.key)
         picture = self._read.pop(key)
         return picture if picture.source_sha256 == sha256 else None

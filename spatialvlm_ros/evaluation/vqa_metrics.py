@@ -78,6 +78,7 @@ class Table:
         self.right, self.exact = _column(judged, "right") > 0, _column(judged, "exact") > 0
         self.error, self.ratio = _column(judged, "error"), _column(judged, "ratio")
         self.sigmas, self.probability = _column(judged, "sigmas"), _column(judged, "probability")
+        self.likelier = _column(judged, "likelier") > 0
 
     def both(self, which: BoolArray) -> dict[str, Any]:
         """Numbers and verdicts of a part; of a part with one kind alone, that kind's figures."""
@@ -118,12 +119,15 @@ class Table:
         return float(self.exact[part].mean()) if self.worded[part].any() else None
 
     def _coverage(self, given: BoolArray, interval: dict[str, tuple[float, float]]) -> dict[str, Any]:
-        stated = given & np.isfinite(self.sigmas)
+        """Of the numbers that come with a standard deviation; and the share of those, since the others are in no coverage."""
+        stated = given & ~np.isnan(self.sigmas)
+        share = float(stated.sum() / given.sum()) if given.any() else None
+        found: dict[str, Any] = {"with_a_std": int(stated.sum()), "share_with_a_std": share}
         if not stated.any():
-            return {"with_a_std": 0}
-        found: dict[str, Any] = {"with_a_std": int(stated.sum()), "median_std": float(np.median(self.std[stated]))}
+            return found
+        found["median_std"] = float(np.median(self.std[stated]))
         for sigmas in (1, 2):
-            within = np.nan_to_num(self.sigmas, nan=np.inf) <= sigmas
+            within = stated & (self.sigmas <= sigmas)
             found[f"coverage_{sigmas}"] = float(within[stated].mean())
             interval[f"coverage_{sigmas}"] = self.by_image.interval(within, stated)
         return found
@@ -147,6 +151,7 @@ class Table:
             "n_clear": int(clear.sum()),
             "accuracy_clear": _mean(self.right[clear].astype(float)),
             "accuracy_clear_of_given": _mean(self.right[clear & self.gives].astype(float)),
+            "likelier_side_right_clear": _mean(self.likelier[clear].astype(float)),
             **self._probabilities(decided),
         }
         return {**found, "ci95": interval}

@@ -55,7 +55,9 @@ def _head(report: Mapping[str, Any]) -> str:
         f"Data: {escape(report['data']['path'])}, {report['images']} images, {report['questions']} questions. "
         f"Depth at hand for {report['images_with_depth']} images{escape(report['depth_note'])}.",
         "Shares are of all that was asked: no answer is a wrong answer. In grey: 95 % interval by drawing images again. The best "
-        "constant and the text-only model learn from the other half of these very images.",
+        "constant and the text-only model learn from the other half of these very images. Shuffled colours and depths are "
+        "those of another image of the same size; they count only for the questions that could be asked of them, and where those "
+        "are not all, the model's row beside them is of the same ones.",
     ]
     if report["truth_from"].get("depth"):
         lines.append(
@@ -94,11 +96,12 @@ def _numbers_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
         cells = "".join(f"<td>{_percent(item[name])}{_interval(item, name)}</td>" for name, _ in _NUMBERS)
         mse = "-" if item["mse"] is None else f"{item['mse']:.4f}"
         rows.append(
-            f"<tr><td>{escape(who)}</td>{cells}<td>{_length(item['mae'])}</td><td>{_length(item['mae_missing_as_zero'])}</td>"
-            f"<td>{mse}</td><td>{_percent(item.get('coverage_1'))}</td><td>{_percent(item.get('coverage_2'))}</td></tr>"
+            f"<tr><td>{escape(who)}</td><td>{item['n']}</td>{cells}<td>{_length(item['mae'])}</td>"
+            f"<td>{_length(item['mae_missing_as_zero'])}</td><td>{mse}</td><td>{_percent(item.get('share_with_a_std'))}</td>"
+            f"<td>{_percent(item.get('coverage_1'))}</td><td>{_percent(item.get('coverage_2'))}</td></tr>"
         )
-    more = "<th>error</th><th>error, none as 0</th><th>MSE, m²</th><th>in 1 sigma</th><th>in 2 sigma</th>"
-    return f"<table><tr><th></th>{heads}{more}</tr>{''.join(rows)}</table>"
+    more = "<th>error</th><th>error, none as 0</th><th>MSE, m²</th><th>with sigma</th><th>in 1 sigma</th><th>in 2 sigma</th>"
+    return f"<table><tr><th></th><th>asked</th>{heads}{more}</tr>{''.join(rows)}</table>"
 
 
 def _verdicts_table(scores: Mapping[str, Mapping[str, Any]]) -> str:

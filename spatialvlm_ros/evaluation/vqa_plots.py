@@ -139,7 +139,7 @@ def _coverage(records: Sequence[VqaRecord], answers: Mapping[str, Sequence[Predi
     drawn = False
     for at, (who, said) in enumerate(answers.items()):
         sigmas = np.array([judge(record, answer).sigmas for record, answer in zip(records, said, strict=True)])
-        sigmas = sigmas[np.isfinite(sigmas)]
+        sigmas = sigmas[~np.isnan(sigmas)]
         if len(sigmas) and who not in _BLIND:
             axes.plot(limits, [(sigmas <= limit).mean() for limit in limits], label=f"{who} ({len(sigmas)})", color=f"C{at}")
             drawn = True

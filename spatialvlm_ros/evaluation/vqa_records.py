@@ -73,12 +73,14 @@ class Prediction:
         text: in words; it alone decides where ``value`` is NaN.
         value: in the relation's unit, or the probability of "yes" (of the first thing or side); NaN without one.
         std: one standard deviation of a number; NaN without one.
+        verdict: word of POLARITIES that is decided for, however near to even ``value`` is; "" where words or ``value`` decide.
     """
 
     text: str = ""
     value: float = math.nan
     std: float = math.nan
     status: Status = Status.OK
+    verdict: str = ""
 
     @staticmethod
     def of_model(answer: ModelAnswer) -> Prediction:
@@ -103,10 +105,11 @@ class Judgement:
         gives: whether it holds a number, or a verdict ("too close to call" is one).
         error: said less true, in the relation's unit; NaN without a number.
         ratio: said over true; NaN without a number, or where the truth is too near to 0.
-        sigmas: absolute error in stated standard deviations; NaN without one.
+        sigmas: absolute error in stated standard deviations; NaN without one. Of a stated 0: 0 without an error, else infinite.
         right: by the tolerant judge: any wording that can be read. Of a number: within 25 %.
         exact: by the exact-match judge: the reference's own words, or the shortest form of its verdict.
         probability: of a true verdict being "yes" (the first); NaN without one.
+        likelier: whether the likelier side is the true one, however near to even; the verdict where there is no probability.
     """
 
     gives: bool
@@ -116,6 +119,7 @@ class Judgement:
     right: bool = False
     exact: bool = False
     probability: float = math.nan
+    likelier: bool = False
 
 
 def judge(record: VqaRecord, prediction: Prediction) -> Judgement:
@@ -135,34 +139,49 @@ def _number(record: VqaRecord, prediction: Prediction) -> Judgement:
     if record.unit == "rad":
         error = math.remainder(error, math.tau)
     ratio = said / record.value if abs(record.value) >= LEAST_M else math.nan
-    sigmas = abs(error) / prediction.std if math.isfinite(prediction.std) and prediction.std > 0 else math.nan
     right = 0.75 <= ratio <= 1.25 if math.isfinite(ratio) else abs(error) <= LEAST_M
-    return Judgement(True, error, ratio, sigmas, right, exact)
+    return Judgement(True, error, ratio, _sigmas(abs(error), prediction.std), right, exact)
+
+
+def _sigmas(error: float, std: float) -> float:
+    if not math.isfinite(std) or std < 0:
+        return math.nan
+    if std == 0:
+        return math.inf if error > 0 else 0.0
+    return error / std
 
 
 def _verdict(record: VqaRecord, prediction: Prediction) -> Judgement:
     probability = prediction.value if 0.0 <= prediction.value <= 1.0 else math.nan
     said = said_verdict(record, prediction)
     exact = bool(prediction.text) and (_same(prediction.text, record.answer) or _plain(prediction.text) == _shortest(record))
-    return Judgement(bool(said), right=said == record.polarity, exact=exact, probability=probability)
+    side = said if math.isnan(probability) else likelier_side(record.relation, probability)
+    right, likelier = said == record.polarity, side == record.polarity
+    return Judgement(bool(said), right=right, exact=exact, probability=probability, likelier=likelier)
 
 
 def said_verdict(record: VqaRecord, prediction: Prediction) -> str:
-    """A word of POLARITIES, "" for none: what the words say, else what the probability says.
+    """A word of POLARITIES, "" for none: what is decided for, else what the words say, else what the probability says.
 
-    A probability within the band of "too close to call" counts as that only where the truth is too close as well: of a
-    clear truth one side has to be told, and the likelier one is taken.
+    A probability within the band of `Truth` is "too close to call", the same as those words, whatever the truth is.
     """
+    if prediction.verdict:
+        return prediction.verdict
     if prediction.text:
         heard = read_back(record.relation, record.names, prediction.text).polarity
         if heard:
             return heard
     if not 0.0 <= prediction.value <= 1.0:
         return ""
-    if record.polarity == UNSURE and Truth(prediction.value).verdict is None:
+    if Truth(prediction.value).verdict is None:
         return UNSURE
-    yes, no = ("yes", "no") if RELATIONS[record.relation].kind is Kind.PREDICATE else ("first", "second")
-    return yes if prediction.value > 0.5 else no
+    return likelier_side(record.relation, prediction.value)
+
+
+def likelier_side(relation: str, probability: float) -> str:
+    """The side of a comparison that a probability of "yes" (of the first) is nearer to."""
+    yes, no = ("yes", "no") if RELATIONS[relation].kind is Kind.PREDICATE else ("first", "second")
+    return yes if probability > 0.5 else no
 
 
 def _shortest(record: VqaRecord) -> str:

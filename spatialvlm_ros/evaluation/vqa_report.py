@@ -39,14 +39,18 @@ def write_report(out: Path, report: Mapping[str, Any], found: Evaluated) -> None
     """Write report.json and report.html into a folder."""
     write_json(out / "report.json", report)
     who = MODEL if MODEL in found.answers else ENGINE
-    page = page_text(report, plots(found.records, found.answers, found.scores), worst_answers(found, who, _WRONG_SHOWN))
+    page = page_text(
+        report,
+        plots(found.records, found.answers, {who: found.scores[who] for who in found.answers}),
+        worst_answers(found, who, _WRONG_SHOWN),
+    )
     (out / "report.html").write_text(page, encoding="utf-8")
 
 
 def print_scores(report: Mapping[str, Any]) -> None:
     """The most important figures, one line each who answered."""
     print(f"\n{report['model']}\n{report['images']} images, {report['questions']} questions")
-    print(f"{'':24}{'number':>9}{'in 50-200 %':>13}{'±25 %':>9}{'error':>11}{'verdict':>10}{'right':>9}{'exact':>9}")
+    print(f"{'':26}{'asked':>7}{'number':>9}{'in 50-200 %':>13}{'±25 %':>9}{'error':>11}{'verdict':>10}{'right':>9}{'exact':>9}")
     for who, score in report["scores"].items():
         numbers, verdicts = score["numbers"], score["verdicts"]
         error = numbers.get("mae")
@@ -56,7 +60,7 @@ def print_scores(report: Mapping[str, Any]) -> None:
             f"{_percent(numbers.get('within_25_percent'))}{'-' if error is None else f'{100 * error:8.1f} cm':>11}"
             f"{_percent(verdicts.get('gives_a_verdict'), 10)}{right}"
         )
-        print(f"{who:24}{cells}")
+        print(f"{who:26}{score['questions']:7}{cells}")
 
 
 def _percent(part: float | None, width: int = 9) -> str:

@@ -1,14 +1,17 @@
 """A model asked all questions of a data set: its own words, the engine's answers with it, controls and baselines.
 
 Controls show the model another image's colour, or another image's depth, with the same questions: what it still gets right it
-does not get from there.
+does not get from there. The other image is of another source, or from far on in the data set: the next one of a recording shows
+nearly the same. Only what a control could be asked (the other image has to be of the same size) counts for it, and beside it
+stands the model on the same questions.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,11 @@ from .vqa_records import Prediction, VqaRecord
 MODEL, ENGINE, RGB, DEPTH = "model", "engine with the model", "colour shuffled", "depth shuffled"
 BY_DEPTH = "engine, depth alone"
 CONSTANT, WORDS = "best constant", "text only"
+# The model where not every question could be asked of a control: on those of the control.
+BESIDE = {RGB: "model, as colour shuffled", DEPTH: "model, as depth shuffled"}
 _FAILED = Prediction(status=Status.UNKNOWN)
+# Images are held, and shown in each other's place, in blocks of so many or, the last one, up to twice as many.
+_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Evaluated:
     Attributes:
         records: every question.
         answers: by whom, one for each question; Prediction without a value where there was none.
-        scores: by whom, as of `vqa_metrics.score`.
+        scores: by whom, as of `vqa_metrics.score`; a control's, and those of `BESIDE`, are of the questions that it was asked.
         with_depth: how many images had depth.
         truth_from: how many truths come from where.
         problems: why the model failed, each sentence with how often.
@@ -64,7 +71,7 @@ def view_of(frame: RGBDFrame, up: FloatArray | None, config: EngineConfig) -> Vi
     """What the engine shows a model of an image: regions found without words, and the plane that they stand on."""
     found = TabletopSegmenter(replace(config.segment, noise=config.noise)).segment(frame, up=up)
     plane = np.full(4, np.nan) if found.plane is None else found.plane.coefficients
-    return View(frame.color, frame, tuple(found.regions), plane, up)
+    return View(frame.color, frame, tuple(found.regions), plane, up, noise=config.noise)
 
 
 class Evaluation:
@@ -78,13 +85,16 @@ class Evaluation:
         """Ask everything. Raises ValueError when there is nothing to ask."""
         records: list[VqaRecord] = []
         answers: dict[str, list[Prediction]] = {}
+        asked: dict[str, list[int]] = {RGB: [], DEPTH: []}
         count = with_depth = 0
         origins: Counter[str] = Counter()
-        for image, other in _with_other(images):
-            for who, said in self._asked(image, other if controls else None).items():
-                # A part that not every image has (depth) counts as unanswered where it is missing.
+        for image, other in _with_other(images) if controls else ((image, None) for image in images):
+            for who, said in self._asked(image, other).items():
+                # The engine without depth counts as not answering; a control without a picture to show was not asked.
                 row = answers.setdefault(who, [_FAILED] * len(records))
                 row.extend(said)
+                if who in asked:
+                    asked[who] += range(len(records), len(records) + len(said))
             records += image.records
             origins.update(image.truth_from)
             for row in answers.values():
@@ -93,7 +103,12 @@ class Evaluation:
             self._tell(f"{count} images, {len(records)} questions")
         if not records:
             raise ValueError("there is no question in this data set")
-        scores = {who: score(records, said, seed=seed) for who, said in answers.items()}
+        scores: dict[str, dict[str, Any]] = {}
+        for who, said in answers.items():
+            places = asked.get(who, range(len(records)))
+            scores[who] = _score_of(records, said, places, seed)
+            if len(places) < len(records):
+                scores[BESIDE[who]] = _score_of(records, answers[MODEL], places, seed)
         answers |= {CONSTANT: best_constant(records), WORDS: words_alone(records)}
         scores |= {CONSTANT: constant_score(records, seed=seed), WORDS: score(records, answers[WORDS], seed=seed)}
         return Evaluated(tuple(records), answers, scores, count, with_depth, self._problems, dict(origins))
@@ -135,16 +150,36 @@ class Evaluation:
         return {ENGINE: answers, BY_DEPTH: by_depth}
 
 
-def _with_other(images: Iterable[AskedImage]) -> Iterable[tuple[AskedImage, AskedImage | None]]:
-    """Each image with the one after it; the last one with the first. One image has no other."""
-    rest = iter(images)
-    first = before = next(rest, None)
-    for image in rest:
-        assert before is not None
-        yield before, image
-        before = image
-    if before is not None:
-        yield before, first if first is not before else None
+def _score_of(records: Sequence[VqaRecord], said: Sequence[Prediction], places: Sequence[int], seed: int) -> dict[str, Any]:
+    return score([records[at] for at in places], [said[at] for at in places], seed=seed)
+
+
+def _with_other(images: Iterable[AskedImage]) -> Iterator[tuple[AskedImage, AskedImage | None]]:
+    """Each image with the one to be shown in its place; None where there is but one image."""
+    held: list[AskedImage] = []
+    for image in images:
+        held.append(image)
+        if len(held) == 2 * _BLOCK:
+            yield from _paired(held[:_BLOCK])
+            del held[:_BLOCK]
+    yield from _paired(held)
+
+
+def _paired(block: Sequence[AskedImage]) -> Iterator[tuple[AskedImage, AskedImage | None]]:
+    for at, image in enumerate(block):
+        others = [place for place in range(len(block)) if place != at]
+        yield image, block[min(others, key=partial(_unfit, block, at))] if others else None
+
+
+def _unfit(block: Sequence[AskedImage], at: int, place: int) -> tuple[bool, bool, bool, int]:
+    """The less, the better an image stands in for another one: it has to fit, then to be of another source, then to be far."""
+    image, other = block[at], block[place]
+    return (
+        other.color.shape != image.color.shape,
+        image.frame is not None and other.frame is None,
+        other.source == image.source,
+        abs((place - at) % len(block) - len(block) // 2),
+    )
 
 
 def worst_answers(found: Evaluated, who: str, most: int) -> list[tuple[VqaRecord, Prediction]]:

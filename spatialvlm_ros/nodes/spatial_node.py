@@ -5,6 +5,7 @@ One worker thread does all measuring, on the newest frame; callbacks only queue.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
 from ..scene.sync import NewestSlot, Triple
+from ..vlm.factory import ChosenVlm
 from .conversions import array_to_image, frame_from_messages
 from .image_facts import Output, facts_of, frame_of, output_of, without_frame
 from .imu_input import IMU_PARAMS, ImuInput
@@ -94,6 +96,7 @@ class SpatialNode(ManagedNode):
         self._closing: threading.Event | None = None
         self._reset_wanted = threading.Event()
         self._last_scene: Scene | None = None
+        self._model, self._engine = ChosenVlm(OFF), SpatialEngine()
         self._reset_statistics()
 
     def _reset_statistics(self) -> None:
@@ -168,9 +171,12 @@ class SpatialNode(ManagedNode):
             if self._worker.is_alive():
                 self.get_logger().warning(f"an image is still being measured after {_JOIN_S} s; its result will be dropped")
             self._worker = None
-            self._engine.close()
-            if self._model.vlm is not None:
-                self._model.vlm.close()
+        self._engine.close()
+        if self._model.vlm is not None:
+            self._model.vlm.close()
+        # Dropped, or the next configure loads a second set of weights beside the first.
+        self._model, self._engine = ChosenVlm(OFF), SpatialEngine()
+        gc.collect()
 
     def diagnostics(self) -> tuple[bytes, str, dict[str, str]]:
         if not self.active:
@@ -195,7 +201,8 @@ class SpatialNode(ManagedNode):
         if problem:
             return DiagnosticStatus.WARN, problem, values
         if self._engine.problem:
-            return DiagnosticStatus.WARN, f"measuring, names by words alone: {self._engine.problem}", values
+            lost = "names by words" if self._engine.names_problem else "answers by depth"
+            return DiagnosticStatus.WARN, f"measuring, {lost} alone: {self._engine.problem}", values
         if self._model.problem:
             return DiagnosticStatus.OK, f"measuring, names by words alone: {self._model.problem}", values
         return DiagnosticStatus.OK, "measuring", values
@@ -328,7 +335,7 @@ class SpatialNode(ManagedNode):
             return
         self._told_of_model = problem
         if problem:
-            self.get_logger().warning(f"the model fails, names are found by words alone: {problem}")
+            self.get_logger().warning(f"the model fails, words find names and depth alone measures: {problem}")
         else:
             self.get_logger().info("the model works again")
 

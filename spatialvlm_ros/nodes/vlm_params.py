@@ -51,9 +51,9 @@ def naming_of(param: Callable[[str], Any], vlm: SpatialVlm | None) -> NamingConf
     return NamingConfig(own_pace=own, min_period_s=param("vlm_min_period_s"), recheck_s=param("vlm_recheck_s"))
 
 
-def model_of(param: Callable[[str], Any]) -> ChosenVlm:
-    """The model that the node's parameters name, or why there is none."""
-    options = VlmOptions(
+def options_of(param: Callable[[str], Any]) -> VlmOptions:
+    """How the model is run, by the node's parameters."""
+    return VlmOptions(
         device=param("vlm_device"),
         dtype=param("vlm_dtype"),
         quantization=param("vlm_quantization"),
@@ -62,4 +62,8 @@ def model_of(param: Callable[[str], Any]) -> ChosenVlm:
         segmenter=param("vlm_segmenter"),
         timeout_s=param("vlm_timeout_s"),
     )
-    return choose_vlm(param("vlm"), options)
+
+
+def model_of(param: Callable[[str], Any]) -> ChosenVlm:
+    """The model that the node's parameters name, or why there is none."""
+    return choose_vlm(param("vlm"), options_of(param))

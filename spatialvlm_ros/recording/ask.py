@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine import EngineConfig, RobotState, SpatialEngine
 from ..expressions.tree_json import tree_to_json
+from ..language.answers import measure_with_error
 from ..nodes.image_facts import Output, output_of
 from ..nodes.robot_state import RobotStateReader
 from ..reasoning.answer import Answer, without_output
@@ -16,7 +17,7 @@ from ..reasoning.reasoner import FRIEND, Plan, Reasoner
 from ..scene.facts import SpatialFact
 from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
-from ..vlm.factory import DEFAULT_VLM, choose_vlm
+from ..vlm.factory import choose_vlm
 from ..vlm.options import VlmOptions
 from .bag_transforms import BagTransforms
 from .rgbd_bag import read_bag_frames
@@ -41,7 +42,7 @@ class AskOptions:
         depth_unit_m: metres of one count of depth, where a folder does not say.
         reasoner: reads the question; what it measures with is set here.
         vlm: which vision-language model says what names mean, as of vlm/factory.py; None: the robot file's, else the default.
-        vlm_options: how it is run.
+        vlm_options: how it is run; what they leave at its default is the robot file's.
     """
 
     question: str
@@ -66,8 +67,9 @@ class Asked:
         preset = options.depth_noise or robot.depth_noise or "stereo"
         if preset not in PRESETS:
             raise AskError(f"depth noise '{preset}' is not known; use one of {', '.join(PRESETS)}")
-        self._config = EngineConfig(noise=PRESETS[preset])
-        self.model = choose_vlm(options.vlm or robot.vlm or DEFAULT_VLM, options.vlm_options)
+        self._config = EngineConfig(noise=PRESETS[preset], naming=robot.naming)
+        self.model = choose_vlm(*robot.model(options.vlm, options.vlm_options))
+        self._is_fused = bool(robot.param("vlm_answers"))
         self._output_frame = str(robot.param("output_frame"))
         self.problem = self.model.problem
         self._transforms: BagTransforms | None = None
@@ -98,7 +100,8 @@ class Asked:
         problem = ""
         if self._transforms is not None:
             output, problem = output_of(scene, self._output_frame, self._transforms)
-        answer = self._options.reasoner.measuring(engine.measure).answer(plan, scene, output)
+        measure = engine.measure if self._is_fused else measure_with_error
+        answer = self._options.reasoner.measuring(measure).answer(plan, scene, output)
         self.problem = engine.problem or self.problem
         return without_output(answer, problem) if problem else answer
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..nodes.imu_input import IMU_PARAMS
+from ..nodes.parameters import Param
 from ..nodes.robot_state import ROBOT_PARAMS
+from ..nodes.vlm_params import VLM_PARAMS, naming_of, options_of
+from ..vlm.factory import DEFAULT_VLM
+from ..vlm.judge import NamingConfig
+from ..vlm.options import VlmOptions
 
 _MAX_ROBOT_BYTES = 1_000_000
 
@@ -19,14 +26,17 @@ class RobotFileError(ValueError):
 
 
 class RobotFile:
-    """Values of ROBOT_PARAMS and IMU_PARAMS out of a parameter file for spatial_node; ``depth_noise`` and ``vlm`` are None where
-    the file does not say.
+    """Values of ROBOT_PARAMS, IMU_PARAMS and VLM_PARAMS out of a parameter file for spatial_node, so that a recording is measured
+    as the live node would have; ``depth_noise`` and ``vlm`` are None where the file does not say.
+
+    Only ``vlm_pace`` has no meaning here: an image of a file waits for the model.
 
     Raises RobotFileError, which names the file.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._values: dict[str, Any] = {param.name: param.default for param in (*ROBOT_PARAMS, *IMU_PARAMS)}
+        params = (*ROBOT_PARAMS, *IMU_PARAMS, *VLM_PARAMS)
+        self._values: dict[str, Any] = {param.name: param.default for param in params}
         self.depth_noise: str | None = None
         self.vlm: str | None = None
         if path is None:
@@ -39,19 +49,55 @@ class RobotFile:
             raise RobotFileError(f"{path} cannot be read as a parameter file: {' '.join(str(error).split())}") from error
         given = _spatial_node_parameters(loaded, path)
         self.depth_noise = str(given["depth_noise"]) if "depth_noise" in given else None
-        self.vlm = str(given["vlm"]) if "vlm" in given else None
-        for name, default in list(self._values.items()):
-            if name not in given:
+        for param in params:
+            if param.name not in given:
                 continue
-            value = given[name]
-            if not isinstance(value, type(default)) or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
-                raise RobotFileError(
-                    f"{path}: {name} is {value!r}; give {'a list of strings' if isinstance(default, list) else 'text'}"
-                )
-            self._values[name] = value
+            value = given[param.name]
+            if (wanted := _wanted(param, value)) is not None:
+                raise RobotFileError(f"{path}: {param.name} is {value!r}; give {wanted}")
+            self._values[param.name] = value
+        self.vlm = str(given["vlm"]) if "vlm" in given else None
 
     def param(self, name: str) -> Any:
         return self._values[name]
+
+    @property
+    def naming(self) -> NamingConfig:
+        """When the model looks, as on the live node but in step with the images."""
+        return replace(naming_of(self.param, None), own_pace=False)
+
+    def model(self, vlm: str | None, options: VlmOptions) -> tuple[str, VlmOptions]:
+        """Which model is used and how it is run, for ``vlm.factory.choose_vlm``.
+
+        Args:
+            vlm: which one was asked for beside the file, None or "" for none. Another one than the file's is run as ``options``
+                say, for the file speaks of its own.
+            options: what was asked for beside the file; what they leave at its default is the file's.
+        """
+        if vlm and vlm != self.vlm:
+            return vlm, options
+        given, default = options_of(self.param), VlmOptions()
+        pairs = {field.name: (getattr(options, field.name), getattr(default, field.name)) for field in fields(VlmOptions)}
+        # Also by identity: a default that is NaN equals nothing.
+        said = {name: value for name, (value, usual) in pairs.items() if value is not usual and value != usual}
+        return self.vlm or DEFAULT_VLM, replace(given, **said)
+
+
+def _wanted(param: Param, value: object) -> str | None:
+    """What a file should give for a parameter instead of this value; None where it will do. As strict as the live node."""
+    kinds = {
+        list: "a list of strings", bool: "true or false", int: "a whole number", float: "a number with a point, like 1.0",
+        str: "text, in quotes",
+    }  # fmt: skip
+    kind = type(param.default)
+    if type(value) is not kind or (isinstance(value, list) and not all(isinstance(each, str) for each in value)):
+        return kinds[kind]
+    if param.choices and value not in param.choices:
+        return f"one of {', '.join(param.choices)}"
+    low, high = (math.nan if limit is None else limit for limit in (param.minimum, param.maximum))
+    if isinstance(value, float) and (not math.isfinite(value) or value < low or value > high):
+        return f"a number from {low} to {high}"
+    return None
 
 
 def _spatial_node_parameters(loaded: object, path: Path) -> Mapping[str, Any]:

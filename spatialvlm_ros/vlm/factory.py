@@ -67,6 +67,11 @@ def _server(spec: str, options: VlmOptions) -> SpatialVlm:
 
 def _hub(spec: str, options: VlmOptions) -> SpatialVlm:
     name, _, revision = spec.removeprefix(_HUB).partition("@")
+    if Path(name).expanduser().exists():  # the loader would open that, whatever the revision
+        raise VlmError(
+            f"'{spec}' is to be an id of the hub, but there is a folder or file '{name}' here, which would be opened for any "
+            f"revision. To open it give it without '{_HUB}', else start in another folder"
+        )
     folder = model_folder(name, revision=revision or None, allow_download=options.allow_download)
     return _local(name, revision or folder.name, options)
 

@@ -36,7 +36,7 @@ def as_vlm_error(what: str) -> Iterator[None]:
     except MemoryError as error:
         raise VlmError(f"{what}: memory ran out ({error}); use a smaller model, picture or batch") from error
     # Classes of many authors fail in as many ways; whoever asks falls back on words.
-    except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, OSError) as error:
+    except Exception as error:
         raise VlmError(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 

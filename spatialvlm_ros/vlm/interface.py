@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..geometry.rigid import FloatArray
 from ..scene.facts import METRE, PROBABILITY, Query, Status
 from ..scene.frame import BoolArray, Region, RGBDFrame
+from ..scene.noise import DepthNoise
 
 
 class VlmError(RuntimeError):
@@ -35,6 +36,7 @@ class View:
         plane: (4,) (nx, ny, nz, d) support plane in the optical frame, normal up; NaN when none is known.
         up: (3,) unit vector against gravity in the optical frame; None when not known.
         robot: (H, W) bool, pixels known to be the robot itself; None when unknown.
+        noise: of the depth camera, for models that measure; None when not known.
     """
 
     color: npt.NDArray[np.uint8]
@@ -43,6 +45,7 @@ class View:
     plane: FloatArray = field(default_factory=lambda: np.full(4, np.nan))
     up: FloatArray | None = None
     robot: BoolArray | None = None
+    noise: DepthNoise | None = None
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,22 @@ A name is judged when nobody bears it, when its bearer is out of sight, when som
 and again after a while. In between the memory of things carries it. The model may work in step (each image that needs it waits)
 or at its own pace on a thread of its own, where what it says of one image holds for the ids of the next.
 
-A model that fails leaves names to the words (perception/names.py) and is tried again after a pause, by the images' stamps.
+A model that fails leaves names to the words (perception/names.py) and is tried again after a pause, by the images' stamps. Its
+answers to questions have a pause of their own: what it cannot answer does not make wrong what it said of names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..scene.frame import Region, RGBDFrame
 from .interface import Glance, Grounding, SpatialVlm, View, VlmError
 
 _Result = TypeVar("_Result")
+_Said = TypeVar("_Said")
 #: Below it nothing is there; from it on there are several.
 LIKELY = 0.5
 #: Names that are kept in mind: whoever asks may ask for ever new ones.
@@ -74,6 +76,31 @@ class Judgement:
         return next(iter(self.scores)) if self.is_there and self.scores and not self.several else None
 
 
+@dataclass(frozen=True)
+class _Pause:
+    """How long a model is let alone after failures that followed each other. Replaced as a whole: other threads read it.
+
+    ``from_ns`` .. ``until_ns``: stamps of images that it is not used on; earlier ones are of a time that jumped back.
+    """
+
+    failures: int = 0
+    from_ns: int = 0
+    until_ns: int = -(1 << 62)
+    problem: str = ""
+
+    def covers(self, stamp_ns: int) -> bool:
+        return self.from_ns <= stamp_ns < self.until_ns
+
+    def after(self, error: Exception, stamp_ns: int, config: NamingConfig) -> _Pause:
+        pause_s = min(config.retry_s * 2.0**self.failures, config.longest_retry_s)
+        problem = str(error) if isinstance(error, VlmError) else f"the model has a defect: {error!r}"
+        return _Pause(min(self.failures + 1, 30), stamp_ns, stamp_ns + round(pause_s * 1e9), problem)
+
+    def over(self) -> _Pause:
+        """The same failures, but it may be tried at once."""
+        return replace(self, until_ns=-(1 << 62))
+
+
 class Looks:
     """The newest image that a model looked at, so that finding and answering encode it once. For one thread at a time."""
 
@@ -96,14 +123,15 @@ class Looks:
 
 
 class NameJudge:
-    """One stream of images. Its methods are for one thread; with ``own_pace`` the model has another one."""
+    """One stream of images. Its methods are for one thread; with ``own_pace`` the model has another one, on which it answers, and
+    ``of``, ``may_answer``, ``answer_failed`` and ``answered`` are for that one.
+    """
 
     def __init__(self, vlm: SpatialVlm, config: NamingConfig) -> None:
         self.vlm, self.config = vlm, config
         self.looks = Looks(vlm)
-        self.problem = ""
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="vlm") if config.own_pace else None
-        self._failures, self._not_before_ns = 0, -(1 << 62)
+        self._naming, self._answering = _Pause(), _Pause()
         self.clear()
 
     def clear(self) -> None:
@@ -111,7 +139,7 @@ class NameJudge:
         self._known: dict[str, Judgement] = {}
         self._strange: dict[str, int] = {}
         self._last_look_ns: int | None = None
-        self._not_before_ns = -(1 << 62)
+        self._naming = self._naming.over()
         # What is under way speaks of things that are forgotten.
         self._job: Future[list[Grounding]] | None = None
         self._job_about: tuple[int, tuple[int, ...]] = (0, ())
@@ -124,6 +152,16 @@ class NameJudge:
     def on_model_thread(self, work: Callable[[], _Result]) -> Future[_Result] | None:
         """Run ``work`` where the model may be used, behind what is under way; None without a thread of its own."""
         return None if self._pool is None else self._pool.submit(work)
+
+    @property
+    def problem(self) -> str:
+        """Why names are left to the words just now; "" when they are not."""
+        return self._naming.problem
+
+    @property
+    def answer_problem(self) -> str:
+        """Why the model's answers to questions are not used just now; "" when they are."""
+        return self._answering.problem
 
     # -- what is known ----------------------------------------------------------------------------------------------------
 
@@ -162,11 +200,19 @@ class NameJudge:
             period_ns = stamp_ns - self._last_look_ns
             if period_ns < self.config.min_period_s * 1e9:
                 return False
-        return self.may_answer(stamp_ns)
+        return not self._naming.covers(stamp_ns)
 
     def may_answer(self, stamp_ns: int) -> bool:
-        """Whether the model may be asked about an image: not soon after a failure."""
-        return stamp_ns >= self._not_before_ns
+        """Whether the model may be asked about an image: not soon after a failure of whatever kind."""
+        return not (self._naming.covers(stamp_ns) or self._answering.covers(stamp_ns))
+
+    def answer_failed(self, error: Exception, stamp_ns: int) -> None:
+        """Note why the model did not answer; it is not asked for a while. What it said of names holds."""
+        self._answering = self._answering.after(error, stamp_ns, self.config)
+
+    def answered(self) -> None:
+        """The model did answer."""
+        self._answering = _Pause()
 
     # -- looking ----------------------------------------------------------------------------------------------------------
 
@@ -194,15 +240,12 @@ class NameJudge:
         for grounding in groundings:
             if not grounding.understood:
                 self._known.pop(grounding.name, None)
+                _make_room(self._strange, lambda said_ns: said_ns)
                 self._strange[grounding.name] = stamp_ns
                 continue
             self._strange.pop(grounding.name, None)
-            self._forget_oldest()
+            _make_room(self._known, lambda judgement: judgement.stamp_ns)
             self._known[grounding.name] = _judgement(grounding, ids, own, judged, stamp_ns)
-
-    def _forget_oldest(self) -> None:
-        while len(self._known) >= MAX_NAMES:
-            self._known.pop(min(self._known, key=lambda name: self._known[name].stamp_ns))
 
     def begin(self, view: View, names: Sequence[str], ids: Sequence[int], stamp_ns: int) -> None:
         """Have the model look on its own thread, unless it is still busy; ``collect`` brings what it says."""
@@ -227,15 +270,18 @@ class NameJudge:
         self.keep(groundings, ids, {}, said_ns)
 
     def failed(self, error: Exception, stamp_ns: int) -> None:
-        """Note why the model failed; it is let alone for a while."""
-        pause_s = min(self.config.retry_s * 2.0**self._failures, self.config.longest_retry_s)
-        self._failures = min(self._failures + 1, 30)
-        self._not_before_ns = stamp_ns + round(pause_s * 1e9)
-        self.problem = str(error) if isinstance(error, VlmError) else f"the model has a defect: {error!r}"
+        """Note why the model found no names; it is let alone for a while, and words stand in."""
+        self._naming = self._naming.after(error, stamp_ns, self.config)
         self._known.clear()
 
     def _worked(self) -> None:
-        self.problem, self._failures = "", 0
+        self._naming = _Pause()
+
+
+def _make_room(said: dict[str, _Said], stamp_of: Callable[[_Said], int]) -> None:
+    """Forget what was said longest ago, for one name more."""
+    while len(said) >= MAX_NAMES:
+        said.pop(min(said, key=lambda name: stamp_of(said[name])))
 
 
 def regions_of(grounding: Grounding) -> list[tuple[Region, int]]:

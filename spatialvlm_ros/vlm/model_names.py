@@ -42,8 +42,9 @@ class ModelNames:
         self.judge.looks.clear()
         self._asked = self._due(names, bearers, self._seen, self._hidden, stamp_ns)
         self._said = self.judge.ground(view, self._asked, stamp_ns)
-        own = [region for said in self._said for region, index in regions_of(said) if index < 0 and _is_new(region, view)]
-        return _different(own)
+        # What the model itself holds to be absent must not become a thing.
+        there = [said for said in self._said if said.present >= LIKELY]
+        return _different([region for said in there for region, index in regions_of(said) if index < 0 and _is_new(region, view)])
 
     def finish(
         self,

@@ -68,7 +68,7 @@ def _chosen(
     several = judgement.several and len(order) > 1
     if kept is not None:
         best = order[0] if order else None
-        if kept in scores and (several or best is None or best == kept or scores[kept] >= RIVAL * scores[best]):
+        if best is not None and kept in scores and (several or best == kept or scores[kept] >= RIVAL * scores[best]):
             return kept
         if not order and _looks_like(name, appearances, kept):
             return kept

@@ -17,17 +17,26 @@ from ..scene.facts import COUNT, METRE, PROBABILITY, RADIAN, Query, Status
 from ..scene.relation import Kind, Relation
 from ..scene.relations import RELATIONS
 from .interface import ModelAnswer, Question
+from .sides import is_difference, signed
 
 # Said behind every question: models answer at length otherwise, and a number without a unit is not taken.
 BRIEFLY = "Answer in one short sentence. Give lengths with their unit."
 # At least this share of the draws has to say a value.
 LEAST_SHARE = 0.5
+# Put behind a question whose answer is worth nothing without a side.
+AND_SIDE = "Say on which side."
+# Draws of one model err together: five times the same answer says how it speaks, not how right it is. Until somebody measures a
+# model on held-out data its number is no surer than these, of a value and (an angle has no size of its own) in radians.
+LEAST_STD_SHARE, LEAST_STD_RAD = 0.2, 0.2
 
 
 def prompt_of(question: Question) -> str:
     """A question as it is put to a model that was not trained by us."""
     text = question.text.strip()
-    return text if question.verbatim else f"{text} {BRIEFLY}"
+    if question.verbatim:
+        return text
+    asks_side = question.query is not None and is_difference(question.query.relation)
+    return f"{text} {BRIEFLY} {AND_SIDE}" if asks_side else f"{text} {BRIEFLY}"
 
 
 def read_answers(texts: Sequence[str], question: Question) -> ModelAnswer:
@@ -37,8 +46,14 @@ def read_answers(texts: Sequence[str], question: Question) -> ModelAnswer:
         return _free(texts)
     if relation.kind is Kind.ESTIMATE:
         said = [parse_answer(text, unit="count") if relation.unit == COUNT else parse_answer(text) for text in texts]
-        values = [answer.quantity if answer.outcome is Outcome.VALUE else None for answer in said]
-        return _number(texts, [value if value is not None and value.unit == relation.unit else None for value in values])
+        # "No, it is 5 cm to the left" is a difference.
+        taken = (Outcome.VALUE, Outcome.YES, Outcome.NO) if is_difference(relation.name) else (Outcome.VALUE,)
+        values = [answer.quantity if answer.outcome in taken else None for answer in said]
+        fitting = [value if value is not None and value.unit == relation.unit else None for value in values]
+        if is_difference(relation.name):
+            pairs = zip(texts, fitting, strict=True)
+            fitting = [None if value is None else signed(text, value, question.query) for text, value in pairs]
+        return _number(texts, fitting)
     return _verdict(texts, [_share(text, relation, question.query) for text in texts])
 
 
@@ -61,7 +76,8 @@ def _nothing(texts: Sequence[str]) -> ModelAnswer:
 
 
 def _number(texts: Sequence[str], said: Sequence[Spoken | None]) -> ModelAnswer:
-    """The mean of those that say one; its deviation is their spread and how precisely they were said, unknown for one alone."""
+    """The mean of those that say one; its deviation is their spread and how precisely they were said, with a floor, and unknown
+    for one alone."""
     if not _enough(said):
         return _nothing(texts)
     kept = [(text, spoken) for text, spoken in zip(texts, said, strict=True) if spoken is not None]
@@ -73,7 +89,8 @@ def _number(texts: Sequence[str], said: Sequence[Spoken | None]) -> ModelAnswer:
     apart = np.array([math.remainder(value - mean, 2 * math.pi) for value in values]) if unit == RADIAN else values - mean
     std = math.nan
     if len(kept) > 1:
-        std = max(math.hypot(float(np.sqrt((apart**2).sum() / (len(kept) - 1))), rounding), 1e-6)
+        floor = LEAST_STD_RAD if unit == RADIAN else LEAST_STD_SHARE * abs(mean)
+        std = max(math.hypot(float(np.sqrt((apart**2).sum() / (len(kept) - 1))), rounding), floor, 1e-6)
     nearest = int(np.argmin(np.abs(apart)))
     return ModelAnswer(kept[nearest][0], Status.OK, mean, std, unit, len(kept))
 

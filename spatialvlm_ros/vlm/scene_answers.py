@@ -14,14 +14,14 @@ from ..scene.frame import Region
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
 from .interface import ModelAnswer, Question, View, VlmError
-from .judge import Looks
+from .judge import NameJudge
 
 
 class SceneAnswers:
     """Asks a model about the newest scene, each query once. For one thread at a time."""
 
-    def __init__(self, looks: Looks, tool_names: Sequence[str]) -> None:
-        self._looks, self._tool_names = looks, frozenset(tool_names)
+    def __init__(self, judge: NameJudge, tool_names: Sequence[str]) -> None:
+        self._judge, self._tool_names = judge, frozenset(tool_names)
         self._scene: object = None
         self._known: dict[Query, ModelAnswer | None] = {}
 
@@ -30,30 +30,42 @@ class SceneAnswers:
         self._scene, self._known = None, {}
 
     def of(self, scene: Scene, queries: Sequence[Query]) -> list[ModelAnswer | None]:
-        """What the model says to each, all at once; None where it says nothing or the query cannot be put in words.
-
-        Raises:
-            VlmError: the model fails. It is not asked about this scene again.
+        """What the model says to each, all at once; None where it says nothing, is let alone after a failure or fails now, or the
+        query is not one for it.
         """
-        if scene.frame is None or not self._looks.vlm.answers:
+        if scene.frame is None or not self._judge.vlm.answers:
             return [None] * len(queries)
         # Scenes that differ in bindings alone are of one image.
         if scene.frame is not self._scene:
             self._scene, self._known = scene.frame, {}
-        new = {query: text for query in dict.fromkeys(queries) if query not in self._known and (text := self._text(scene, query))}
-        self._known |= {query: None for query in queries if query not in self._known}
-        if new:
-            glance = self._looks.at(view_of(scene))
-            found = glance.answer([Question(text, query) for query, text in new.items()])
-            self._known |= {query: _usable(query, answer) for query, answer in zip(new, found, strict=True)}
-        return [self._known[query] for query in queries]
+        texts = {query: self._text(scene, query) for query in dict.fromkeys(queries)}
+        new = {query: text for query, text in texts.items() if text and query not in self._known}
+        if new and self._judge.may_answer(scene.stamp_ns):
+            try:
+                glance = self._judge.looks.at(view_of(scene))
+                found = glance.answer([Question(text, query) for query, text in new.items()])
+                self._known |= {query: _usable(query, answer) for query, answer in zip(new, found, strict=True)}
+            except Exception as error:  # a model of whatever kind must not cost depth's answer
+                self._judge.answer_failed(error, scene.stamp_ns)
+            else:
+                self._judge.answered()
+        return [self._known.get(query) if texts[query] else None for query in queries]
 
     def _text(self, scene: Scene, query: Query) -> str:
-        """The question, "" for one about things that a picture does not show under their names."""
+        """The question, "" for one about things that a picture does not show under their names.
+
+        A thing that is hidden keeps its name: the model would speak of one that looks like it. And a name that the model itself
+        says nobody answers to is none that it may give numbers of.
+        """
         if query.relation not in RELATIONS or query.view or any("#" in name for name in query.names):
             return ""
         for name in query.names:
-            thing = scene.find(name).thing
+            binding, judgement = scene.find(name), self._judge.of(name)
+            if judgement is not None and not judgement.is_there:
+                return ""
+            thing = binding.thing
+            if thing is not None and not binding.status is thing.status is Status.OK:
+                return ""
             if thing is not None and thing.source is Source.TF and plain_name(name) not in self._tool_names:
                 return ""
         try:
@@ -84,4 +96,4 @@ def view_of(scene: Scene) -> View:
     ids = [thing.id for thing in scene.objects if thing.id > 0 and bool(np.any(labels == thing.id))]
     regions = tuple(Region(labels == number, "", 1.0, "scene") for number in ids)
     up = None if scene.canonical is None else scene.canonical.up
-    return View(frame.color, frame, regions, scene.support_plane, up, scene.robot)
+    return View(frame.color, frame, regions, scene.support_plane, up, scene.robot, scene.noise)

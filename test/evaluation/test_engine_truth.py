@@ -247,3 +247,22 @@ def test_the_registry_on_ideal_blocks_says_what_the_truth_says(seed: int) -> Non
         elif abs(truth) > 0.012:
             assert (value > 0.5) == (truth > 0), f"{name}: probability {value}, margin {truth}"
     assert compared >= 45
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.3, math.pi / 4, 2.0])
+def test_a_point_off_a_round_thing_is_its_radius_and_the_amount_off_its_middle(yaw: float) -> None:
+    """However the box around it is turned; off a box it is as far as its sides are."""
+    angles = np.linspace(0, 2 * math.pi, 360, endpoint=False) + yaw
+    rim = np.column_stack([0.1 * np.cos(angles), 0.1 * np.sin(angles), np.zeros(360)])
+    on_support, no_triangles = np.array([0.0, 0.0, SUPPORT_M]), np.empty((0, 3), np.intp)
+    plate = Solid("plate", "plate", np.concatenate([rim, rim + np.array([0, 0, 0.02])]) + on_support, no_triangles)
+    box = np.array([[x, y, z] for x in (-0.03, 0.03) for y in (-0.05, 0.05) for z in (0.0, 0.02)]) @ turned(math.pi / 2).T
+    block = Solid("block", "block", box + on_support, no_triangles)
+    # The camera looks along x; the one thing that is seen lies half a metre ahead of the things' middles.
+    pose = RigidTransform(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([-1.0, 0.0, SUPPORT_M + 0.01]))
+    scene = TrueScene((plate, block), SUPPORT_M, pose, np.array([[0.5, 0.0, SUPPORT_M + 0.01]]))
+    assert TRUTHS["point_behind"](scene, plate, 0.05) == pytest.approx(0.35, abs=1e-4)
+    assert TRUTHS["point_front"](scene, plate, 0.05) == pytest.approx(0.65, abs=1e-4)
+    assert TRUTHS["point_behind"](scene, block, 0.05) == pytest.approx(0.40, abs=1e-9)
+    assert TRUTHS["point_left"](scene, block, 0.05) == pytest.approx(math.hypot(0.5, 0.08), abs=1e-9)
+    assert TRUTHS["point_above"](scene, plate, 0.05) == pytest.approx(math.hypot(0.5, 0.06), abs=1e-9)

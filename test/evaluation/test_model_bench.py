@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spatialvlm_ros.evaluation import model_gripper
 from spatialvlm_ros.evaluation.model_bench import QUICK, TEST_SEEDS, ModelBenchOptions, run_model_bench
 from spatialvlm_ros.evaluation.model_exam import PREDICATES, exam_of
 from spatialvlm_ros.evaluation.model_fallback import WordsOnly
@@ -18,6 +19,7 @@ from spatialvlm_ros.evaluation.model_gates import gates_of
 from spatialvlm_ros.evaluation.model_judge import overlap, sit
 from spatialvlm_ros.evaluation.model_scenes import IN, OUT, scene_of
 from spatialvlm_ros.evaluation.model_scores import auroc
+from spatialvlm_ros.evaluation.model_speed import ten_of
 from spatialvlm_ros.evaluation.model_words import (
     CARTON,
     COLOR_SYNONYMS,
@@ -148,20 +150,52 @@ def test_the_benchmark_in_small(tmp_path: Path, capsys: pytest.CaptureFixture[st
     splits, names = report["results"]["splits"], {gate["name"]: gate for gate in report["gates"]}
     assert set(splits) == {"in", "out", "gripper"} and splits["in"]["images"] == 2
     assert {"model", "fallback", "rgb_shuffled", "depth_shuffled", "baselines"} <= set(splits["in"])
+    # Controls see one scene of the two; beside them stands the model on that one.
+    beside = splits["in"]["model_beside_controls"]["final"]
+    assert beside["images"] == splits["in"]["rgb_shuffled"]["final"]["images"] == 1
+    assert (
+        beside["questions"] == splits["in"]["depth_shuffled"]["final"]["questions"] < splits["in"]["model"]["final"]["questions"]
+    )
+    assert report["baselines"]["in"]["model_beside_controls"]["questions"] == beside["questions"]
+    assert "measured object tokens" in report["results"]["notes"][0]
     # Words in the model's place are the fallback.
     assert splits["in"]["model"] == splits["in"]["fallback"]
-    for domain, predicate in itertools.product(("in domain", "out of domain"), PREDICATES):
+    for domain, predicate in itertools.product(("in domain", "other colours, light and camera"), PREDICATES):
         assert names[f"'{predicate}' by words, right of all asked beyond 2 cm ({domain})"]["target"] == 0.95
     gripper = names["distance by words, gripper to object, within 10 % of all asked (gripper in view)"]
     # Words alone know of no gripper: asked, not answered, missed.
     assert gripper["value"] == 0.0 and not gripper["passed"]
     assert splits["gripper"]["model"]["gripper"]["final"]["by_relation"]["distance"]["no_number"] > 0
-    for text in ("mean IoU", "wrong object", "'not there'", "coverage of 2 sigma", "Llava-class"):
+    for text in ("mean IoU", "wrong object", "'not there'", "coverage of 2 sigma", "with a standard deviation", "Llava-class"):
         assert any(text in name for name in names), text
     assert report["results"]["speed"]["memory"]["peak_mb"] > 50
     assert 0.5 < report["results"]["speed"]["baseline_parameters"]["224 px, patches of 16"] / 6.7e6 < 2
     assert "best constant" in report["baselines"]["in"] and report["inputs"]["frames"] == "none"
     assert "MISSED" in capsys.readouterr().out
+
+
+def test_ten_questions_are_of_ten_types() -> None:
+    exam = exam_of(scene_of(600_001, IN, 320))
+    ten = ten_of(exam)
+    assert ten is not None and ten == ten_of(exam) and len({record.relation for record in ten.records}) == 10
+    asked = list(zip(exam.records, exam.queries, exam.parts, strict=True))
+    assert all(question in asked for question in zip(ten.records, ten.queries, ten.parts, strict=True))
+    assert {record.relation for record in ten.records} != {record.relation for record in exam.records[-10:]}
+    assert ten_of(replace(exam, records=exam.records[:9], queries=exam.queries[:9], parts=exam.parts[:9])) is None
+    same = replace(exam, records=exam.records[:1] * 12, queries=exam.queries[:1] * 12, parts=exam.parts[:1] * 12)
+    assert ten_of(same) is None
+
+
+def test_a_place_that_the_gripper_cannot_reach_gives_no_second_image_of_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Half of these places are too high for the arm.
+    monkeypatch.setattr(model_gripper, "_OVER_M", ((-0.08, -0.08, 0.1), (0.08, 0.08, 1.4)))
+    scenes = list(model_gripper.gripper_scenes(600_001, 4))
+    assert [scene.key for scene, _ in scenes] == [f"gripper/600001-{number}" for number in range(4)]
+    places = [tool.vertices[0] for _, tool in scenes]
+    assert all(np.linalg.norm(one - other) > 0.01 for one, other in itertools.combinations(places, 2))
+    # None can be reached: no image, and not the arm at home.
+    monkeypatch.setattr(model_gripper, "_OVER_M", ((2.0, 2.0, 2.0), (3.0, 3.0, 3.0)))
+    assert not list(model_gripper.gripper_scenes(600_001, 1))
 
 
 def test_what_was_not_measured_passes_no_gate() -> None:

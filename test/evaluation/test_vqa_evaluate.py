@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import weakref
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +15,8 @@ import pytest
 
 from spatialvlm_ros.cli import main
 from spatialvlm_ros.cli_evaluate import source_pictures
-from spatialvlm_ros.evaluation.vqa_dataset import asked_images
-from spatialvlm_ros.evaluation.vqa_run import CONSTANT, ENGINE, WORDS
+from spatialvlm_ros.evaluation.vqa_dataset import AskedImage, asked_images
+from spatialvlm_ros.evaluation.vqa_run import CONSTANT, ENGINE, WORDS, _with_other
 from spatialvlm_ros.synthesis.audit_rows import open_dataset
 from spatialvlm_ros.synthesis.catalog import registry
 from spatialvlm_ros.synthesis.pipeline import Part, PipelineConfig
@@ -43,6 +46,52 @@ def test_depth_comes_from_the_source_that_the_data_set_names(data: Path) -> None
     # A picture whose bytes are others than those that the data set was made from lends its depth to nobody.
     others = [replace(found, source_sha256="0" * 64) for found in source_pictures(dataset)[0] if isinstance(found, Picture)]
     assert all(image.frame is None for image in asked_images(dataset, 2, others))
+
+
+def test_of_a_source_only_what_is_asked_about_is_kept(data: Path) -> None:
+    """A picture that the source lacks makes it read to its end: no other picture than those of the data set stays."""
+    dataset = open_dataset(data)
+    first, *rest = (found for found in source_pictures(dataset)[0] if isinstance(found, Picture))
+    strangers = [replace(first, key=f"stranger-{number}") for number in range(5)]
+    alive = [weakref.ref(picture) for picture in (*strangers, *rest)]
+    reading = iter([*strangers, *rest])
+    del first, rest, strangers
+    images = asked_images(dataset, 3, _forgotten(reading))
+    assert next(images).frame is None  # its picture is missing
+    gc.collect()
+    assert [ref() is not None for ref in alive] == [False] * 5 + [True] * 2 + [False]
+    assert all(image.frame is not None for image in images)
+    gc.collect()
+    assert not any(ref() is not None for ref in alive)
+
+
+def _forgotten(pictures: Iterator[Picture]) -> Iterator[Picture]:
+    """The same, none of them held here."""
+    while True:
+        try:
+            yield next(pictures)
+        except StopIteration:
+            return
+
+
+def asked(key: str, size_px: int = 8) -> AskedImage:
+    return AskedImage(key, np.zeros((size_px, size_px, 3), np.uint8), (), ())
+
+
+def test_an_image_is_controlled_by_one_that_is_far_from_it() -> None:
+    def pairs(images: Iterable[AskedImage]) -> dict[str, str]:
+        return {image.key: "" if other is None else other.key for image, other in _with_other(images)}
+
+    # One recording: half of it away, in a long one at least a quarter of a block.
+    assert pairs(asked(f"bag#{i}") for i in range(8)) == {f"bag#{i}": f"bag#{(i + 4) % 8}" for i in range(8)}
+    long = pairs(asked(f"bag#{i}", 2) for i in range(700))
+    assert list(long) == [f"bag#{i}" for i in range(700)]
+    assert all(128 <= abs(int(own[4:]) - int(other[4:])) < 512 for own, other in long.items())
+    # Of another recording where there is one, and of the same size before all.
+    two = [*(asked(f"one#{i}") for i in range(5)), asked("two#0"), asked("two#1"), asked("small/0", 4), asked("small/1", 4)]
+    found = pairs(two)
+    assert {found[f"one#{i}"] for i in range(5)} <= {"two#0", "two#1"} and found["two#0"].startswith("one")
+    assert found["small/0"] == "small/1" and pairs([asked("alone")]) == {"alone": ""}
 
 
 def test_the_command_leaves_figures_and_a_page(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,10 @@ def test_no_number_is_no_number(said: Prediction) -> None:
         (verdict("yes"), Prediction("Yes."), True, True),
         (verdict("yes"), Prediction("Indeed, the red can is to the left of the blue mug."), True, False),
         (verdict("yes"), Prediction("No, it is not."), False, False),
-        (verdict("no"), Prediction(value=0.2), True, False),
+        (verdict("no"), Prediction(value=0.01), True, False),
+        (verdict("no"), Prediction(value=0.2), False, False),  # too close to call, as it would be in words
+        (verdict("no"), Prediction("It is too close to call.", 0.2), False, False),
+        (verdict("no"), Prediction(value=0.2, verdict="no"), True, False),
         (verdict("no"), Prediction("", math.nan), False, False),
         (verdict("first", "which_tall"), Prediction("The red can."), True, True),
         (verdict("second", "which_tall"), Prediction("the red can"), False, False),
@@ -74,6 +77,31 @@ def test_no_number_is_no_number(said: Prediction) -> None:
 def test_verdicts_by_both_judges(record: VqaRecord, said: Prediction, right: bool, exact: bool) -> None:
     judged = judge(record, said)
     assert (judged.right, judged.exact) == (right, exact)
+
+
+def test_what_is_too_close_to_call_is_so_in_numbers_as_in_words() -> None:
+    for polarity in ("yes", "no", "unsure"):
+        by_number, by_words = (
+            judge(verdict(polarity), said) for said in (Prediction(value=0.6), Prediction("too close to call"))
+        )
+        assert (by_number.gives, by_number.right) == (by_words.gives, by_words.right) == (True, polarity == "unsure")
+        assert by_number.likelier is (polarity == "yes")
+    found = score([verdict("yes", margin_m=0.1)] * 2, [Prediction(value=0.6), Prediction(value=0.99)])["verdicts"]
+    assert found["accuracy_clear"] == found["accuracy_clear_of_given"] == 0.5
+    assert found["likelier_side_right_clear"] == found["gives_a_verdict"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "std", "sigmas"),
+    [(0.3, 0.0, 0.0), (0.4, 0.0, math.inf), (0.4, 0.05, 2.0), (0.4, math.inf, math.nan), (0.4, -1.0, math.nan)],
+)
+def test_no_standard_deviation_is_a_way_round_coverage(value: float, std: float, sigmas: float) -> None:
+    said = Prediction(value=value, std=std)
+    assert judge(number(0.3), said).sigmas == pytest.approx(sigmas, nan_ok=True)
+    # Beside one that is covered and comes with a deviation.
+    found = score([number(0.3)] * 2, [said, Prediction(value=0.3, std=0.01)])["numbers"]
+    assert found["share_with_a_std"] == (0.5 if math.isnan(sigmas) else 1.0)
+    assert found["coverage_1"] == (0.5 if sigmas > 1 else 1.0)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +150,11 @@ def test_verdicts_and_their_probabilities_against_brute_force() -> None:
     pairs = enumerate(zip(true, margin, strict=True))
     records = [verdict("yes" if holds else "no", image=f"{i // 4}", margin_m=float(m)) for i, (holds, m) in pairs]
     found = score(records, [Prediction(value=value) for value in chance])["verdicts"]
-    assert found["accuracy"] == pytest.approx(((chance > 0.5) == true).mean())
+    right = ((chance > 0.5) == true) & ((chance <= 0.0228) | (chance >= 0.9772))
+    assert found["accuracy"] == pytest.approx(right.mean()) and found["gives_a_verdict"] == 1.0
     clear = np.abs(margin) > 0.02
-    assert found["n_clear"] == clear.sum() and found["accuracy_clear"] == pytest.approx(((chance > 0.5) == true)[clear].mean())
+    assert found["n_clear"] == clear.sum() and found["accuracy_clear"] == pytest.approx(right[clear].mean())
+    assert found["likelier_side_right_clear"] == pytest.approx(((chance > 0.5) == true)[clear].mean())
     assert found["brier"] == pytest.approx(np.square(chance - true).mean())
     assert found["ece"] < 0.12  # they are what they say
     sure = score(records, [Prediction(value=float(value > 0.5)) for value in chance])["verdicts"]

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
 from table_camera import BASE_FROM_CAMERA, CAMERA, TRUE_DISTANCE_M, Bench, table_picture
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "vlm"))
@@ -21,6 +23,7 @@ from tiny_vlms import idefics3
 from spatialvlm_msgs.msg import SpatialFact
 from spatialvlm_ros.engine import RobotState, SpatialEngine
 from spatialvlm_ros.scene.frame import RGBDFrame
+from spatialvlm_ros.vlm.transformers_backend import TransformersVlm
 
 GIZMO = ["height; gizmo", "distance; red block; blue block"]
 
@@ -61,6 +64,33 @@ def test_a_model_in_step_says_what_a_name_means(ros: Any, tmp_path: Path) -> Non
     assert distance.status == SpatialFact.STATUS_AMBIGUOUS, "to this model every name is the blue block"
     bench.shoot_until(lambda: "idefics3@" in value(bench, "vlm"), "the model in /diagnostics")
     assert value(bench, "vlm_problem") == ""
+
+
+def test_weights_go_with_cleanup(ros: Any, tmp_path: Path) -> None:
+    """... and with a configure that fails: the next one must not hold two models."""
+    folder = idefics3(tmp_path / "idefics3", [says_blue()])
+    node = Bench(ros, camera=False, vlm=str(folder), vlm_device="cpu").node
+    held = []
+    for _ in range(2):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        held.append(weakref.ref(node._model.vlm.loaded.model))
+        assert held[-1]() is not None
+        assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+        assert held[-1]() is None
+
+
+def test_weights_go_when_configuring_fails(ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = idefics3(tmp_path / "idefics3", [says_blue()])
+    node = Bench(ros, camera=False, vlm=str(folder), vlm_device="cpu", robot_capsules=["wrist 0 0"]).node
+    held, closed = [], []
+
+    def close(vlm: Any) -> None:
+        held.append(weakref.ref(vlm.loaded.model))
+        closed.append(True)
+
+    monkeypatch.setattr(TransformersVlm, "close", close)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert closed == [True] and held[0]() is None
 
 
 @pytest.mark.parametrize("vlm", ["/no/such/folder", "hub:nobody/nothing", "http://127.0.0.1:8000/v1"])

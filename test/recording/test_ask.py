@@ -121,6 +121,11 @@ def test_a_robot_file_with_a_wrong_value_is_named(tmp_path: Path) -> None:
         ("/**/spatial_node:\n  ros__parameters:\n    tool_frame: 3\n", "tool_frame is 3; give text"),
         ("/**/spatial_node:\n  ros__parameters:\n    named_frames: robot\n", "named_frames is 'robot'; give a list of strings"),
         ("a: [\n", "cannot be read as a parameter file"),
+        ("/**/spatial_node:\n  ros__parameters:\n    vlm: off\n", "vlm is False; give text, in quotes"),
+        ("/**/spatial_node:\n  ros__parameters:\n    vlm_recheck_s: 1\n", "vlm_recheck_s is 1; give a number with a point"),
+        ("/**/spatial_node:\n  ros__parameters:\n    vlm_timeout_s: -2.0\n", "vlm_timeout_s is -2.0; give a number from 0.1 to"),
+        ("/**/spatial_node:\n  ros__parameters:\n    vlm_quantization: 2bit\n", "vlm_quantization is '2bit'; give one of none"),
+        ("/**/spatial_node:\n  ros__parameters:\n    vlm_answers: 1\n", "vlm_answers is 1; give true or false"),
     ):
         path.write_text(text)
         with pytest.raises(RobotFileError, match=problem):

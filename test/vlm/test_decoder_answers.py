@@ -146,13 +146,14 @@ def test_what_cannot_be_told_has_a_status_and_a_reason(decoder: AnswerDecoder) -
         AskedOf(blind, "How tall is the red mug?", NAMES[:1], THINGS[:1], Query("height", NAMES[0])),
         AskedOf(SCENE, "How tall is the gripper?", ("gripper",), (gripper,), Query("height", "gripper")),
         AskedOf(SCENE, "Who are you?", (), ()),
+        AskedOf(SCENE, "How far " + "really " * 60 + "is the red mug from the green can?", NAMES[:2], THINGS[:2]),
         AskedOf(SCENE, " ".join(["red mug"] * 3 + ["x"] * 900), NAMES[:1], THINGS[:1], Query("width", NAMES[0])),
     ]
     answers = answer_questions(decoder, asked)
     assert [answer.status for answer in answers] == [
-        Status.NO_DEPTH, Status.NOT_CANONICAL, Status.NO_DEPTH, Status.BAD_QUERY, Status.OK,
+        Status.NO_DEPTH, Status.NOT_CANONICAL, Status.NO_DEPTH, Status.BAD_QUERY, Status.BAD_QUERY, Status.OK,
     ]  # fmt: skip
-    assert all(answer.text for answer in answers) and all(math.isnan(answer.value) for answer in answers[:4])
+    assert all(answer.text for answer in answers) and all(math.isnan(answer.value) for answer in answers[:5])
     with pytest.raises(ValueError, match="2 names for 1 things"):
         answer_questions(decoder, [AskedOf(SCENE, "?", NAMES[:2], THINGS[:1])])
 

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from spatialvlm_ros.vlm.embedded.decoder_words import PAD, SPECIAL, UNKNOWN, Words, pointed, vocabulary
+from spatialvlm_ros.language.spoken import parse_answer
+from spatialvlm_ros.vlm.embedded.decoder_words import PAD, SPECIAL, UNKNOWN, Words, pointed, vocabulary, within
 
 WORDS = Words(vocabulary(["how far is the <0> from <1>?", "too close to call.", "it's"]))
 
 
 @pytest.mark.parametrize("text", ["how far is <0> from <1>?", "too close to call.", "it's <num>, 0.25 m", "is <0>'s top near?"])
 def test_a_text_comes_back(text: str) -> None:
-    assert WORDS.text_of(WORDS.ids_of(text)).replace(" ' ", "'").replace(" '", "'") == text.replace("0.25", "0. 25")
+    assert WORDS.text_of(WORDS.ids_of(text)).replace(" ' ", "'").replace(" '", "'") == text
+
+
+@pytest.mark.parametrize("text", ["0.778 m.", "1.25 m.", "how far? 0.05 m. too close."])
+def test_a_decimal_comes_back_whole(text: str) -> None:
+    told = WORDS.text_of(WORDS.ids_of(text))
+    assert told == text
+    said = parse_answer(told, unit="m").quantity
+    assert said is not None and said.value in (0.778, 1.25, 0.05)
+
+
+def test_a_question_is_cut_behind_its_last_pointer_and_never_before() -> None:
+    said = "how far is <0> from <1>? too close to call"
+    assert within(WORDS, said, 7) == WORDS.ids_of("how far is <0> from <1>?")
+    assert within(WORDS, said, 5) is None and within(WORDS, said, 99) == WORDS.ids_of(said)
 
 
 def test_unknown_words_are_spelled_and_come_back() -> None:

@@ -6,9 +6,11 @@ import math
 
 import pytest
 
+from spatialvlm_ros.language.answer_templates import answer_sentence, answer_templates
+from spatialvlm_ros.language.answer_templates_clauses import DIFFERENCES
 from spatialvlm_ros.scene.facts import COUNT, METRE, PROBABILITY, RADIAN, Query, Status
 from spatialvlm_ros.vlm.interface import ModelAnswer, Question
-from spatialvlm_ros.vlm.numbers import read_answers
+from spatialvlm_ros.vlm.numbers import prompt_of, read_answers
 
 DISTANCE = Question("How far is the cup from the can?", Query("distance", "cup", "can"))
 LEFT = Question("Is the cup left of the can?", Query("left", "cup", "can"))
@@ -25,9 +27,13 @@ def test_a_number_is_the_mean_of_its_draws_and_their_spread_its_deviation() -> N
     assert answer.text == "It is about 50 cm away.", "the draw that is nearest to the mean stands for all"
 
 
-def test_draws_that_agree_are_no_surer_than_they_were_said() -> None:
+def test_draws_that_agree_are_no_surer_than_models_are() -> None:
     answer = read(DISTANCE, *["0.4 m"] * 5)
-    assert answer.value == pytest.approx(0.4) and answer.std == pytest.approx(0.1 / math.sqrt(12), rel=0.01)
+    assert answer.value == pytest.approx(0.4) and answer.std == pytest.approx(0.2 * 0.4), "one model's draws err together"
+    answer = read(DISTANCE, *["0.1 m"] * 5)
+    assert answer.std == pytest.approx(0.1 / math.sqrt(12), rel=0.01), "and no surer than they were said"
+    angle = read(Question("In which direction is the cup?", Query("direction", "cup", "can")), *["1.00 degrees"] * 5)
+    assert angle.std == pytest.approx(0.2)
 
 
 def test_one_draw_has_no_deviation() -> None:
@@ -54,6 +60,65 @@ def test_angles_are_averaged_around_the_circle() -> None:
         and abs(answer.value) == pytest.approx(math.pi)
         and answer.std == pytest.approx(math.radians(math.sqrt(200)), rel=0.05)
     )
+
+
+RIGHT = Query("right_difference", "cup", "left can")
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "value_m"),
+    [
+        (RIGHT, "5 cm to the left of the left can.", -0.05),
+        (RIGHT, "The cup is 5 cm to the right of the left can.", 0.05),
+        (RIGHT, "The left can is 5 cm to the right of the cup.", -0.05),
+        (RIGHT, "The left can is 5 cm further left.", 0.05),
+        (RIGHT, "It's 5 cm to the left can's left.", -0.05),
+        (RIGHT, "It is 5 cm to the left.", -0.05),
+        (RIGHT, "No, it is 5 cm to the left.", -0.05),
+        (RIGHT, "5 cm.", 0.05),
+        (RIGHT, "-5 cm", -0.05),
+        (Query("front_difference", "cup", "can"), "The cup is 5 cm in front of the can.", 0.05),
+        (Query("front_difference", "cup", "can"), "The cup is 5 cm further back than the can.", -0.05),
+        (Query("behind_difference", "cup", "can"), "The cup is 5 cm further forward than the can.", -0.05),
+        (Query("above_difference", "cup", "can"), "The bottom of the cup is 5 cm lower than that of the can.", -0.05),
+        (Query("below_difference", "cup", "can"), "It is 5 cm under the can.", 0.05),
+    ],
+)
+def test_a_difference_has_the_sign_of_the_side_that_is_said(query: Query, text: str, value_m: float) -> None:
+    answer = read(Question("By how much?", query), *[text] * 5)
+    assert answer.status is Status.OK and answer.value == pytest.approx(value_m)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No, 5 cm.",
+        "It is the other way round, 5 cm.",
+        "Not to the left, 5 cm.",
+        "5 cm to the left, or to the right.",
+        "Compared to the left can, the cup is 5 cm further right.",
+        "-5 cm to the right.",
+    ],
+)
+def test_a_difference_whose_side_cannot_be_told_is_none(text: str) -> None:
+    assert read(Question("By how much?", RIGHT), *[text] * 5).status is Status.BAD_QUERY
+    same = Query("right_difference", "cup", "cup")
+    assert read(Question("By how much?", same), "5 cm to the right.").status is Status.BAD_QUERY
+
+
+@pytest.mark.parametrize("relation", sorted(DIFFERENCES))
+@pytest.mark.parametrize("verdict", [True, False])
+def test_our_own_sentences_of_a_difference_keep_its_sign(relation: str, verdict: bool) -> None:
+    query = Query(relation, "cup", "can")
+    for index in range(len(answer_templates(relation, verdict))):
+        text = answer_sentence(query, verdict, index, "0.05 m")
+        answer = read(Question("By how much?", query), *[text] * 3)
+        assert answer.status is Status.OK and answer.value == pytest.approx(0.05 if verdict else -0.05), text
+
+
+def test_the_side_is_asked_for_where_it_matters() -> None:
+    assert prompt_of(Question("By how much?", RIGHT)).endswith("Say on which side.")
+    assert "side" not in prompt_of(DISTANCE) and prompt_of(Question("By how much?", RIGHT, verbatim=True)) == "By how much?"
 
 
 def test_counts_need_no_unit() -> None:

@@ -12,12 +12,20 @@ import pytest
 import tiny_embedded
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
+from spatialvlm_ros.engine import EngineConfig, SpatialEngine
+from spatialvlm_ros.evaluation.vqa_run import view_of
+from spatialvlm_ros.language.questions import QuestionError
+from spatialvlm_ros.language.spoken import Outcome, parse_answer
 from spatialvlm_ros.scene.facts import Query, Status
-from spatialvlm_ros.scene.frame import Region
+from spatialvlm_ros.scene.frame import FrameError, Region
+from spatialvlm_ros.scene.noise import DepthNoise
 from spatialvlm_ros.vlm.embedded import SpatialVlmModel, SpatialVlmProcessor
 from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
+from spatialvlm_ros.vlm.embedded.calibration import Calibration
 from spatialvlm_ros.vlm.interface import Question, View, VlmError
+from spatialvlm_ros.vlm.scene_answers import view_of as scene_view
 from spatialvlm_ros.vlm.weights import (
     CHECKSUMS,
     MissingWeightsError,
@@ -88,6 +96,72 @@ def test_the_processor_proposes_by_itself(folder: Path) -> None:
         processor(view.color, "Sing a song", depth=view.frame.depth_m, intrinsics=(320, 320, 160, 120))
 
 
+ASKED = "How far is the 5 cm block from the blue can?"
+# Everything is found, and nothing is ambiguous.
+SURE = {"found": 0.0, "several_slope": 0.0, "several_offset": -9.0}
+
+
+@pytest.mark.parametrize(
+    ("calibration", "seen", "told"),
+    [
+        ({"found": 1.0}, True, "i cannot tell: the 5 cm block is not in sight."),
+        ({"several_slope": 0.0, "several_offset": 9.0, "present_slope": 0.0, "present_offset": 9.0, "rival": 0.0}, True,
+         "i cannot tell: the 5 cm block may be one of several things."),
+        (SURE, False, "i cannot tell: the 5 cm block shows too little depth to be measured."),
+        (SURE, True, ""),
+    ],
+)  # fmt: skip
+def test_no_number_is_told_of_what_is_not_there_or_was_not_measured(
+    folder: Path, calibration: dict[str, float], seen: bool, told: str
+) -> None:
+    model, processor = SpatialVlmModel.from_pretrained(folder).eval(), SpatialVlmProcessor.from_pretrained(folder)
+    model.config.calibration = calibration
+    view = tiny_embedded.table_view()
+    assert view.frame is not None
+    masks = np.stack([region.mask for region in view.proposals])
+    depth = view.frame.depth_m if seen else np.where(masks.any(axis=0), np.float32(np.nan), view.frame.depth_m)
+    inputs = processor(view.color, ASKED, depth=depth, intrinsics=(160, 160, 80, 60), masks=masks)
+    assert inputs["present"].tolist() == [seen] * 3
+    (said,) = processor.batch_decode(model.generate(**inputs))
+    assert said == told if told else "cannot tell" not in said
+    assert not told or parse_answer(said, unit="m").outcome is not Outcome.VALUE
+
+
+def test_where_nothing_is_proposed_nothing_is_in_sight(folder: Path) -> None:
+    model, processor = SpatialVlmModel.from_pretrained(folder).eval(), SpatialVlmProcessor.from_pretrained(folder)
+    view = tiny_embedded.table_view()
+    nothing = np.full((120, 160), np.nan, np.float32)
+    inputs = processor(view.color, [ASKED, "How wide is the cup?"], depth=nothing, intrinsics=(160, 160, 80, 60))
+    told = processor.batch_decode(model.generate(**inputs))
+    assert told == [f"i cannot tell: the {name} is not in sight." for name in ("5 cm block", "cup")]
+
+
+def test_the_processor_refuses_what_it_would_have_to_guess_at(folder: Path) -> None:
+    processor = SpatialVlmProcessor.from_pretrained(folder)
+    view = tiny_embedded.table_view()
+    assert view.frame is not None
+    given = {"depth": view.frame.depth_m, "intrinsics": (160, 160, 80, 60)}
+    with pytest.raises(FrameError, match=r"float64, expected .* uint8"):
+        processor(view.color / 255, ASKED, **given)
+    with pytest.raises(FrameError, match="robot is"):
+        processor(view.color, ASKED, robot=np.zeros((2, 2), bool), **given)
+    short = SpatialVlmProcessor(processor.names.words, processor.words.words, max_question=4)
+    with pytest.raises(QuestionError, match="first 4 words"):
+        short(view.color, ASKED, **given)
+
+
+def test_the_processor_measures_with_the_cameras_noise_and_knows_the_robot(folder: Path) -> None:
+    processor = SpatialVlmProcessor.from_pretrained(folder)
+    view = tiny_embedded.table_view()
+    assert view.frame is not None
+    masks = np.stack([region.mask for region in view.proposals])
+    given = {"depth": view.frame.depth_m, "intrinsics": (160, 160, 80, 60), "masks": masks, "up": view.up}
+    plain = processor(view.color, ASKED, **given)["things"]
+    robot = np.roll(masks[0], 18, axis=1)
+    for more in ({"noise": DepthNoise(scale=0.05)}, {"robot": robot}):
+        assert not torch.equal(processor(view.color, ASKED, **given, **more)["things"], plain), more
+
+
 def test_wrong_shapes_are_named(folder: Path) -> None:
     model = SpatialVlmModel.from_pretrained(folder)
     with pytest.raises(ValueError, match=r"\(N, 8, 64, 64\)"):
@@ -141,6 +215,21 @@ def test_a_configuration_of_another_version_is_refused(copied: Path) -> None:
     with pytest.raises(WeightsError, match="wings"):
         EmbeddedVlm.from_folder(copied)
     assert issubclass(WeightsError, VlmError)
+
+
+@pytest.mark.parametrize("change", ["missing", "unexpected"])
+def test_weights_with_other_tensors_than_the_model_has_are_refused(copied: Path, change: str) -> None:
+    """What a file lacks would be memory that nobody wrote to."""
+    weights = copied / "model.safetensors"
+    tensors = load_file(weights)
+    if change == "missing":
+        del tensors["decoder.number.weight"]
+    else:
+        tensors["decoder.number.wings"] = torch.zeros(2)
+    save_file(tensors, weights, metadata={"format": "pt"})
+    write_checksums(copied)
+    with pytest.raises(WeightsError, match=r"decoder\.number\.w"):
+        EmbeddedVlm.from_folder(copied)
 
 
 def test_a_device_that_is_not_there_is_named(folder: Path) -> None:
@@ -218,6 +307,25 @@ def test_answers_have_a_status_for_what_cannot_be_told(vlm: EmbeddedVlm, tmp_pat
     mute = EmbeddedVlm.from_folder(tmp_path / "mute")
     assert vlm.answers and not mute.answers and mute.grounds
     assert mute.look(tiny_embedded.table_view()).answer([Question("Why?")])[0].status is Status.BAD_QUERY
+
+
+def test_answers_are_measured_with_the_views_noise_and_robot(folder: Path) -> None:
+    vlm = EmbeddedVlm.from_folder(folder)
+    vlm.calibration = Calibration(**SURE)
+    view = tiny_embedded.table_view()
+    asked = [Question("How far is the red mug from the blue can?")]
+    robot = np.roll(np.any([region.mask for region in view.proposals], axis=0), 18, axis=1)
+    views = (view, replace(view, noise=DepthNoise(scale=0.05)), replace(view, robot=robot))
+    plain, noisy, beside = (vlm.look(each).answer(asked)[0] for each in views)
+    assert plain.status is noisy.status is beside.status is Status.OK
+    assert noisy.std > 1.1 * plain.std and beside.std != plain.std
+
+
+def test_the_engine_shows_the_noise_that_it_measures_with() -> None:
+    frame, noise = tiny_embedded.table_view().frame, DepthNoise(scale=0.05)
+    assert frame is not None
+    config = EngineConfig(noise=noise)
+    assert scene_view(SpatialEngine(config).observe(frame, [])).noise == noise == view_of(frame, None, config).noise
 
 
 def test_the_version_tells_weights_apart(vlm: EmbeddedVlm, tmp_path: Path) -> None:

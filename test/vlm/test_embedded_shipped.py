@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers
 
+from spatialvlm_ros.language.spoken import Outcome, parse_answer
 from spatialvlm_ros.perception.tabletop import TabletopSegmenter
 from spatialvlm_ros.scene.facts import METRE, Status
 from spatialvlm_ros.scene.frame import RGBDFrame
@@ -56,19 +57,31 @@ def test_the_weights_are_whole_small_and_carded() -> None:
     assert not [path.name for path in Path(folder).iterdir() if path.suffix in (".bin", ".pt", ".pkl", ".py")]
 
 
-def test_transformers_opens_them_and_they_answer(table: tuple[RGBDFrame, np.ndarray, np.ndarray, list[str]]) -> None:
+def test_transformers_opens_them_and_they_answer(
+    vlm: EmbeddedVlm, table: tuple[RGBDFrame, np.ndarray, np.ndarray, list[str]]
+) -> None:
     model = transformers.AutoModelForImageTextToText.from_pretrained(shipped_folder(), local_files_only=True).eval()
     processor = transformers.AutoProcessor.from_pretrained(shipped_folder(), local_files_only=True)
     assert type(model) is SpatialVlmModel
     frame, _, up, _ = table
     camera = frame.camera
-    questions = ["How far is the red mug from the orange mug?", "Is the red mug taller than the pink block?"]
+    questions = [
+        "How far is the grey box from the turquoise book?",
+        "Is the grey box taller than the turquoise book?",
+        "How far is the yellow banana from the gripper?",
+        "How tall is the gripper?",
+    ]
     inputs = processor(
         frame.color, questions, depth=frame.depth_m, intrinsics=(camera.fx, camera.fy, camera.cx, camera.cy), up=up
     )
-    length, verdict = processor.batch_decode(model.generate(**inputs))
-    assert any(unit in length.lower() for unit in ("meter", "metre", " m", "cm", "centimeter", "mm")), length
-    assert verdict and "<" not in verdict
+    length, verdict, nothing, hand = processor.batch_decode(model.generate(**inputs))
+    said = parse_answer(length, unit="m").quantity
+    answer, _, lost, _ = vlm.look(View(frame.color, frame, up=up)).answer([Question(text) for text in questions])
+    assert answer.status is Status.OK and lost.status is Status.NOT_FOUND
+    assert said is not None and said.value == pytest.approx(answer.value, abs=0.001), f"{length} {answer.text}"
+    assert parse_answer(verdict).outcome is Outcome.YES, verdict
+    assert nothing == "i cannot tell: the yellow banana is not in sight."
+    assert hand.startswith("i cannot tell: the gripper is nothing") and parse_answer(hand).outcome is Outcome.REFUSED
 
 
 def test_named_things_are_found(vlm: EmbeddedVlm, table: tuple[RGBDFrame, np.ndarray, np.ndarray, list[str]]) -> None:

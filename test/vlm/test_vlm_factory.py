@@ -14,6 +14,7 @@ from tiny_vlms import idefics3
 
 from spatialvlm_ros.vlm.detector_backend import DetectorVlm
 from spatialvlm_ros.vlm.factory import choose_vlm, is_slow, open_vlm
+from spatialvlm_ros.vlm.hub_model import as_vlm_error
 from spatialvlm_ros.vlm.interface import VlmError
 from spatialvlm_ros.vlm.options import VlmOptions
 from spatialvlm_ros.vlm.server_backend import ServerVlm
@@ -75,6 +76,31 @@ def test_a_choice_never_fails_and_keeps_the_reason(tmp_path: Path) -> None:
     assert chosen.text.startswith("off: names by words alone, for model ")
     shutil.rmtree(tmp_path)
     assert "no such folder" in choose_vlm(str(tmp_path), CPU).problem
+
+
+def test_a_folder_does_not_stand_in_for_an_id_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """... whose revision would not be looked at."""
+    idefics3(tmp_path / "owner" / "tiny", ["0.5 m"])
+    monkeypatch.chdir(tmp_path)
+    for spec in ("hub:owner/tiny", f"hub:owner/tiny@{COMMIT}"):
+        with pytest.raises(VlmError, match="a folder or file 'owner/tiny' here"):
+            open_vlm(spec, CPU)
+
+
+def test_errors_of_whatever_family_are_told(tmp_path: Path) -> None:
+    """Weights cut short and a broken chat template raise classes that derive from Exception alone."""
+    folder = idefics3(tmp_path / "idefics3", ["0.5 m"])
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    chosen = choose_vlm(str(folder), CPU)
+    assert chosen.vlm is None and str(folder) in chosen.problem
+
+    from safetensors import SafetensorError
+
+    for error in (SafetensorError("cut short"), Exception("of a library of its own")):
+        with pytest.raises(VlmError, match=f"template of x: {type(error).__name__}"), as_vlm_error("template of x"):
+            raise error
 
 
 def test_one_of_ours_is_opened_after_its_files_were_checked(tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""The engine with a model that contradicts itself or the memory of things: who keeps a name, and when it is asked for numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from counted_models import CONFIG, STEP_NS, found, run, state, thing_of
+from table_views import BLUE, RED, picture_of
+from tiny_render import View as Picture
+
+from spatialvlm_ros.engine import SpatialEngine
+from spatialvlm_ros.scene.facts import Query, Source, Status
+from spatialvlm_ros.scene.frame import Region
+from spatialvlm_ros.vlm.interface import Glance, Grounding, ModelAnswer, Question, SpatialVlm, View, VlmError
+from spatialvlm_ros.vlm.judge import MAX_NAMES, NameJudge, NamingConfig
+
+HEIGHT = Query("height", "red block")
+# Each image is looked at.
+EACH = replace(CONFIG, naming=NamingConfig(recheck_s=0.0))
+
+
+class Sure(SpatialVlm):
+    """A model that finds by colour, as sure of it as it is told, and says a number to every question."""
+
+    version = "sure"
+
+    def __init__(self, present: float = 1.0, own: Callable[[View], tuple[Region, ...]] | None = None) -> None:
+        self.present, self.own = present, own
+        self.fails, self.unknown, self.asked = False, False, 0
+
+    def look(self, view: View) -> Glance:
+        outer = self
+
+        def region(name: str, index: int, score: float) -> Region:
+            return replace(view.proposals[index], label=name, score=score)
+
+        class Found(Glance):
+            def ground(self, names: Sequence[str]) -> list[Grounding]:
+                if outer.unknown:
+                    return [Grounding(name, (), 0.0, understood=False) for name in names]
+                if outer.own is not None:
+                    regions = outer.own(view)
+                    return [Grounding(name, regions, outer.present, proposals=(-1,) * len(regions)) for name in names]
+                reds = [float(np.median(view.color[each.mask][:, 0])) for each in view.proposals]
+                best = int(np.argmax(reds))
+                return [Grounding(n, (region(n, best, outer.present),), outer.present, proposals=(best,)) for n in names]
+
+            def answer(self, questions: Sequence[Question]) -> list[ModelAnswer]:
+                outer.asked += len(questions)
+                if outer.fails:
+                    raise VlmError("the model has no words; wait")
+                return [ModelAnswer("0.06 m", value=0.06, std=0.012) for _ in questions]
+
+        return Found()
+
+
+@pytest.fixture(scope="module")
+def picture() -> Picture:
+    return picture_of([RED, BLUE])
+
+
+@pytest.mark.parametrize(("name", "keeps"), [("gizmo", False), ("red block", True), ("blue block", False)])
+def test_a_bearer_loses_its_name_when_the_model_sees_it_no_more(picture: Picture, name: str, keeps: bool) -> None:
+    """... though it still gives it a score near nothing; unless words speak for it, as a hand hides half of what it grasps."""
+    vlm = Sure()
+    engine = SpatialEngine(EACH, vlm)
+    first = run(engine, picture, [name], 2)[-1]
+    assert found(first, name) == thing_of(first, picture, 0)
+    vlm.present = 0.03
+    binding = run(engine, picture, [name], 2, first=2)[-1].find(name)
+    assert binding.status is (Status.OK if keeps else Status.NOT_FOUND)
+
+
+def test_a_region_of_a_thing_that_is_not_there_becomes_no_thing(picture: Picture) -> None:
+    def patch(view: View) -> tuple[Region, ...]:
+        mask = np.zeros(view.color.shape[:2], bool)
+        mask[140:160, 135:165] = True
+        return (Region(mask, "sticker", 0.4, "own"),)
+
+    (there,) = run(SpatialEngine(CONFIG, Sure(0.9, patch)), picture, ["sticker"])
+    assert there.find("sticker").status is Status.OK and len(there.objects) == 3
+    for present in (0.1, float("nan")):
+        (absent,) = run(SpatialEngine(CONFIG, Sure(present, patch)), picture, ["sticker"])
+        assert absent.find("sticker").status is Status.NOT_FOUND and len(absent.objects) == 2
+
+
+def test_the_model_gives_no_number_of_what_it_says_is_not_there(picture: Picture) -> None:
+    vlm = Sure(0.03)
+    engine = SpatialEngine(CONFIG, vlm)
+    query = Query("height", "gizmo")
+    (scene,) = run(engine, picture, ["gizmo"])
+    fact, _ = engine.measure(scene, query)
+    assert (fact.status, vlm.asked) == (Status.NOT_FOUND, 0)
+    vlm.unknown = True
+    (scene,) = run(engine, picture, ["green gizmo"], 1, first=1)
+    fact, _ = engine.measure(scene, Query("height", "green gizmo"))
+    assert (fact.status, fact.source, vlm.asked) == (Status.OK, Source.VLM, 1), "what it did not say it may stand in for"
+
+
+def test_the_model_is_not_asked_about_a_thing_that_is_hidden(picture: Picture) -> None:
+    """It would speak of a look-alike, and the two numbers would be joined."""
+    vlm = Sure()
+    engine = SpatialEngine(CONFIG, vlm)
+    run(engine, picture, ["red block"], 2)
+    depth = picture.frame.depth_m.copy()
+    u0, v0, u1, v1 = picture.region(0).box
+    depth[v0 - 8 : v1 + 8, u0 - 8 : u1 + 8] = 0.25
+    covered = engine.observe(replace(picture.frame, depth_m=depth, stamp_ns=3 * STEP_NS), ["red block"], state(picture))
+    assert covered.find("red block").status is Status.OCCLUDED
+    fact, _ = engine.measure(covered, HEIGHT)
+    assert (fact.status, fact.source, vlm.asked) == (Status.OCCLUDED, Source.DEPTH, 0)
+    (again,) = run(engine, picture, ["red block"], 1, first=3)
+    assert engine.measure(again, HEIGHT)[0].source is Source.FUSED and vlm.asked == 1
+
+
+def test_a_failed_answer_takes_no_name_and_is_forgiven(picture: Picture) -> None:
+    """Only the model knows "gizmo": it stays bound while answers fail, and these are tried again after a pause."""
+    vlm = Sure()
+    vlm.fails = True
+    engine = SpatialEngine(CONFIG, vlm)
+    (scene,) = run(engine, picture, ["gizmo"])
+    red = found(scene, "gizmo")
+    query = Query("height", "gizmo")
+    assert engine.measure(scene, query)[0].source is Source.DEPTH and vlm.asked == 1
+    assert "no words" in engine.problem and engine.names_problem == ""
+    engine.measure(scene, Query("width", "gizmo"))
+    assert vlm.asked == 1, "it is let alone"
+    (scene,) = run(engine, picture, ["gizmo"], 1, first=1)
+    assert found(scene, "gizmo") == red
+    vlm.fails = False
+    (scene,) = run(engine, picture, ["gizmo"], 1, first=40)
+    assert engine.measure(scene, query)[0].source is Source.FUSED and engine.problem == ""
+
+
+def test_pauses_grow_and_end_when_time_jumps_back() -> None:
+    judge = NameJudge(Sure(), NamingConfig(retry_s=2.0, longest_retry_s=5.0))
+    stamp_ns, second_ns = 100 * 10**9, 10**9
+    for pause_s in (2, 4, 5):
+        judge.answer_failed(VlmError("down"), stamp_ns)
+        assert not judge.may_answer(stamp_ns + pause_s * second_ns - 1) and judge.may_answer(stamp_ns + pause_s * second_ns)
+    assert judge.may_answer(10 * second_ns) and judge.may_look(stamp_ns), "names have a pause of their own"
+    judge.answered()
+    judge.answer_failed(VlmError("down"), stamp_ns)
+    assert judge.may_answer(stamp_ns + 2 * second_ns), "one that worked begins anew"
+    judge.failed(KeyError("x"), stamp_ns)
+    assert not judge.may_look(stamp_ns) and "defect" in judge.problem
+
+
+def test_names_without_meaning_are_forgotten_too() -> None:
+    """Whoever asks may ask for ever new ones."""
+    judge = NameJudge(Sure(), NamingConfig(recheck_s=1e6))
+    for number in range(MAX_NAMES + 1):
+        judge.keep([Grounding(f"name {number}", (), 0.0, understood=False)], (), {}, number + 1)
+    due = [number for number in range(MAX_NAMES + 1) if judge.is_due(f"name {number}", MAX_NAMES + 2, (), None, False)]
+    assert due == [0]
