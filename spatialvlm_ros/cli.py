@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     designs = commands.add_parser("bench-designs", help="two designs of the embedded model on the same small budget")
     designs.add_argument("--quick", action="store_true", help="a few scenes and seconds: does it run, not how good is it")
     designs.add_argument("--seed", type=int, default=0, metavar="N", help="of scenes and training (default: 0)")
+    designs.add_argument("--cpu-seconds", type=float, default=600.0, metavar="S", help="of one core for each (default: 600)")
     designs.add_argument("--out", type=Path, default=Path("out/designs"), help="where results go (default: out/designs)")
     designs.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/designs.json")
 
@@ -298,7 +299,7 @@ def _bench_reward_learning(options: argparse.Namespace) -> int:
 def _bench_designs(options: argparse.Namespace) -> int:
     from .evaluation.designs_bench import DesignOptions, bench_designs
 
-    bench_designs(DesignOptions(options.seed, quick=options.quick, out=options.out, benchmark=options.benchmark))
+    bench_designs(DesignOptions(options.seed, options.cpu_seconds, options.quick, options.out, options.benchmark))
     return 0
 
 

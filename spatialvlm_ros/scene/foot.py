@@ -74,7 +74,8 @@ def surface_below(
 ) -> tuple[float, float]:
     """What is seen right below a mask's lower rim: its height above the plane, metres, and the share of the rim that shows it.
 
-    NaN and 0 where nothing is. The table is 0 high; another thing's top that the thing stands on is as high as that is.
+    NaN and 0 where nothing is. The table is 0 high; another thing's top that the thing stands on is as high as that is. What lies
+    under the plane (the floor beyond the table's edge) carries nothing, and counts as nothing seen.
 
     Args:
         down, plane: as ``table_below`` takes them.
@@ -87,13 +88,16 @@ def surface_below(
         missing = ~np.isfinite(found) & (there_v >= 0) & (there_v < region.mask.shape[0])
         missing &= (there_u >= 0) & (there_u < region.mask.shape[1])
         found[missing] = heights(frame, there_v[missing], there_u[missing], plane)
-    seen = found[np.isfinite(found)]
-    if not len(seen):
+    pixel_std_m = float(noise.pixel_std_m(distance_m))
+    known = found[np.isfinite(found)]
+    seen = known[known > -max(_FLAT_M, 3 * pixel_std_m)]
+    # Beyond an edge a few pixels at either end of the rim still meet the table: they say nothing of the rest.
+    if 2 * len(seen) <= len(known):
         return float("nan"), 0.0
     height = float(np.median(seen))
     # Heights err by less than depth does, and the more so the steeper the camera looks down.
-    is_flat = np.abs(seen - height) < max(_FLAT_M, 2 * float(noise.pixel_std_m(distance_m)))
-    return (0.0 if abs(height) < _FLAT_M else height), float(np.count_nonzero(is_flat) / len(v))
+    is_flat = np.abs(seen - height) < max(_FLAT_M, 2 * pixel_std_m)
+    return (0.0 if height < _FLAT_M else height), float(np.count_nonzero(is_flat) / len(v))
 
 
 def heights(frame: RGBDFrame, v: Pixels, u: Pixels, plane: FloatArray) -> FloatArray:

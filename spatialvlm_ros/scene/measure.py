@@ -260,12 +260,14 @@ def _with_unseen_foot(
         return _on_the_ground(box, gap)
     centre = box.centre
     height, share = surface_below(frame, region, down_in_image(centre, canonical), plane, noise, float(centre[2]))
-    if share < _MAY_STAND or is_at_robot(region, robot):
+    from_above = looked_down_on_rad(centre, canonical.up) > _FROM_ABOVE_RAD
+    # Where nothing that may carry it is seen below (a table's edge), its top alone does not tell how tall it is.
+    untold = from_above and math.isnan(height)
+    if (share < _MAY_STAND and not untold) or is_at_robot(region, robot):
         return box
-    gap -= height
+    gap -= 0.0 if untold else height
     if gap < config.ground_snap_m:
         return box
-    from_above = looked_down_on_rad(centre, canonical.up) > _FROM_ABOVE_RAD
     if from_above and share >= _STANDS:
         return _on_the_ground(box, gap)
     if not from_above and gap > _HIDES_SHARE * (gap + float(box.extents[2])):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Source, Status
 from .frame import BoolArray, RGBDFrame
+from .noise import DepthNoise
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -136,6 +137,7 @@ class Scene:
         scale_std: relative error of depth that the image's things and its support plane share.
         frame: the image itself, for what only the whole cloud tells; None when not kept.
         robot: (H, W) bool, pixels of the robot itself; None when unknown.
+        noise: of the depth that its things were measured with; None when not kept.
     """
 
     stamp_ns: int
@@ -152,6 +154,7 @@ class Scene:
     scale_std: float = 0.0
     frame: RGBDFrame | None = None
     robot: BoolArray | None = None
+    noise: DepthNoise | None = None
 
     def seen_from(self, view: str) -> Scene | str:
         """The scene with left, right, front and behind of a view, or the reason why that is not known.

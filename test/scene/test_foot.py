@@ -103,6 +103,22 @@ def test_nothing_is_seen_below_a_mask_without_depth_around_it() -> None:
     assert surface_below(picture.frame, empty, np.array([0.0, 1.0]), picture.plane, NOISE, 0.6)[1] == 0.0
 
 
+def test_a_block_at_the_tables_edge_does_not_stand_on_the_floor() -> None:
+    """From above the floor is seen right below it: 0.7 m under the table, where nothing that is on the table stands."""
+    picture = view([UNDER], pose=FROM_ABOVE)
+    rows, _ = np.nonzero(picture.owner == 0)
+    depth = picture.frame.depth_m.copy()
+    beyond = (picture.owner == -1) & (np.arange(len(depth))[:, None] >= rows.min())
+    # The camera is 0.7 m above the table: what its rays meet twice as far off is the floor.
+    depth[beyond] *= 2
+    edge = replace(picture, frame=replace(picture.frame, depth_m=depth))
+    height, share = surface_below(edge.frame, edge.region(), np.array([0.0, 1.0]), edge.plane, NOISE, 0.6)
+    assert np.isnan(height) and share == 0.0
+    thing = measured(edge)
+    assert thing.extents[2] < UNDER.size[2] + 0.005 and clearance(thing, edge) > -0.005
+    assert abs(thing.extents[2] - UNDER.size[2]) < 2 * thing.extents_std[2]
+
+
 def test_what_the_robot_holds_is_not_put_down() -> None:
     """The same block in the air, and a finger of the robot beside it."""
     picture = view([replace(UNDER, centre=(0.0, 0.0, 0.1))], pose=FROM_ABOVE)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,9 +16,9 @@ from ...language.answers import check_query
 from ...language.questions import QuestionError, parse_question
 from ...language.rounding import exact_length
 from ...scene.facts import Query, Source, Status
-from ...scene.noise import DepthNoise
 from ...scene.scene import Scene, SceneObject
 from ..interface import Grounding, ModelAnswer, Question
+from .calibration import Calibration
 from .decoder import AnswerDecoder
 from .decoder_answers import AskedOf, first_words, number_of
 from .decoder_answers import answer_questions as decode_questions
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
 
 # From this probability of several on a name is ambiguous.
 _SEVERAL = 0.5
+_NOT_IN_SIGHT, _NO_REGION = "is not in sight.", "is nothing that I look for among regions."
 
 
 class Answerer:
     """Answers about one image; what a name stands for is measured once."""
 
-    def __init__(self, glance: EmbeddedGlance, decoder: AnswerDecoder, noise: DepthNoise | None = None) -> None:
+    def __init__(self, glance: EmbeddedGlance, decoder: AnswerDecoder) -> None:
         self._glance, self._decoder = glance, decoder
-        self._noise = noise or DepthNoise()
         self._things: dict[str, SceneObject | ModelAnswer] = {}
 
     def answer(self, questions: Sequence[Question]) -> list[ModelAnswer]:
@@ -79,7 +80,7 @@ class Answerer:
     def _scene(self) -> Scene:
         looked = self._glance.looked
         assert looked.view.frame is not None
-        return bare_scene(looked.view.frame, looked.plane, looked.view.up, self._noise)
+        return bare_scene(looked.view.frame, looked.plane, looked.view.up, looked.noise, looked.view.robot)
 
     def _thing(self, name: str, grounding: Grounding) -> SceneObject | ModelAnswer:
         if name not in self._things:
@@ -95,7 +96,7 @@ class Answerer:
         if best < 0:
             return gripper_point(looked, name)
         assert looked.view.frame is not None
-        thing = measure(looked.view.frame, looked.proposals[best], self._scene, self._noise, best + 1)
+        thing = measure(looked.view.frame, looked.proposals[best], self._scene, looked.noise, best + 1)
         return thing if thing is not None else ModelAnswer(f"'{name}' shows too little depth to be measured", Status.NO_DEPTH)
 
 
@@ -115,18 +116,28 @@ def gripper_point(looked: Looked, name: str) -> SceneObject | ModelAnswer:
 
 
 def answer_words(
-    model: SpatialVlmModel, pictures: Tensor, scalars: Tensor, things: Tensor, names: Tensor, said: Tensor, questions: Tensor
+    model: SpatialVlmModel,
+    pictures: Tensor,
+    scalars: Tensor,
+    things: Tensor,
+    present: Tensor,
+    names: Tensor,
+    said: Tensor,
+    questions: Tensor,
+    testimony: Tensor,
 ) -> Tensor:
     """See ``SpatialVlmModel.generate``."""
     decoder = model.decoder
     assert decoder is not None
-    chosen, present = choose(model, pictures, scalars, things, names)
-    prompted = decoder.prompt(chosen, present, questions)
+    chosen, there, problems = choose(model, pictures, scalars, things, present, names, said, testimony)
+    prompted = decoder.prompt(chosen, there, questions)
     values, _ = number_of(decoder, prompted)
     verdicts = first_words(decoder, prompted)
     rows = [
-        _filled(decoder, sentence, value, words)
-        for sentence, value, words in zip(decoder.sentences(prompted, verdicts), values, said.tolist(), strict=True)
+        _untold(decoder, problem, words) or _filled(decoder, sentence, value, words)
+        for sentence, value, words, problem in zip(
+            decoder.sentences(prompted, verdicts), values, said.tolist(), problems, strict=True
+        )
     ]
     out = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.long)
     for row, ids in zip(out, rows, strict=True):
@@ -142,12 +153,56 @@ def _filled(decoder: AnswerDecoder, sentence: Sequence[int], value: float, said:
     return [word for one in sentence for word in (names.get(one) or number.get(one) or [one])]
 
 
-def choose(model: SpatialVlmModel, pictures: Tensor, scalars: Tensor, things: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
-    """Object tokens (Q, 3, F) of the regions that names (Q, 3, L) mean best, and (Q, 3) bool where there is one."""
+def _untold(decoder: AnswerDecoder, problems: Sequence[str], said: Sequence[Sequence[int]]) -> list[int]:
+    """The words that say of the first name with a problem what that is; empty where there is none."""
+    ids_of = decoder.vocabulary.ids_of
+    for problem, name in zip(problems, said, strict=True):
+        if problem:
+            return [*ids_of("I cannot tell:"), *(word for word in name if word), *ids_of(problem)]
+    return []
+
+
+def choose(
+    model: SpatialVlmModel,
+    pictures: Tensor,
+    scalars: Tensor,
+    things: Tensor,
+    present: Tensor,
+    names: Tensor,
+    said: Tensor,
+    testimony: Tensor,
+) -> tuple[Tensor, Tensor, list[list[str]]]:
+    """What names mean: object tokens (Q, 3, F) of the regions that answer best, (Q, 3) bool where there is one that was measured,
+    and why there is none, "" else. Decided as ``Answerer`` does; see ``SpatialVlmModel.generate``."""
     count, three, length = names.shape
-    named = names.any(dim=2)
+    named = said.any(dim=2)
+    known = names.any(dim=2).tolist()
     if not len(pictures):
-        return things.new_zeros(count, three, things.shape[1]), torch.zeros_like(named)
-    regions = model.regions(pictures, scalars)
-    best = match(model.tower.phrases(names.reshape(count * three, length)), regions).argmax(dim=1).reshape(count, three)
-    return things[best] * named[..., None], named
+        nothing = [[_NOT_IN_SIGHT if one else "" for one in row] for row in named.tolist()]
+        return things.new_zeros(count, three, things.shape[1]), torch.zeros_like(named), nothing
+    calibration = model.config.calibration_config()
+    log_match = match(model.tower.phrases(names.reshape(count * three, length)), model.regions(pictures, scalars))
+    chances = calibration.probabilities(
+        log_match.double().cpu().numpy(), testimony.reshape(count * three, len(pictures)).double().cpu().numpy()
+    )
+    best = torch.from_numpy(chances.argmax(axis=1)).to(things.device).reshape(count, three)
+    measured = present[best].tolist()
+
+    def problem(row: int, at: int) -> str:
+        if not known[row][at]:
+            return _NO_REGION
+        return _problem(calibration, chances[row * three + at], measured[row][at])
+
+    problems = [[problem(row, at) if one else "" for at, one in enumerate(each)] for row, each in enumerate(named.tolist())]
+    told = torch.tensor([not problem for row in problems for problem in row], dtype=torch.bool, device=named.device)
+    return things[best] * named[..., None], named & told.reshape(count, three), problems
+
+
+def _problem(calibration: Calibration, chances: npt.NDArray[np.float64], measured: bool) -> str:
+    """Why nothing is told of the thing that a name with such chances (N,) means best; "" for nothing."""
+    likely, several = calibration.present_and_several(chances)
+    if likely < calibration.found:
+        return _NOT_IN_SIGHT
+    if several >= _SEVERAL and np.count_nonzero(chances >= calibration.rival * chances.max()) > 1:
+        return "may be one of several things."
+    return "" if measured else "shows too little depth to be measured."

@@ -43,11 +43,11 @@ class EmbeddedVlm(SpatialVlm):
         """
         checked = check_weights(None if folder is None else Path(folder))
         try:
-            model = SpatialVlmModel.from_pretrained(
-                checked.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            )
+            # Not from_pretrained, which draws a progress bar into whatever output there is.
+            model = SpatialVlmModel(SpatialVlmConfig.from_pretrained(checked.folder, local_files_only=True))
+            model.load_state_dict(load_file(checked.folder / "model.safetensors"))
         # transformers raises whatever its parts raise; each means that the files do not fit this version.
-        except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError) as error:
             raise WeightsError(
                 f"{checked.folder} cannot be opened by this version: {error}; train again or install again"
             ) from error

@@ -37,7 +37,7 @@ class DecoderConfig:
     Attributes:
         words: its vocabulary.
         dim, layers, heads: of the transformer.
-        max_question, max_answer: most words of each; a longer question is cut.
+        max_question, max_answer: most words of each; a longer question is cut, unless that leaves out a pointer.
         components: of the number's density.
         scale_m: lengths below are told apart linearly, those above by their logarithm.
         copies: whether a number starts at one that stands between the things' tokens, which the decoder points at; without, it is

@@ -37,6 +37,7 @@ from .decoder_words import (
     VERDICT_PAIRS,
     YES,
     pointed,
+    within,
 )
 from .object_tokens import NUM_FEATURES, object_tokens
 
@@ -113,7 +114,11 @@ def _row(decoder: AnswerDecoder, asked: AskedOf) -> _Row | ModelAnswer:
     if found is None:
         said = ", ".join(f"'{name}'" for name in asked.names) or "no names"
         return ModelAnswer(f"the question does not name {said} once each; name 1 to {MAX_THINGS} things in it", Status.BAD_QUERY)
-    words = decoder.vocabulary.ids_of(found[0])[: decoder.config.max_question]
+    most = decoder.config.max_question
+    words = within(decoder.vocabulary, found[0], most)
+    if words is None:
+        why = f"the question names its things behind its first {most} words; ask more briefly"
+        return ModelAnswer(why, Status.BAD_QUERY)
     return _Row(asked, words, found[1])
 
 

@@ -1,7 +1,8 @@
 """Questions and answers as numbers of words, with pointers <0>, <1>, <2> in the place of names.
 
 A decoder never reads a name: which thing it stands for is settled before. Never changes: words that are not in the vocabulary are
-spelled by their letters, so that no text fails; ``text_of(ids_of(text))`` gives the text back, lower case, single spaces.
+spelled by their letters, so that no text fails; ``text_of(ids_of(text))`` gives the text back, lower case, single spaces, with
+decimals whole.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _MARKS = ".,;:?!'\"()-/#%±_"
 _PIECES = re.compile(r"<[a-z0-9]+>|[a-z][a-z']*|[0-9]+|[^\sa-z0-9]")
 _NO_SPACE_BEFORE = re.compile(r" ([.,;:?!%])")
+# Else "0. 778 m" is read as 778 m.
+_IN_A_NUMBER = re.compile(r"(?<=[0-9])\. (?=[0-9])")
 
 
 def vocabulary(texts: Iterable[str]) -> tuple[str, ...]:
@@ -77,7 +80,7 @@ class Words:
             if word == END:
                 break
             text += word[2:] if word.startswith("##") else f" {word}"
-        return _NO_SPACE_BEFORE.sub(r"\1", text.strip())
+        return _IN_A_NUMBER.sub(".", _NO_SPACE_BEFORE.sub(r"\1", text.strip()))
 
 
 def pointed(text: str, names: Sequence[str]) -> tuple[str, tuple[int, ...]] | None:
@@ -102,3 +105,10 @@ def pointed(text: str, names: Sequence[str]) -> tuple[str, tuple[int, ...]] | No
 
     said = pattern.sub(pointer, text)
     return (said, tuple(order)) if len(order) == len(plain) else None
+
+
+def within(words: Words, said: str, most: int) -> list[int] | None:
+    """The first ``most`` words of a text with pointers; None where that leaves a pointer out: it is another question then."""
+    ids = words.ids_of(said)
+    pointers = [words.id(pointer) for pointer in POINTERS]
+    return None if any(number in pointers for number in ids[most:]) else ids[:most]

@@ -13,8 +13,9 @@ from torch import Tensor
 from ...geometry.plane import Plane
 from ...geometry.rigid import FloatArray
 from ...perception.appearance import Appearance, describe_scene
-from ...perception.tabletop import TabletopSegmenter
+from ...perception.tabletop import TabletopConfig, TabletopSegmenter
 from ...scene.frame import BoolArray, Region
+from ...scene.noise import DepthNoise
 from ..interface import Gripper, View
 from .crops import (
     Images,
@@ -57,6 +58,11 @@ class Proposed:
         """Height and width of the image."""
         return self.view.color.shape[0], self.view.color.shape[1]
 
+    @property
+    def noise(self) -> DepthNoise:
+        """Of the view's depth."""
+        return self.view.noise or DepthNoise()
+
     @cached_property
     def up(self) -> FloatArray:
         """(3,) in the optical frame; NaN where it is not known."""
@@ -96,6 +102,14 @@ class Proposed:
             patches = sample_windows(self.images, image, *self.windows)
             return assemble(patches, sample_masks(self.masks, *self.windows))
 
+    @cached_property
+    def appearances(self) -> list[Appearance]:
+        """Sizes, shapes and colours of the proposals as measured, for words that compare them."""
+        frame = self.view.frame
+        if frame is None:
+            return [Appearance({}, {}) for _ in self.proposals]
+        return describe_scene(frame, self.proposals, self.plane)
+
 
 class Looked(Proposed):
     """A view and what the model makes of it. Each part is reckoned when it is first asked for."""
@@ -121,14 +135,6 @@ class Looked(Proposed):
         """(H, W) mask of a proposal's thing: as the network sees it, within the proposal's window; never empty."""
         mask: BoolArray = self._mended[index] > 0.5
         return mask if mask.any() else self.proposals[index].mask
-
-    @cached_property
-    def appearances(self) -> list[Appearance]:
-        """Sizes, shapes and colours of the proposals as measured, for words that compare them."""
-        frame = self.view.frame
-        if frame is None:
-            return [Appearance({}, {}) for _ in self.proposals]
-        return describe_scene(frame, self.proposals, self.plane)
 
     @cached_property
     def gripper(self) -> Gripper:
@@ -183,5 +189,6 @@ def _proposals(view: View) -> tuple[tuple[Region, ...], tuple[int, ...], Plane |
         known = coefficients.shape == (4,) and bool(np.isfinite(coefficients).all())
         plane = Plane(coefficients[:3], float(coefficients[3])) if known else None
         return tuple(region for region, _ in given), tuple(number for _, number in given), plane
-    found = TabletopSegmenter().segment(view.frame, up=view.up, ignore=view.robot)
+    config = TabletopConfig() if view.noise is None else TabletopConfig(noise=view.noise)
+    found = TabletopSegmenter(config).segment(view.frame, up=view.up, ignore=view.robot)
     return tuple(found.regions), (-1,) * len(found.regions), found.plane.plane if found.plane is not None else None

@@ -7,7 +7,7 @@ import numpy as np
 from ...geometry.plane import Plane
 from ...geometry.rigid import FloatArray
 from ...scene.canonical import canonical_from_up
-from ...scene.frame import Region, RGBDFrame
+from ...scene.frame import BoolArray, Region, RGBDFrame
 from ...scene.measure import MeasureConfig, measure_region
 from ...scene.noise import DepthNoise
 from ...scene.scene import Canonical, Scene, SceneObject
@@ -28,19 +28,21 @@ def canonical_of(plane: Plane | None, up: FloatArray | None) -> Canonical | None
     return canonical_from_up(plane.normal, coefficients, tilt, "plane")
 
 
-def bare_scene(frame: RGBDFrame, plane: Plane | None, up: FloatArray | None, noise: DepthNoise) -> Scene:
+def bare_scene(
+    frame: RGBDFrame, plane: Plane | None, up: FloatArray | None, noise: DepthNoise, robot: BoolArray | None = None
+) -> Scene:
     """A scene without things, for their directions."""
     canonical = canonical_of(plane, up)
     return Scene(
         stamp_ns=frame.stamp_ns, frame_id=frame.frame_id, objects=(), canonical=canonical,
         canonical_reason="" if canonical is not None else "neither up nor a plane is known",
         support_plane=np.full(4, np.nan) if plane is None else plane.coefficients,
-        depth_coverage=float(frame.valid.mean()), scale_std=noise.scale,
+        depth_coverage=float(frame.valid.mean()), scale_std=noise.scale, robot=robot, noise=noise,
     )  # fmt: skip
 
 
 def measure(frame: RGBDFrame, region: Region, scene: Scene, noise: DepthNoise, number: int) -> SceneObject | None:
     """One region as a thing of a scene; None where its depth does not tell."""
     return measure_region(
-        frame, region, scene.canonical, scene.support_plane, noise, MeasureConfig(), object_id=number, robot=None
+        frame, region, scene.canonical, scene.support_plane, noise, MeasureConfig(), object_id=number, robot=scene.robot
     )

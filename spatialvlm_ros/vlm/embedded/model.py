@@ -101,19 +101,26 @@ class SpatialVlmModel(PreTrainedModel):
         pictures: Tensor,
         scalars: Tensor,
         things: Tensor,
+        present: Tensor,
         names: Tensor,
         said: Tensor,
         questions: Tensor,
+        testimony: Tensor,
         **_: Any,
     ) -> Tensor:
         """Answer questions about one image, the way of transformers: numbers of words in, numbers of words out.
 
+        Of what is not in sight, may be one of several things, or could not be measured, it says so and tells no number. The
+        gripper is no region: ``backend.EmbeddedVlm`` finds it.
+
         Args:
             pictures, scalars: of the image's regions, see ``forward``.
             things: (N, F) object tokens of the regions, rows of ``object_tokens``.
-            names: (Q, 3, L) int64, words of what each question is about in order of its pointers, 0 for none.
+            present: (N,) bool, which regions could be measured.
+            names: (Q, 3, L) int64, words of what each question is about in order of its pointers, 0 for none and for the gripper.
             said: (Q, 3, M) int64, the same names in the decoder's words, for the answer.
             questions: (Q, Lq) int64 decoder words with pointers, see ``AnswerDecoder.prompt``.
+            testimony: (Q, 3, N) how far colour and depth say that each region answers to each name, see ``witness.testify``.
 
         Returns:
             (Q, T) int64 decoder words, 0 behind the end; ``SpatialVlmProcessor.batch_decode`` makes text of them.
@@ -122,7 +129,7 @@ class SpatialVlmModel(PreTrainedModel):
 
         if self.decoder is None:
             raise ValueError("this model has no decoder: it finds things and does not answer")
-        return answer_words(self, pictures, scalars, things, names, said, questions)
+        return answer_words(self, pictures, scalars, things, present, names, said, questions, testimony)
 
 
 def config_of(

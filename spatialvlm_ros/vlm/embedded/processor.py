@@ -21,15 +21,17 @@ from transformers.processing_utils import ProcessorMixin
 from ...geometry.camera import CameraModel
 from ...language.names import with_article
 from ...language.questions import QuestionError, parse_question
-from ...scene.frame import Region, RGBDFrame
+from ...scene.frame import FrameError, Region, RGBDFrame
 from ...scene.noise import DepthNoise
 from ..interface import View
 from .crops import CHANNELS, SCALARS, SIZE_PX
-from .decoder_words import ASK, BRIEF, MAX_THINGS, Words, pointed
+from .decoder_words import ASK, BRIEF, MAX_THINGS, Words, pointed, within
+from .glance import is_gripper
 from .looking import Proposed
 from .measured import bare_scene, measure
 from .object_tokens import NUM_FEATURES, object_tokens
 from .tokenizer import PhraseTokenizer
+from .witness import looks_of, testify
 
 _FILE = "processor_config.json"
 _DEVICE = torch.device("cpu")
@@ -87,6 +89,8 @@ class SpatialVlmProcessor(ProcessorMixin):
         intrinsics: Sequence[float],
         masks: npt.NDArray[np.bool_] | None = None,
         up: npt.ArrayLike | None = None,
+        robot: npt.NDArray[np.bool_] | None = None,
+        noise: DepthNoise | None = None,
         **_: Any,
     ) -> BatchFeature:
         """Prepare one image and questions about it.
@@ -98,19 +102,29 @@ class SpatialVlmProcessor(ProcessorMixin):
             intrinsics: fx, fy, cx, cy in pixels.
             masks: (N, H, W) bool, regions to choose among; the things on the table where they are not given.
             up: (3,) against gravity in the optical frame, where it is known.
+            robot: (H, W) bool, pixels of the robot, where they are known.
+            noise: of the depth camera, where it is known.
 
         Raises:
-            QuestionError: a question that the grammar cannot read; its text names the nearest forms.
+            QuestionError: a question that the grammar cannot read (its text names the nearest forms), or one that is too long.
             FrameError, CameraError: images that do not belong together, or intrinsics of no camera.
         """
-        color = np.ascontiguousarray(np.asarray(images), dtype=np.uint8)
+        color = np.ascontiguousarray(np.asarray(images))
+        if color.dtype != np.uint8 or color.ndim != 3:
+            raise FrameError(f"the image is {color.shape} {color.dtype}, expected (H, W, 3) uint8 of 0 to 255")
+        if robot is not None and (robot.shape != color.shape[:2] or robot.dtype != np.bool_):
+            raise FrameError(f"robot is {robot.shape} {robot.dtype}, expected {color.shape[:2]} bool")
         fx, fy, cx, cy = (float(value) for value in intrinsics)
         camera = CameraModel(color.shape[1], color.shape[0], fx, fy, cx, cy)
         frame = RGBDFrame(0, color, np.asarray(depth, np.float32), camera, "camera")
         proposals = () if masks is None else tuple(Region(np.asarray(mask, bool), "", 1.0, "given") for mask in masks)
         direction = None if up is None else np.asarray(up, np.float64)
-        looked = Proposed(View(color, frame, proposals, up=direction), _DEVICE)
-        questions, names, said = self._questions([text] if isinstance(text, str) else list(text))
+        looked = Proposed(View(color, frame, proposals, up=direction, robot=robot, noise=noise), _DEVICE)
+        questions, every, said = self._questions([text] if isinstance(text, str) else list(text))
+        # The gripper is no region.
+        encoded = self.names.encode(["" if is_gripper(name) else name for name in every]).ids
+        names = torch.from_numpy(encoded).reshape(len(questions), MAX_THINGS, -1)
+        testimony = torch.from_numpy(testify(every, looks_of(looked.appearances)).astype(np.float32))
         things, present = _things(frame, looked, direction)
         pictures, scalars = looked.pictures if looked.proposals else _no_pictures()
         return BatchFeature(
@@ -122,11 +136,12 @@ class SpatialVlmProcessor(ProcessorMixin):
                 "names": names,
                 "said": said,
                 "questions": questions,
+                "testimony": testimony.reshape(len(questions), MAX_THINGS, len(looked.proposals)),
             }
         )
 
-    def _questions(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
-        """(Q, L) decoder words with pointers; (Q, 3, M) words of the names, the tower's and the decoder's."""
+    def _questions(self, texts: Sequence[str]) -> tuple[Tensor, list[str], Tensor]:
+        """(Q, L) decoder words with pointers; 3 names a question, "" for none; (Q, 3, M) decoder words of these names."""
         if self.words is None:
             raise ValueError("this model has no decoder: it finds things and does not answer")
         rows, names = [], []
@@ -136,16 +151,18 @@ class SpatialVlmProcessor(ProcessorMixin):
             if found is None:
                 raise QuestionError(f"the names of {text!r} cannot be told apart; use up to {MAX_THINGS} different names")
             said, order = found
-            rows.append(self.words.ids_of(said)[: self.max_question])
+            words = within(self.words, said, self.max_question)
+            if words is None:
+                raise QuestionError(f"{text!r} names its things behind its first {self.max_question} words; ask more briefly")
+            rows.append(words)
             names.append([asked[index] for index in order] + [""] * (MAX_THINGS - len(order)))
         questions = torch.zeros(len(rows), max(map(len, rows), default=1) + 2, dtype=torch.long)
         for row, ids in zip(questions, rows, strict=True):
             row[: len(ids)] = torch.tensor(ids)
         questions[:, -2], questions[:, -1] = self.words.id(BRIEF), self.words.id(ASK)
         every = [name for three in names for name in three]
-        encoded = torch.from_numpy(self.names.encode(every).ids)
-        said = _padded([self.words.ids_of(with_article(name)) if name else [] for name in every])
-        return questions, encoded.reshape(len(rows), MAX_THINGS, -1), said.reshape(len(rows), MAX_THINGS, -1)
+        spelled = _padded([self.words.ids_of(with_article(name)) if name else [] for name in every])
+        return questions, every, spelled.reshape(len(rows), MAX_THINGS, -1)
 
     # -- out ------------------------------------------------------------------------------------------------------------
 
@@ -165,8 +182,8 @@ def _things(
     frame: RGBDFrame, looked: Proposed, up: npt.NDArray[np.float64] | None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Object tokens (N, F) of the proposals, and (N,) which of them could be measured."""
-    noise = DepthNoise()
-    scene = bare_scene(frame, looked.plane, up, noise)
+    noise = looked.noise
+    scene = bare_scene(frame, looked.plane, up, noise, looked.view.robot)
     rows = np.zeros((len(looked.proposals), NUM_FEATURES), np.float32)
     present = np.zeros(len(looked.proposals), np.bool_)
     for index, region in enumerate(looked.proposals):
