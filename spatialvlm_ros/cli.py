@@ -178,7 +178,9 @@ def _ask(options: argparse.Namespace) -> int:
         print(f"frame {answer.frame_id or frame.frame_id}, image at {frame.stamp_ns * 1e-9:.3f} s, {answer.status.name}")
         print("\n".join(answer.trace))
         if reply.vlm != OFF:
-            print(f"model: {reply.vlm}" + (f"; names by words alone: {reply.problem}" if reply.problem else ""))
+            # A model that could not be opened says so itself.
+            failed = reply.problem and reply.problem not in reply.vlm
+            print(f"model: {reply.vlm}" + (f"; it failed: {reply.problem}" if failed else ""))
     return 0 if answer.answered else _BAD_RESULT
 
 
