@@ -177,7 +177,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
             assert time.monotonic() < end
             time.sleep(0.05)
         os.killpg(run.pid, signal.SIGINT)
-        _, said = run.communicate(timeout=30)
+        _, said = run.communicate(timeout=80)
     assert run.returncode == 130
     assert "--resume" in said
     assert "Traceback" not in said
