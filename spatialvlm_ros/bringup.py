@@ -15,8 +15,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -167,11 +169,29 @@ def main(arguments: list[str] | None = None) -> int:
     return _run(Supervisor(ros_environment()), nodes)
 
 
-def _run(supervisor: Supervisor, nodes: list[NodeProcess]) -> int:
+@contextmanager
+def ending_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as ctrl-C does, so that what it started is stopped with it. Only the main thread gets signals."""
+
     def end(number: int, stack: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(supervisor: Supervisor, nodes: list[NodeProcess]) -> int:
+    with ending_by_sigterm():
+        return _run_until_ended(supervisor, nodes)
+
+
+def _run_until_ended(supervisor: Supervisor, nodes: list[NodeProcess]) -> int:
     try:
         for node in nodes:
             supervisor.start(node.executable, node.command())

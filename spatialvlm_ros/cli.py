@@ -213,21 +213,11 @@ def _demo_seeds(options: argparse.Namespace) -> int:
 
 
 def _bench_engine(options: argparse.Namespace) -> int:
-    from .demo.real import default_paths
-    from .evaluation.benchmark_file import sha256
+    from .demo.real import labelled_frames
     from .evaluation.engine_accuracy import QUICK, Extent
     from .evaluation.engine_bench import EngineBenchOptions, run_engine_bench
-    from .evaluation.engine_real import LabelledFrame
-    from .recording.rgbd_folder import read_folder
 
-    folders = [path for path in default_paths() if path.is_dir() and any(path.glob("*label*"))]
-    frames = [
-        LabelledFrame(f"{folder.name}/{item.name}", item.frame, item.labels)
-        for folder in folders
-        for item in read_folder(folder)
-        if item.labels is not None
-    ]
-    inputs = {f"{folder.name}/{file.name}": sha256(file) for folder in folders for file in sorted(folder.iterdir())}
+    frames, inputs = labelled_frames()
     extent = QUICK if options.quick else Extent()
     bench = EngineBenchOptions(options.out, options.benchmark, extent, options.workers, options.seed, frames, inputs)
     return 0 if run_engine_bench(bench) else _BAD_RESULT

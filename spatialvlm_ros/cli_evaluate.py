@@ -148,20 +148,10 @@ def source_pictures(dataset: Dataset) -> tuple[Iterable[Picture | Dropped], str]
 
 def run_bench(options: argparse.Namespace) -> int:
     """``bench-model``; returns the exit code."""
-    from .demo.real import default_paths
-    from .evaluation.benchmark_file import sha256
-    from .evaluation.engine_real import LabelledFrame
+    from .demo.real import labelled_frames
     from .evaluation.model_bench import QUICK, ModelBenchOptions, ModelExtent, run_model_bench
-    from .recording.rgbd_folder import read_folder
 
-    folders = [path for path in default_paths() if path.is_dir() and any(path.glob("*label*"))]
-    frames = [
-        LabelledFrame(f"{folder.name}/{item.name}", item.frame, item.labels)
-        for folder in folders
-        for item in read_folder(folder)
-        if item.labels is not None
-    ]
-    inputs = {f"{folder.name}/{file.name}": sha256(file) for folder in folders for file in sorted(folder.iterdir())}
+    frames, inputs = labelled_frames()
     extent = QUICK if options.quick else ModelExtent()
     bench = ModelBenchOptions(
         options.out, options.benchmark, options.model, extent, options.workers, options.seed, frames=frames, inputs=inputs,

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent / "vlm"))
 from tiny_render import NOISE
 from tiny_render import View as Picture
+from tiny_vlms import idefics3
 
 from spatialvlm_ros.engine import EngineConfig, RobotState, SpatialEngine
 from spatialvlm_ros.scene.scene import Scene
 from spatialvlm_ros.vlm.interface import Glance, Grounding, ModelAnswer, Question, SpatialVlm, View, VlmError
+from spatialvlm_ros.vlm.options import VlmOptions
+from spatialvlm_ros.vlm.transformers_backend import TransformersVlm
 
 STEP_NS = 100_000_000
 CONFIG = EngineConfig(noise=NOISE)
@@ -65,6 +69,19 @@ class Counted(SpatialVlm):
                 return glance.answer(questions)
 
         return Noted()
+
+
+def opener(folders: pytest.TempPathFactory) -> Callable[..., Counted]:
+    """Opens a real tiny model that says one of some texts; each is built once."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def get(*says: str, **options: object) -> Counted:
+        if says not in made:
+            made[says] = idefics3(folders.mktemp("models") / "idefics3", says)
+        opened = TransformersVlm.from_pretrained(str(made[says]), options=VlmOptions(device="cpu", **options))  # type: ignore[arg-type]
+        return Counted(opened)
+
+    return get
 
 
 def run(engine: SpatialEngine, picture: Picture, names: Sequence[str], count: int = 1, first: int = 0) -> list[Scene]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -197,3 +198,26 @@ def test_the_share_directory_holds_what_launch_needs(tmp_path: Path, monkeypatch
 
 def test_values_are_json_so_that_quotes_survive() -> None:
     assert json.loads(options(NodeProcess("x", parameters={"t": 'say "1"'}).command(), "-p")["t"]) == 'say "1"'
+
+
+def test_sigterm_ends_what_a_demo_started(tmp_path: Path) -> None:
+    """A simulated robot that outlives its demo would go on publishing, and take a core."""
+    program = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom spatialvlm_ros.bringup import Supervisor, ending_by_sigterm\n"
+        f"supervisor = Supervisor(dict(os.environ), Path({str(tmp_path)!r}))\n"
+        "with ending_by_sigterm():\n"
+        "    try:\n"
+        f"        supervisor.start('child', {sleeper('')!r})\n"
+        "        print(supervisor.processes['child'].pid, flush=True)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        supervisor.stop(grace_s=1.0)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        wait_for_log(tmp_path, "child")
+        parent.terminate()
+        assert parent.wait(20) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)

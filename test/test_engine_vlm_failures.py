@@ -6,36 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from counted_models import CONFIG, STEP_NS, Counted, boxes, found, run, thing_of
+from counted_models import CONFIG, STEP_NS, Counted, boxes, found, opener, run, thing_of
 from table_views import BLUE, RED, picture_of
 from tiny_render import View as Picture
-from tiny_vlms import idefics3
 
 from spatialvlm_ros.engine import SpatialEngine
 from spatialvlm_ros.scene.facts import Query, Source, Status
 from spatialvlm_ros.scene.frame import Region
 from spatialvlm_ros.vlm.interface import Glance, Gripper, Grounding, ModelAnswer, Question, SpatialVlm, View
 from spatialvlm_ros.vlm.judge import NamingConfig
-from spatialvlm_ros.vlm.options import VlmOptions
-from spatialvlm_ros.vlm.transformers_backend import TransformersVlm
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Counted]:
     """A real tiny model that says one of these."""
-    made: dict[tuple[str, ...], Path] = {}
-
-    def get(*says: str, **options: object) -> Counted:
-        if says not in made:
-            made[says] = idefics3(tmp_path_factory.mktemp("models") / "idefics3", says)
-        opened = TransformersVlm.from_pretrained(str(made[says]), options=VlmOptions(device="cpu", **options))  # type: ignore[arg-type]
-        return Counted(opened)
-
-    return get
+    return opener(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

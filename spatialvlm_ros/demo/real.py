@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..bringup import NodeProcess, Supervisor, ros_environment
+from ..bringup import NodeProcess, Supervisor, ending_by_sigterm, ros_environment
 from ..evaluation.benchmark_file import sha256, versions, write_json
+from ..evaluation.engine_real import LabelledFrame
 from ..scene.frame import RGBDFrame
 from .run import PACKAGES, claim
 
@@ -77,8 +78,27 @@ def frames_of(path: Path, depth_unit_m: float | None = None) -> Iterator[RealFra
         yield RealFrame(f"{path.name}/{index:04d}", frame)
 
 
+def labelled_frames() -> tuple[list[LabelledFrame], dict[str, str]]:
+    """Frames at hand that people labelled, for benchmarks; and the sha256 of each file of their folders."""
+    from ..recording.rgbd_folder import read_folder
+
+    folders = [path for path in default_paths() if path.is_dir() and any(path.glob("*label*"))]
+    frames = [
+        LabelledFrame(f"{folder.name}/{item.name}", item.frame, item.labels)
+        for folder in folders
+        for item in read_folder(folder)
+        if item.labels is not None
+    ]
+    return frames, {f"{folder.name}/{file.name}": sha256(file) for folder in folders for file in sorted(folder.iterdir())}
+
+
 def run_real(options: RealOptions) -> dict[str, Any]:
     """Play all frames; leaves real.json and real/NAME.png in ``options.out``. Returns what real.json holds."""
+    with ending_by_sigterm():
+        return _run_real(options)
+
+
+def _run_real(options: RealOptions) -> dict[str, Any]:
     claim(options.out)
     environment = {**ros_environment(), "ROS_DOMAIN_ID": str(options.domain_id), "ROS_PYTHON_CHECK_FIELDS": "1"}
     os.environ.update({key: value for key, value in environment.items() if key.startswith(("ROS_", "FAST"))})

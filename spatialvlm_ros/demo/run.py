@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..bringup import Supervisor, graph, ros_environment
+from ..bringup import Supervisor, ending_by_sigterm, graph, ros_environment
 from ..evaluation.benchmark_file import versions, write_json
 from ..scene.facts import Query
 
@@ -59,7 +59,8 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     started = time.monotonic()
     claim(options.out)
     bag = options.out / "episode.mcap"
-    outcome, stages = _run_episode(options, bag)
+    with ending_by_sigterm():
+        outcome, stages = _run_episode(options, bag)
     options.tell(f"planner: {'success' if outcome.success else 'failed: ' + outcome.error_msg} ({', '.join(outcome.steps)})")
     from .judge import judge_episode
 
