@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -16,7 +17,13 @@ SUMMARY = "labels.json"
 
 
 def check_free(out: Path, formats: Collection[str], bags: int) -> None:
-    """Raises LabelError when the data set of all bags would have to replace something that is not ours."""
+    """Raises LabelError when what is made of all bags would have to replace something that is not ours."""
+    summary, sarm = out / SUMMARY, out / SARM_FILE
+    foreign = summary if summary.exists() and not _is_summary(summary) else None
+    if "sarm" in formats and bags > 1 and sarm.exists() and not summary.exists():
+        foreign = sarm
+    if foreign is not None:
+        raise LabelError(f"{foreign} is in the way and was not written by label; move it away, or choose another --out")
     if LEROBOT in formats and bags > 1:
         try:
             check_place(out / LEROBOT)
@@ -31,6 +38,10 @@ def merge(folders: Sequence[Path], out: Path, formats: Collection[str], task: st
     """
     if not all((folder / PROVENANCE).is_file() for folder in folders):
         return []
+    # First, for it tells a later run that what stands beside it is ours.
+    documents = [read_provenance(folder) for folder in folders]
+    keys = ("bag", "frames", "measured", "seconds", "lost")
+    write_json(out / SUMMARY, {"task": task, "bags": [{key: document[key] for key in keys} for document in documents]})
     if "sarm" in formats and len(folders) > 1:
         merge_sarm([folder / SARM_FILE for folder in folders], out / SARM_FILE, reward_model)
     notes = []
@@ -40,7 +51,13 @@ def merge(folders: Sequence[Path], out: Path, formats: Collection[str], task: st
             merge_lerobot(roots, out / LEROBOT)
         except MergeError as error:
             notes.append(f"the data sets of the bags were not joined into {out / LEROBOT}: {error}")
-    documents = [read_provenance(folder) for folder in folders]
-    keys = ("bag", "frames", "measured", "seconds", "lost")
-    write_json(out / SUMMARY, {"task": task, "bags": [{key: document[key] for key in keys} for document in documents]})
     return notes
+
+
+def _is_summary(path: Path) -> bool:
+    """Whether a file is a summary that ``merge`` wrote."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and set(document) == {"task", "bags"}

@@ -273,6 +273,16 @@ def test_an_output_that_cannot_be_written_is_named(place: Path, tmp_path: Path, 
     assert f"--out {tmp_path}/file/out cannot be written (Not a directory); choose a folder that can" in said
 
 
+@pytest.mark.parametrize("name", ["labels.json", "sarm_progress.parquet"])
+def test_a_file_of_somebody_else_is_not_replaced(
+    name: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text("[1, 2]")
+    assert main(arguments(place, tmp_path)) == 2
+    assert f"{name} is in the way and was not written by label; move it away" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "[1, 2]"
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_done(workers: str, place: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
