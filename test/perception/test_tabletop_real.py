@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from real_frames import MOSD, mosd, office, tote
+from stopwatch import quickest_s
 
 from spatialvlm_ros.perception.appearance import describe_scene
 from spatialvlm_ros.perception.names import match
@@ -91,13 +91,5 @@ def test_time_per_frame() -> None:
     frame, _ = mosd("learn44")
     segmenter = TabletopSegmenter()
     segmenter.segment(frame)
-    started = time.process_time()
-    spent = []
-    for _ in range(10):
-        t = time.perf_counter()
-        segmenter.segment(frame)
-        spent.append(time.perf_counter() - t)
-    cpu = (time.process_time() - started) / 10
-    print(f"segment 640x480: {1e3 * np.median(spent):.1f} ms wall, {1e3 * cpu:.1f} ms of all cores")
-    # 20 ms on an idle core; the rest is for machines that do other things at the same time.
-    assert np.median(spent) < 0.3
+    # 20 ms on an idle core; the rest is for slower machines.
+    assert quickest_s(lambda: segmenter.segment(frame), 0.3) < 0.3

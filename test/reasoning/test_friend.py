@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bad_server import BadServer, bad_server
+from stopwatch import quickest_s
 from talks import FRIEND_TALKS, MAX_QUESTIONS, NAMES, friend
 from tiny_server import Script, TinyServer
 
@@ -151,9 +152,7 @@ def test_long_texts_are_cut_on_both_sides() -> None:
     "text", [" " * 400_000, "\n" * 400_000, "ASK " * 100_000, "ASK: " + "* " * 200_000, "*" * 400_000, "</think>" * 50_000]
 )
 def test_a_malicious_text_costs_no_time(text: str) -> None:
-    start = time.monotonic()
-    ended(text, text, answer=lambda question: "no")
-    assert time.monotonic() - start < 1.0
+    assert quickest_s(lambda: ended(text, text, answer=lambda question: "no"), 1.0) < 2.0
 
 
 def test_a_failure_of_the_friend_itself_is_not_hidden() -> None:
