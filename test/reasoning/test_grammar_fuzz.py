@@ -81,7 +81,7 @@ def _milliseconds(text: str, limit_ms: float) -> float:
 
 
 def test_a_composed_question_is_read_in_milliseconds() -> None:
-    """Two, and 20 for the longest, on a machine of 2024; three times as many for a slower one."""
+    """Two as a rule and 20 for the longest; three times as many for a slower machine."""
     taken = [_milliseconds(render(kind, 1, NAMES, AMOUNTS), 2.0) for kind in COMPOSED_KINDS]
     assert statistics.median(taken) < 6.0 and max(taken) < 60.0
 
@@ -104,4 +104,4 @@ def test_a_composed_question_is_read_in_milliseconds() -> None:
 def test_a_long_text_costs_little(words: str) -> None:
     for opening in ("is ", "how many blocks are ", "which of ", ""):
         text = (opening + words * 200)[:1000]
-        assert _milliseconds(text) < 50.0
+        assert _milliseconds(text, 50.0) < 150.0
