@@ -81,7 +81,8 @@ def with_table(readme: str, lines: str) -> str:
 def page(files: dict[str, dict[str, Any]]) -> str:
     """The page with all gates of all files."""
     parts = [
-        "# All gates\n\nWritten by `scripts/gates.py` from [benchmarks/](../benchmarks), where each file also has its inputs with hashes,\n"
+        "# All gates\n\n"
+        "Written by `scripts/gates.py` from [benchmarks/](../benchmarks), where each file also has its inputs with hashes,\n"
         "versions, all results and baselines. A gate that is missed stays here as missed.\n"
     ]
     for name, file in files.items():
