@@ -16,6 +16,7 @@
 #   make bench-designs the embedded model's design against another on the same budget, into benchmarks/designs.json
 #   make bench-reward-robosuite dense rewards of robosuite's PickPlace tasks, into benchmarks/reward_robosuite.json
 #   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
+#   make test-jazzy   what runs on a robot, with Python 3.12 and the versions of apt's Jazzy, in a set-up of its own
 #   make lint         ruff and mypy alone
 #   make venv         only the set-up; PYTHON=python3.12 chooses the interpreter
 #   make clean        remove .venv, caches and results
@@ -40,7 +41,7 @@ export MUJOCO_GL ?= egl
 export PYTHON ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis bench-model bench-reward bench-reward-learning bench-reward-robosuite bench-label ablations train-embedded bench-designs test lint venv clean
+.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis bench-model bench-reward bench-reward-learning bench-reward-robosuite bench-label ablations train-embedded bench-designs test test-jazzy lint venv clean
 
 venv:
 	@scripts/bootstrap.sh
@@ -105,6 +106,13 @@ bench-designs: venv
 # ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
 test: venv
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Ubuntu 24.04's versions, from wheels. What needs torch is left out: apt has none.
+JAZZY := out/jazzy/venv
+test-jazzy:
+	@PYTHON=$(or $(PYTHON),python3.12) BOOTSTRAP_VENV=$(JAZZY) PIP_CONSTRAINT=$(CURDIR)/scripts/jazzy_versions.txt \
+	  BOOTSTRAP_EXTRAS=wheels,engine,sim,recording,planning,llm,test scripts/bootstrap.sh
+	@$(JAZZY)/bin/python -m pytest $(addprefix --ignore=test/,test_lint.py vlm training synthesis evaluation environments) $(PYTEST_ARGS)
 
 lint: venv
 	@$(BIN)/ruff check .

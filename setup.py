@@ -61,12 +61,12 @@ EXTRAS = {
         "hypothesis>=6.98",
         "mcap>=1.1",
         "catkin_pkg",
-        "datasets>=4.0",
         "gymnasium>=1.0",
         "h5py>=3.8",
-        "trl>=1.0",
-        "peft>=0.18",
+        "pandas>=2.1",
     ],
+    # The tests of models, of their training and of data sets need these as well. Gigabytes.
+    "test-models": ["datasets>=4.0", "trl>=1.0", "peft>=0.18"],
     "dev": ["ruff>=0.9", "mypy>=1.13", "types-PyYAML", "scipy-stubs; python_version >= '3.11'"],
 }
 

@@ -3,6 +3,7 @@
 #
 #   scripts/bootstrap.sh              set up what is missing or out of date
 #   PYTHON=python3.12 scripts/...     with this interpreter (3.11 to 3.13)
+#   BOOTSTRAP_VENV=DIR scripts/...    there, not in .venv; BOOTSTRAP_EXTRAS=a,b with these extras of setup.py only
 #   APT=no scripts/...                never install system packages, only name them
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu scripts/...   torch without CUDA, gigabytes less
 #
@@ -12,10 +13,10 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-VENV=$ROOT/.venv
+VENV=$(realpath -m "${BOOTSTRAP_VENV:-$ROOT/.venv}")
 STATE=$VENV/bootstrap
 LOG=$STATE/log.txt
-EXTRAS=wheels,engine,sim,recording,planning,llm,serve,synthesis,ray,test,dev
+EXTRAS=${BOOTSTRAP_EXTRAS:-wheels,engine,sim,recording,planning,llm,serve,synthesis,ray,test,test-models,dev}
 SUPPORTED='3\.1[123]'
 
 say() { printf 'bootstrap: %s\n' "$*"; }
@@ -134,8 +135,9 @@ hash_files() {
 }
 
 packages_key() {
-  printf '%s\n' setup.py setup.cfg spatialvlm_msgs/build_requirements.txt .venv/pyvenv.cfg |
-    hash_files "$EXTRAS"
+  local files=(setup.py setup.cfg spatialvlm_msgs/build_requirements.txt "$VENV/pyvenv.cfg")
+  [[ ! -f ${PIP_CONSTRAINT:-} ]] || files+=("$PIP_CONSTRAINT")
+  printf '%s\n' "${files[@]}" | hash_files "$EXTRAS"
 }
 
 interfaces_key() {
@@ -188,7 +190,7 @@ main() {
     local python
     python=$(find_python)
     [[ -n $python ]] || fail "no Python 3.11, 3.12 or 3.13 found"
-    say "making .venv with Python $(minor_version "$python")"
+    say "making ${VENV#"$ROOT"/} with Python $(minor_version "$python")"
     "$python" -m venv --clear "$VENV"
   fi
   mkdir -p "$STATE"

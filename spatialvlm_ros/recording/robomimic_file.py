@@ -7,6 +7,7 @@ steps give the same bytes.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ class RobomimicOutput:
     def __init__(self, path: Path, task: str, steps: StepMaker) -> None:
         self._h5py = require_h5py()
         self._path, self._steps, self._task = path, steps, task
-        self._file: Any = self._h5py.File(path, "w", libver=("v110", "v110"))
-        self._data: Any = self._file.create_group("data")
+        self._file: Any = self._new_file(path)
+        self._data: Any = self._group(self._file, "data")
         self._demo: Any = None
         self._total = 0
         self._succeeded: list[str] = []
@@ -56,7 +57,7 @@ class RobomimicOutput:
         self._data.attrs["total"] = self._total
         self._data.attrs["env_args"] = json.dumps(self._env_args(), sort_keys=True)
         if self._succeeded:
-            self._file.create_group("mask")["success"] = np.array([name.encode() for name in self._succeeded])
+            self._group(self._file, "mask")["success"] = np.array([name.encode() for name in self._succeeded])
         self._file.close()
 
     def document(self) -> Mapping[str, Any]:
@@ -73,12 +74,29 @@ class RobomimicOutput:
             "action": list(self._steps.action_names) if self._steps.actions == COMMANDS else [],
         }  # fmt: skip
 
+    # -- without the time of day ---------------------------------------------------------------------------------------------
+
+    # By the lower interface: what the upper one makes holds its time of making, with some or all of h5py's versions.
+
+    def _new_file(self, path: Path) -> Any:
+        h5 = self._h5py
+        made, opened = h5.h5p.create(h5.h5p.FILE_CREATE), h5.h5p.create(h5.h5p.FILE_ACCESS)
+        made.set_obj_track_times(False)
+        opened.set_libver_bounds(h5.h5f.LIBVER_V110, h5.h5f.LIBVER_V110)
+        return h5.File(h5.h5f.create(os.fsencode(path), h5.h5f.ACC_TRUNC, made, opened))
+
+    def _group(self, parent: Any, name: str) -> Any:
+        h5 = self._h5py
+        made = h5.h5p.create(h5.h5p.GROUP_CREATE)
+        made.set_obj_track_times(False)
+        return h5.Group(h5.h5g.create(parent.id, name.encode(), gcpl=made))
+
     # -- steps --------------------------------------------------------------------------------------------------------------
 
     def _add(self, step: Step) -> None:
         if self._demo is None:
-            self._demo = self._data.create_group(f"demo_{step.episode_index}")
-            self._demo.create_group("obs")
+            self._demo = self._group(self._data, f"demo_{step.episode_index}")
+            self._group(self._demo, "obs")
         for name, value in self._columns(step).items():
             self._append(name, np.asarray(value))
         self._total += 1
@@ -115,7 +133,7 @@ class RobomimicOutput:
     def _end(self, step: Step) -> None:
         count = len(self._demo["rewards"])
         self._demo.attrs["num_samples"] = count
-        following = self._demo.create_group("next_obs")
+        following = self._group(self._demo, "next_obs")
         for name, data in self._demo["obs"].items():
             # Each step has the following one's, the last one its own.
             self._view(following, name, data, [(0, 1, count - 1), (count - 1, count - 1, 1)])
@@ -124,10 +142,7 @@ class RobomimicOutput:
         self._demo = None
 
     def _view(self, group: Any, name: str, data: Any, parts: list[tuple[int, int, int]]) -> None:
-        """A virtual data set of rows of another one: (first row here, first row there, how many).
-
-        By the lower interface, because the upper one writes the time of day into the file.
-        """
+        """A virtual data set of rows of another one: (first row here, first row there, how many)."""
         h5 = self._h5py
         made = h5.h5p.create(h5.h5p.DATASET_CREATE)
         made.set_layout(h5.h5d.VIRTUAL)

@@ -172,8 +172,12 @@ def test_a_thing_that_moves_changes_a_number_as_told(name: str, seed: int) -> No
             up = view.support_plane[:3]
             by = up * float(by @ up)
         told = sum(float(by @ loadings.get((of, thing.id), np.zeros(3))) for of in (ErrorOf.CENTRE, ErrorOf.OWN_CENTRE))
-        changed = change(view, with_things(view, {thing.id: moved(thing, by)}), name)
-        assert near_enough(changed, told, STEP * max(np.linalg.norm(one) for one in loadings.values()))
+        size = STEP * max(np.linalg.norm(one) for one in loadings.values())
+        # A gap is the least of many; a whole step may bring another pair of points nearest, a tenth of one then does not.
+        assert any(
+            near_enough(change(view, with_things(view, {thing.id: moved(thing, share * by)}), name), share * told, share * size)
+            for share in (1.0, 0.1)
+        )
 
 
 def test_a_thing_between_two_others_that_moves_changes_that_as_told() -> None:
