@@ -50,17 +50,17 @@ def require(formats: Iterable[str], plot: bool, video: bool = False) -> None:
         try:
             import av  # noqa: F401
         except ImportError as error:
-            raise ImportError(f"videos need the package 'av': pip install 'spatialvlm_ros[recording]' ({error})") from error
+            raise ImportError(f"videos need 'av': pip install 'spatialvlm_ros[recording]' ({error})") from error
     if {"parquet", "sarm", "facts", LEROBOT} & set(chosen):
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise ImportError(f"parquet needs the package 'pyarrow': pip install 'spatialvlm_ros[recording]' ({error})") from error
+            raise ImportError(f"parquet needs 'pyarrow': pip install 'spatialvlm_ros[recording]' ({error})") from error
     if plot:
         try:
             import matplotlib  # noqa: F401
         except ImportError as error:
-            raise ImportError(f"plots need the package 'matplotlib': pip install 'spatialvlm_ros[recording]' ({error})") from error
+            raise ImportError(f"plots need 'matplotlib': pip install 'spatialvlm_ros[recording]' ({error})") from error
 
 
 def needs_pictures(formats: Iterable[str]) -> bool:
