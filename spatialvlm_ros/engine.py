@@ -8,28 +8,28 @@ means and adds its own number to the answers of questions; without one words do,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .geometry.rigid import FloatArray, RigidTransform
+from .geometry.rigid import RigidTransform
 from .language.answers import measure_query, measure_with_error
 from .language.names import plain_name
 from .perception.appearance import Appearance
 from .perception.appearance_cache import AppearanceCache
 from .perception.names import match, parse
-from .perception.self_filter import Capsule, robot_mask
-from .perception.tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
+from .perception.robot_state import RobotState
+from .perception.sighting import Sighting, sight
+from .perception.tabletop import TabletopConfig, TabletopSegmentation
 from .reasoning.model_facts import Said, with_model
-from .scene.canonical import canonical_from_up
 from .scene.facts import Query, Source, SpatialFact, Status
-from .scene.frame import BoolArray, Region, RGBDFrame
+from .scene.frame import Region, RGBDFrame
 from .scene.measure import MeasureConfig, measure_region
 from .scene.memory import MemoryConfig, ObjectMemory
 from .scene.noise import DepthNoise
 from .scene.relation import Measurement
-from .scene.scene import Binding, Canonical, Scene, SceneObject
+from .scene.scene import Binding, Scene, SceneObject
 from .vlm.interface import SpatialVlm, View
 from .vlm.judge import NameJudge, NamingConfig
 from .vlm.model_names import ModelNames
@@ -37,6 +37,8 @@ from .vlm.naming import bind_by_judgement
 from .vlm.scene_answers import SceneAnswers
 
 TOOL_ID = 0
+
+__all__ = ["TOOL_ID", "EngineConfig", "RobotState", "SpatialEngine"]
 
 
 @dataclass(frozen=True)
@@ -50,54 +52,6 @@ class EngineConfig:
     tool_names: tuple[str, ...] = ("gripper", "hand", "robot gripper", "end effector")
     tool_std_m: float = 0.002
     naming: NamingConfig = field(default_factory=NamingConfig)
-
-
-@dataclass(frozen=True)
-class RobotState:
-    """What tf and the IMU say at the image's stamp. All poses in the camera's optical frame.
-
-    Attributes:
-        camera_from_tool: pose of the tool point, or None with ``tool_status`` and ``tool_text`` saying why.
-        capsules: shape of the robot, to be kept out of the scene.
-        up: (3,) vector against gravity, of any length, or None when neither gives one.
-        up_source: where ``up`` comes from, "tf" or "imu".
-        up_std_rad: one standard deviation of its tilt. tf is as good as the extrinsics: 0.5 degree is a careful calibration.
-        up_problem: why there is no ``up`` although one was asked for. The scene then has no canonical frame: a plane's normal in
-            its stead would be another source from one image to the next.
-
-    Raises:
-        ValueError: for an ``up`` without a direction, its deviation not above 0, or a pose that is not finite.
-        world_from_camera: pose of the camera in a frame that does not move; identity for a fixed camera.
-        frames: pose of each tf frame that a query may be seen from, or the reason why it is not known.
-        places: the same for names that stand for the origin of a tf frame ("robot").
-    """
-
-    camera_from_tool: RigidTransform | None = None
-    tool_status: Status = Status.NOT_FOUND
-    tool_text: str = "no gripper: set tool_frame to the tf frame of the tool point"
-    capsules: Sequence[Capsule] = ()
-    up: FloatArray | None = None
-    up_source: str = "tf"
-    up_std_rad: float = math.radians(0.5)
-    up_problem: str = ""
-    world_from_camera: RigidTransform = field(default_factory=RigidTransform.identity)
-    frames: Mapping[str, RigidTransform | str] = field(default_factory=dict)
-    places: Mapping[str, RigidTransform | str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.up is not None:
-            up = np.asarray(self.up, dtype=np.float64)
-            if up.shape != (3,) or not np.isfinite(up).all() or np.linalg.norm(up) < 1e-9:
-                raise ValueError(f"up is {up.tolist()}, expected three finite numbers with a length above 0")
-        if not (math.isfinite(self.up_std_rad) and self.up_std_rad > 0):
-            raise ValueError(f"up_std_rad is {self.up_std_rad}, expected a finite number above 0")
-        poses = {"camera_from_tool": self.camera_from_tool, "world_from_camera": self.world_from_camera}
-        for name, pose in {**poses, **self.frames, **self.places}.items():
-            if isinstance(pose, RigidTransform) and not np.isfinite(pose.matrix()).all():
-                raise ValueError(f"{name} is not a pose of finite numbers: {pose.matrix().tolist()}")
-        for capsule in self.capsules:
-            if not np.isfinite([*capsule.start, *capsule.end, capsule.radius_m]).all():
-                raise ValueError(f"a capsule of the robot is not finite: {capsule}")
 
 
 class SpatialEngine:
@@ -114,7 +68,7 @@ class SpatialEngine:
         self._model_names = ModelNames(self._judge) if self._judge is not None and self._judge.vlm.grounds else None
         self._answers = None if self._judge is None else SceneAnswers(self._judge, self.config.tool_names)
         self._measure = measure_with_error if vlm is None else with_model(self._said, reads_depth=vlm.reads_depth)
-        self._segmenter = TabletopSegmenter(replace(self.config.segment, noise=self.config.noise))
+        self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
         self._appearances = AppearanceCache()
         self._ids_by_name: dict[str, int] = {}
@@ -135,20 +89,16 @@ class SpatialEngine:
     def observe(self, frame: RGBDFrame, names: Iterable[str], robot: RobotState | None = None) -> Scene:
         """Everything on one image, and what each name stands for. Never raises on what an image may hold."""
         robot = robot or RobotState()
-        mask = robot_mask(frame, robot.capsules) if robot.capsules else None
-        segmentation = self._segmenter.segment(frame, up=robot.up, ignore=mask)
-        plane = np.full(4, np.nan)
-        if segmentation.plane is not None:
-            plane = segmentation.plane.coefficients
-        if robot.up_problem:
-            plane = np.full(4, np.nan)
-        canonical = _canonical(segmentation, plane, robot)
+        sighting = self._sight(frame, robot)
+        segmentation, plane, mask, canonical = sighting.segmentation, sighting.plane, sighting.robot, sighting.canonical
         names = list(dict.fromkeys(names))
         self._words = words = [name for name in names if self._is_words(name, robot)]
         up = None if canonical is None else canonical.up
-        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, self.config.noise)
+        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, sighting.noise)
         own = self._first_look(view, words, frame.stamp_ns)
-        seen, regions, appearances = self._measure_all(frame, segmentation, canonical, plane, mask, own)
+        seen, regions, appearances = self._measure_all(frame, sighting, own)
+        measured = {id(region): thing for region, thing in zip(regions, seen, strict=True)}
+        view.things.update((n, measured[id(region)]) for n, region in enumerate(view.proposals) if id(region) in measured)
         camera_from_tool = robot.camera_from_tool
         world_from_tool = None if camera_from_tool is None else robot.world_from_camera @ camera_from_tool
         seen, hidden = self._memory.update(seen, frame, robot.world_from_camera, world_from_tool, mask)
@@ -162,27 +112,28 @@ class SpatialEngine:
             canonical=canonical, canonical_reason=robot.up_problem or segmentation.reason, support_plane=plane,
             depth_coverage=float(np.count_nonzero(frame.valid) / frame.valid.size),
             bindings=bound, labels=_label_image(frame, segmentation, regions, seen),
-            views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask, noise=self.config.noise,
+            views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask, noise=sighting.noise,
         )  # fmt: skip
 
+    def _sight(self, frame: RGBDFrame, robot: RobotState) -> Sighting:
+        """What the image shows by itself."""
+        return sight(frame, robot, self._segment, self.config.measure)
+
     def _measure_all(
-        self,
-        frame: RGBDFrame,
-        segmentation: TabletopSegmentation,
-        canonical: Canonical | None,
-        plane: FloatArray,
-        robot: BoolArray | None,
-        own: Sequence[Region],
+        self, frame: RGBDFrame, sighting: Sighting, own: Sequence[Region]
     ) -> tuple[list[SceneObject], list[Region], list[Appearance]]:
         """Measured things with the regions and appearances they come from, index by index: what fails goes from all three.
 
         ``own`` are regions that a model found beside those of the segmentation.
         """
-        noise, config = self.config.noise, self.config.measure
-        candidates = (
-            (measure_region(frame, region, canonical, plane, noise, config, robot=robot), region)
-            for region in (*segmentation.regions, *own)
-        )
+        segmentation, noise, config = sighting.segmentation, sighting.noise, self.config.measure
+        candidates = [
+            *zip(sighting.things, segmentation.regions, strict=True),
+            *(
+                (measure_region(frame, region, sighting.canonical, sighting.plane, noise, config, robot=sighting.robot), region)
+                for region in own
+            ),
+        ]
         measured = [(thing, region) for thing, region in candidates if thing is not None]
         regions = [region for _, region in measured]
         appearances = self._appearances.describe(frame, regions, segmentation.plane)
@@ -367,25 +318,15 @@ def _by_number(name: str, things: list[SceneObject]) -> Binding:
     return Binding(thing.status, replace(thing, label=name))
 
 
-def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: RobotState) -> Canonical | None:
-    found = segmentation.plane
-    if robot.up_problem:
-        return None
-    if robot.up is not None:
-        return canonical_from_up(robot.up, plane if found is not None else None, robot.up_std_rad, robot.up_source)
-    if found is None:
-        return None
-    return canonical_from_up(found.normal, plane, found.tilt_std_rad, "plane")
-
-
 def _label_image(
     frame: RGBDFrame, segmentation: TabletopSegmentation, regions: list[Region], seen: list[SceneObject]
 ) -> np.ndarray:
     """(H, W) int32: object id, -1 support plane, 0 neither."""
-    labels = np.zeros(frame.depth_m.shape, np.int32)
-    if segmentation.plane is not None:
-        inliers: BoolArray = segmentation.plane.inliers
-        labels[inliers] = -1
+    if segmentation.plane is None:
+        labels = np.zeros(frame.depth_m.shape, np.int32)
+    else:
+        labels = np.negative(segmentation.plane.inliers.view(np.int8), dtype=np.int32)
     for region, thing in zip(regions, seen, strict=True):
-        labels[region.mask] = thing.id
+        u0, v0, u1, v1 = region.box
+        labels[v0:v1, u0:u1][region.mask[v0:v1, u0:u1]] = thing.id
     return labels

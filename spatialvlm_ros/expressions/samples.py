@@ -119,7 +119,11 @@ class SharedErrors:
         for of, thing, loading in error:
             start = _SHARED_ROWS + _THING_ROWS * self._places[thing.id]
             if of is ErrorOf.EXTENTS:
-                _add(found, start + 3, loading * thing.extents_std)
+                scaled = loading * thing.extents_std
+                if thing.lean.any():
+                    _add(found, start, (scaled * thing.lean) @ self._unit_root(thing))
+                    scaled = scaled * np.sqrt(np.maximum(1 - thing.lean**2, 0.0))
+                _add(found, start + 3, scaled)
                 continue
             _add(found, start, loading @ self._root(thing))
             if of is ErrorOf.CENTRE:
@@ -136,6 +140,12 @@ class SharedErrors:
             values, vectors = np.linalg.eigh(thing.own_covariance)
             root = self._roots[thing.id] = vectors * np.sqrt(np.maximum(values, 0.0))
         return root
+
+    def _unit_root(self, thing: SceneObject) -> FloatArray:
+        """(3, 3) of which row i gives the error of the centre along the box's axis i in its own standard deviations."""
+        rows = thing.axes.T @ self._root(thing)
+        unit: FloatArray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return unit
 
 
 def _sign(error: tuple[ErrorTerm, ...]) -> float:

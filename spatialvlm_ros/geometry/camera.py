@@ -75,6 +75,11 @@ class CameraModel:
         """(H, W, 2) float32, read-only: x / z and y / z of each pixel's ray, distortion removed."""
         return _rays(self)
 
+    @property
+    def ray_planes(self) -> npt.NDArray[np.float32]:
+        """(2, H, W) float32, read-only: ``rays`` with each component in one piece, from which pixels are picked faster."""
+        return _ray_planes(self)
+
     def back_project(self, depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """XYZ map (H, W, 3) float32 in the optical frame, metres, NaN where depth is NaN.
 
@@ -122,6 +127,13 @@ def _rays(camera: CameraModel) -> npt.NDArray[np.float32]:
     result = rays.astype(np.float32)
     result.flags.writeable = False
     return result
+
+
+@lru_cache(maxsize=4)
+def _ray_planes(camera: CameraModel) -> npt.NDArray[np.float32]:
+    planes = np.ascontiguousarray(_rays(camera).transpose(2, 0, 1))
+    planes.flags.writeable = False
+    return planes
 
 
 def _undistorted(camera: CameraModel, pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

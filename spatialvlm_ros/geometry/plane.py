@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .rigid import FloatArray
+from .rigid import FloatArray, cross
 
 BoolArray = npt.NDArray[np.bool_]
+# So many planes times points are judged at a time, and at most so many points.
+_PIECE, _PIECE_POINTS = 60_000, 512
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Plane:
         seed = np.eye(3)[0 if abs(self.normal[0]) < 0.9 else 1]
         first = seed - (seed @ self.normal) * self.normal
         first /= np.linalg.norm(first)
-        return np.stack([first, np.cross(self.normal, first)])
+        return np.stack([first, cross(self.normal, first)])
 
     def angle_to(self, direction: npt.ArrayLike) -> float:
         """Angle between the normal and a unit vector (3,), radians."""
@@ -123,6 +125,22 @@ def hypotheses(points: FloatArray, triples: npt.NDArray[np.intp]) -> FloatArray:
     return np.column_stack([normals * sign[:, None], offsets * sign])
 
 
+def _scores(planes: npt.NDArray[np.float32], homogeneous: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+    """How many of points (N, 4), over their tolerance, are within it of planes (K, 4), each.
+
+    Piece by piece: what a piece needs stays in the processor's cache, and is too little for BLAS to wake other threads for.
+    """
+    import cv2
+
+    score = np.zeros(len(planes), dtype=np.int32)
+    step = max(1, min(_PIECE_POINTS, _PIECE // len(planes)))
+    for start in range(0, len(homogeneous), step):
+        distance = planes @ homogeneous[start : start + step].T
+        inside = np.abs(distance, out=distance) < 1
+        score += cv2.reduce(inside.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
+    return score
+
+
 def ransac_plane(
     points: npt.ArrayLike,
     tolerance_m: npt.ArrayLike,
@@ -156,8 +174,7 @@ def ransac_plane(
     if not len(planes):
         return None
     homogeneous = np.column_stack([p, np.ones(len(p))]) / tolerance[:, None]
-    score = (np.abs(planes.astype(np.float32) @ homogeneous.T.astype(np.float32)) < 1).sum(axis=1)
-    best = planes[int(np.argmax(score))]
+    best = planes[int(np.argmax(_scores(planes.astype(np.float32), homogeneous.astype(np.float32))))]
     plane, inliers = Plane(best[:3], float(best[3])), np.abs(p @ best[:3] + best[3]) < tolerance
     for _ in range(3):
         refined = fit_plane(p[inliers], tolerance[inliers] / 3)

@@ -14,6 +14,12 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 
+def cross(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The cross product (3,) of two vectors (3,). ``np.cross`` takes ten times as long for one pair."""
+    (a_x, a_y, a_z), (b_x, b_y, b_z) = a.tolist(), b.tolist()
+    return np.array([a_y * b_z - a_z * b_y, a_z * b_x - a_x * b_z, a_x * b_y - a_y * b_x])
+
+
 def rotation_from_quaternion(quaternion_xyzw: npt.ArrayLike) -> FloatArray:
     """Rotation matrix (3, 3) of a quaternion (x, y, z, w) of any non-zero length.
 

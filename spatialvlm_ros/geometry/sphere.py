@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .rigid import FloatArray
+from .rigid import FloatArray, cross
 
 
 def fit_sphere(points: npt.ArrayLike) -> tuple[FloatArray, float, float] | None:
@@ -43,9 +43,9 @@ def fit_resting_sphere(points: npt.ArrayLike, plane: FloatArray) -> tuple[FloatA
     if len(p) < 10:
         return None
     normal = plane[:3]
-    first = np.cross(normal, np.eye(3)[int(np.argmin(np.abs(normal)))])
+    first = cross(normal, np.eye(3)[int(np.argmin(np.abs(normal)))])
     first /= np.linalg.norm(first)
-    basis = np.stack([first, np.cross(normal, first)])
+    basis = np.stack([first, cross(normal, first)])
     height, level = p @ normal + plane[3], p @ basis.T
     place, radius = level.mean(axis=0), 0.0
     for _ in range(3):

@@ -88,9 +88,9 @@ class TransformBuffer:
         if target == source:
             return RigidTransform.identity()
         with self._lock:
-            known = set(self._edges) | {edge.parent for edge in self._edges.values()}
             for name in (target, source):
-                if name not in known:
+                if name not in self._edges and all(edge.parent != name for edge in self._edges.values()):
+                    known = set(self._edges) | {edge.parent for edge in self._edges.values()}
                     raise UnknownFrameError(f"tf has no frame '{name}'; it knows {_listed(known)}")
             target_chain, source_chain = self._chain(target), self._chain(source)
             common = next((frame for frame in target_chain if frame in source_chain), None)

@@ -164,11 +164,9 @@ def make_grid(frame: RGBDFrame, ignore: BoolArray | None, max_distance_m: float,
     step = max(1, min(round(frame.camera.width / width_px), frame.camera.width, frame.camera.height))
     height, width = frame.camera.height // step, frame.camera.width // step
     with np.errstate(invalid="ignore"):
-        unusable = ~(frame.depth_m < max_distance_m)
+        far = np.where(frame.depth_m < max_distance_m, frame.depth_m, np.float32(np.inf))
     if ignore is not None:
-        unusable |= ignore
-    far = frame.depth_m.copy()
-    far[unusable] = np.inf
+        np.copyto(far, np.float32(np.inf), where=ignore)
     low = _reduce(far, step, height, width)
     # A bilateral filter averages within a surface; a pixel without depth (0) is too far from any to take part.
     smooth = cv2.bilateralFilter(low, 5, 0.02, 2.0)
@@ -202,8 +200,14 @@ def _thinned(color: npt.NDArray[np.uint8], step: int, height: int, width: int) -
 
 def _any(mask: BoolArray, step: int, height: int, width: int) -> BoolArray:
     """Whether any pixel of each block is set."""
-    blocks = mask[: height * step, : width * step].reshape(height, step, width, step)
-    return np.asarray(blocks.any(axis=(1, 3)), dtype=bool)
+    # Whole rows first, then columns of what is left: many times faster than a reduction over short axes.
+    whole = mask[: height * step : step].copy()
+    for row in range(1, step):
+        whole |= mask[row : height * step : step]
+    found = whole[:, : width * step : step].copy()
+    for column in range(1, step):
+        found |= whole[:, column : width * step : step]
+    return found
 
 
 def _reduce(depth: FloatMap, step: int, height: int, width: int) -> FloatMap:

@@ -7,13 +7,14 @@ block on a plate is over the plate and above it, an apple in a bowl has another 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import Grid, Surface
+from .grid import Grid, Surface, Window, quantiles
 
 if TYPE_CHECKING:
     from .tabletop import TabletopConfig
@@ -30,31 +31,73 @@ _LEAST_BEHIND = 30
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the label image.
+    """One part of the label image. What its neighbours do not ask for is not worked out: most parts have none.
 
     Attributes:
+        grid, surface: that it is a part of, and the plane that it stands on.
         window: rows and columns of its bounding box, grown by ``_REACH_PX``.
         mask: (rows, columns) bool in that window.
         count: pixels.
-        flat: (N, 2) float32 points in the plane.
-        hull: (K, 2) convex hull of them, ``area`` in m^2.
-        base, top: heights of its lowest and highest points, metres.
-        tint: (2,) mean a and b of CIE Lab.
-        depth: (N,) metres.
-        height: (N,) above the plane, metres.
     """
 
-    window: tuple[slice, slice]
+    grid: Grid
+    surface: Surface
+    window: Window
     mask: BoolArray
     count: int
-    flat: npt.NDArray[np.float32]
-    hull: npt.NDArray[np.float32]
-    area: float
-    base: float
-    top: float
-    tint: npt.NDArray[np.float64]
-    depth: npt.NDArray[np.float32]
-    height: npt.NDArray[np.float32]
+
+    @cached_property
+    def flat(self) -> npt.NDArray[np.float32]:
+        """(N, 2) points in the plane, metres."""
+        basis = self.surface.plane.basis().astype(np.float32)
+        return np.asarray(self.grid.xyz[self.window][self.mask] @ basis.T, dtype=np.float32)
+
+    @cached_property
+    def hull(self) -> npt.NDArray[np.float32]:
+        """(K, 2) convex hull of ``flat``."""
+        import cv2
+
+        return np.asarray(cv2.convexHull(self.flat)[:, 0], dtype=np.float32)
+
+    @cached_property
+    def area(self) -> float:
+        """Of the hull, m^2."""
+        import cv2
+
+        return float(cv2.contourArea(self.hull))
+
+    @cached_property
+    def height(self) -> npt.NDArray[np.float32]:
+        """(N,) above the plane, metres."""
+        return self.surface.height[self.window][self.mask]
+
+    @cached_property
+    def _ends(self) -> tuple[float, float]:
+        low, high = quantiles(self.height, (0.02, 0.98)).tolist()
+        return low, high
+
+    @property
+    def base(self) -> float:
+        """Height of its lowest points, metres."""
+        return self._ends[0]
+
+    @property
+    def top(self) -> float:
+        """Height of its highest points, metres."""
+        return self._ends[1]
+
+    @cached_property
+    def tint(self) -> npt.NDArray[np.float64]:
+        """(2,) mean a and b of CIE Lab."""
+        import cv2
+
+        lab = cv2.cvtColor(self.grid.color[self.window][self.mask][None], cv2.COLOR_RGB2LAB)[0, :, 1:]
+        return np.asarray(lab.astype(np.float64).mean(axis=0), dtype=np.float64)
+
+    @cached_property
+    def depth(self) -> npt.NDArray[np.float32]:
+        """(N,) metres."""
+        return self.grid.depth[self.window][self.mask]
 
     @property
     def middle(self) -> npt.NDArray[np.float64]:
@@ -108,10 +151,8 @@ def _root(owner: dict[int, int], name: int) -> int:
 
 def parts_of(grid: Grid, surface: Surface, labels: IntMap) -> dict[int, Part]:
     """Each label's part, by its number."""
-    import cv2
     from scipy.ndimage import find_objects
 
-    basis = surface.plane.basis().astype(np.float32)
     h, w = labels.shape
     parts: dict[int, Part] = {}
     for name, box in enumerate(find_objects(labels), start=1):
@@ -119,24 +160,7 @@ def parts_of(grid: Grid, surface: Surface, labels: IntMap) -> dict[int, Part]:
             continue
         rows, columns = (slice(max(0, s.start - _REACH_PX), min(n, s.stop + _REACH_PX)) for s, n in zip(box, (h, w), strict=True))
         mask = labels[rows, columns] == name
-        flat = grid.xyz[rows, columns][mask] @ basis.T
-        hull = cv2.convexHull(flat)[:, 0]
-        height = surface.height[rows, columns][mask]
-        low, high = np.percentile(height, [2, 98])
-        lab = cv2.cvtColor(grid.color[rows, columns][mask][None], cv2.COLOR_RGB2LAB)[0, :, 1:]
-        parts[name] = Part(
-            (rows, columns),
-            mask,
-            len(flat),
-            flat,
-            hull,
-            float(cv2.contourArea(hull)),
-            float(low),
-            float(high),
-            lab.astype(np.float64).mean(axis=0),
-            grid.depth[rows, columns][mask],
-            height,
-        )
+        parts[name] = Part(grid, surface, (rows, columns), mask, int(np.count_nonzero(mask)))
     return parts
 
 

@@ -60,7 +60,7 @@ class PartConfig:
 
 def object_labels(grid: Grid, surface: Surface, config: TabletopConfig) -> IntMap:
     """(h, w) int32: 1..n for things, nearest first, 0 elsewhere."""
-    seeds = surface.above & ~creases(grid, config)
+    seeds = surface.above & ~creases(grid, surface.above, config)
     least = max(6, int(config.parts.seed_share * config.min_pixels / grid.step**2))
     labels = connected(grid, seeds, config, least)
     labels = grow(grid, labels, surface.above, config)
@@ -69,24 +69,30 @@ def object_labels(grid: Grid, surface: Surface, config: TabletopConfig) -> IntMa
     return select(grid, surface, labels, config)
 
 
-def creases(grid: Grid, config: TabletopConfig) -> BoolArray:
-    """(h, w) pixels that lie in a valley: behind the chord between their neighbours, in one of four directions."""
-    h, w = grid.depth.shape
-    valley = np.zeros((h, w), dtype=bool)
-    if not grid.valid.any():
+def creases(grid: Grid, above: BoolArray, config: TabletopConfig) -> BoolArray:
+    """(h, w) pixels that lie in a valley: behind the chord between their neighbours, in one of four directions.
+
+    Only of those ``above`` (h, w) the plane is it told.
+    """
+    valley = np.zeros(grid.depth.shape, dtype=bool)
+    if not above.any():
         return valley
     # Some of the pixels tell the typical depth.
     sparse = grid.depth[2::4, 2::4]
     sparse = sparse if sparse.any() else grid.depth
     typical = float(np.median(sparse[sparse > 0]))
     k = int(np.clip(round(config.parts.reach_m * grid.focal_px / typical), 2, 8))
+    window = window_of(above, k)
+    assert window is not None, "there are pixels above the plane"
+    depth, within = grid.depth[window], valley[window]
+    h, w = depth.shape
     with np.errstate(divide="ignore"):
-        inverse = 1 / grid.depth
+        inverse = 1 / depth
     # Not a number, so that nothing is compared with a pixel without depth.
-    inverse[~grid.valid] = np.nan
-    sigma = config.noise.floor_m + config.noise.quadratic_per_m * grid.depth**2
-    limit = np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma) / np.maximum(grid.depth, 0.1) ** 2
-    jump = grid.jump_m(grid.depth, config.noise, k)
+    inverse[~grid.valid[window]] = np.nan
+    sigma = config.noise.floor_m + config.noise.quadratic_per_m * depth**2
+    limit = np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma) / np.maximum(depth, 0.1) ** 2
+    jump = grid.jump_m(depth, config.noise, k)
     # sag = (before + after) / 2 - centre > limit
     least = (2 * (inverse + limit)).astype(np.float32)
     with np.errstate(invalid="ignore"):
@@ -95,9 +101,9 @@ def creases(grid: Grid, config: TabletopConfig) -> BoolArray:
             before = (slice(0, h - 2 * dr), slice(abs(dc) - dc, w - abs(dc) - dc))
             after = (slice(2 * dr, h), slice(abs(dc) + dc, w - abs(dc) + dc))
             sags = inverse[before] + inverse[after] > least[centre]
-            sags &= np.abs(grid.depth[before] - grid.depth[centre]) < jump[centre]
-            sags &= np.abs(grid.depth[after] - grid.depth[centre]) < jump[centre]
-            valley[centre] |= sags
+            sags &= np.abs(depth[before] - depth[centre]) < jump[centre]
+            sags &= np.abs(depth[after] - depth[centre]) < jump[centre]
+            within[centre] |= sags
     return valley
 
 
@@ -158,7 +164,7 @@ def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig)
     for name, pixels in enumerate(members(labels)):
         if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels or left_over[pixels].mean() > 0.5:
             continue
-        whole = cloud[pixels]
+        whole = np.take(cloud, pixels, axis=0)
         points = whole[:: max(1, len(whole) // _SOME_POINTS)]
         low, high = quantiles(np.ascontiguousarray(points.T), (0.02, 0.98))
         if not config.min_object_m < float(np.max(high - low)) < config.max_object_m:

@@ -9,9 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
 from ..scene.frame import BoolArray, RGBDFrame
+
+FloatMap = npt.NDArray[np.float32]
+Window = tuple[slice, slice]
+# Capsules are looked at together in a window of up to this many times the largest one's own.
+_SHARED = 1.5
 
 
 @dataclass(frozen=True)
@@ -28,41 +34,77 @@ def robot_mask(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float =
     mask = np.zeros(frame.depth_m.shape, dtype=np.bool_)
     if not capsules:
         return mask
-    rays = frame.camera.rays
-    for capsule, (rows, columns) in zip(capsules, _image_windows(frame, capsules, padding_m), strict=True):
-        radius = capsule.radius_m + padding_m
-        if rows.stop <= rows.start or columns.stop <= columns.start:
-            continue
+    ray_x, ray_y = frame.camera.ray_planes
+    for (rows, columns), group in _groups(capsules, _image_windows(frame, capsules, padding_m)):
+        radii = [capsule.radius_m + padding_m for capsule in group]
+        reach = [
+            (min(c.start[2], c.end[2]) - radius, max(c.start[2], c.end[2]) + radius)
+            for c, radius in zip(group, radii, strict=True)
+        ]
+        near, far = float(min(low for low, _ in reach)), float(max(high for _, high in reach))
         depth = frame.depth_m[rows, columns]
-        near, far = sorted((float(capsule.start[2]), float(capsule.end[2])))
-        # Few pixels of the window are as deep as the capsule; a little more, for rounding.
-        with np.errstate(invalid="ignore"):
-            v, u = np.nonzero((depth > near - radius - 1e-4) & (depth < far + radius + 1e-4))
-        if not len(v):
+        # Few pixels of the window are as deep as the capsules; a little more, for rounding.
+        close = (depth > near - 1e-4) & (depth < far + 1e-4)
+        z = depth[close]
+        if not len(z):
             continue
-        z = depth[v, u]
-        v += rows.start
-        u += columns.start
-        seen = rays[v, u]
-        inside = _squared_distance(np.stack([seen[:, 0] * z, seen[:, 1] * z, z]), capsule) <= radius**2
-        mask[v[inside], u[inside]] = True
+        x, y = ray_x[rows, columns][close] * z, ray_y[rows, columns][close] * z
+        squared = _squared_distances((x, y, z), group)
+        part = mask[rows, columns]
+        part[close] |= (squared <= np.square(radii).astype(np.float32)[:, None]).any(axis=0)
     return mask
 
 
-def _squared_distance(points: np.ndarray, capsule: Capsule) -> np.ndarray:
-    """Squared distance (N,) of points (3, N) to the capsule's segment."""
-    along = (capsule.end - capsule.start).astype(np.float32)
-    relative = points - capsule.start.astype(np.float32)[:, None]
-    length_squared = max(float(along @ along), 1e-12)
-    share = np.clip(along @ relative / length_squared, 0.0, 1.0)
-    squared: np.ndarray = np.square(relative - along[:, None] * share).sum(axis=0)
+def _squared_distances(point: Sequence[FloatMap], capsules: Sequence[Capsule]) -> FloatMap:
+    """Squared distances (K, N) of points, coordinate by coordinate (N,), to the segments of capsules."""
+    starts = np.array([capsule.start for capsule in capsules], dtype=np.float32).T[..., None]
+    along = np.array([capsule.end - capsule.start for capsule in capsules], dtype=np.float32).T[..., None]
+    relative = [values - start for values, start in zip(point, starts, strict=True)]
+    share = along[0] * relative[0]
+    for axis in (1, 2):
+        share += along[axis] * relative[axis]
+    share /= np.maximum(np.square(along).sum(axis=0), np.float32(1e-12))
+    np.minimum(np.maximum(share, 0.0, out=share), 1.0, out=share)
+    squared: FloatMap = np.zeros_like(share)
+    for axis in range(3):
+        off = relative[axis]
+        off -= along[axis] * share
+        off *= off
+        squared += off
     return squared
+
+
+def _groups(capsules: Sequence[Capsule], windows: Sequence[Window]) -> list[tuple[Window, list[Capsule]]]:
+    """Neighbours in the list with windows that hardly differ, with one that shows them all: together they take less time."""
+    groups: list[tuple[Window, list[Capsule]]] = []
+    most = 0
+    for capsule, window in zip(capsules, windows, strict=True):
+        size = _size(window)
+        if not size:
+            continue
+        if groups and _size(union := _union(groups[-1][0], window)) <= _SHARED * max(most, size):
+            groups[-1] = (union, [*groups[-1][1], capsule])
+            most = max(most, size)
+        else:
+            groups.append((window, [capsule]))
+            most = size
+    return groups
+
+
+def _union(one: Window, other: Window) -> Window:
+    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return rows, columns
+
+
+def _size(window: Window) -> int:
+    rows, columns = (max(0, int(one.stop) - int(one.start)) for one in window)
+    return rows * columns
 
 
 _CUBE = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
 
 
-def _image_windows(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float) -> list[tuple[slice, slice]]:
+def _image_windows(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float) -> list[Window]:
     """Rows and columns that can show each capsule. The whole image when a part of it is at or behind the camera."""
     height, width = frame.depth_m.shape
     radii = np.array([capsule.radius_m + padding_m for capsule in capsules])
@@ -73,11 +115,12 @@ def _image_windows(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: flo
     pixels = frame.camera.project(corners[~near].reshape(-1, 3)).reshape(-1, 16, 2)
     low, high = np.floor(pixels.min(axis=1) - 2).astype(int), np.ceil(pixels.max(axis=1) + 2).astype(int) + 1
     found = iter(zip(low.tolist(), high.tolist(), strict=True))
-    windows = []
+    windows: list[Window] = []
     for is_near in near:
         if is_near:
             windows.append((slice(0, height), slice(0, width)))
             continue
         (u0, v0), (u1, v1) = next(found)
-        windows.append((slice(max(0, v0), min(height, v1)), slice(max(0, u0), min(width, u1))))
+        # What ends before the image begins has no pixels: a stop below 0 would count from the image's other end.
+        windows.append((slice(max(0, v0), max(0, min(height, v1))), slice(max(0, u0), max(0, min(width, u1)))))
     return windows

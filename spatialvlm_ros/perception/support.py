@@ -3,13 +3,15 @@
 "The largest plane is the floor" makes a wall a floor. With a known up direction a plane must be level. Without one it must be
 plausible as something level that a camera sees from above, and there must be no up direction, among those that a camera may
 well have, for which the plane is a wall and the rest of the image fits as well (``walls.py``). Of parallel ones (box lid,
-table, floor) the highest that is large enough to carry things wins.
+table, floor) the highest that is large enough to carry things wins; the rims of bins are not.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -68,14 +70,21 @@ class PlaneCandidate:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sparse organised cloud: points (N, 3), metres, with grid rows, columns and noise (N,); ``facets`` of the full grid."""
+    """A sparse organised cloud: points (N, 3), metres, with grid rows, columns and noise (N,).
+
+    ``facets`` are those of the full grid, worked out when they are asked for: where up is known nobody does.
+    """
 
     points: FloatArray
     rows: npt.NDArray[np.intp]
     columns: npt.NDArray[np.intp]
     depth_std_m: FloatArray
     focal_px: float
-    facets: Facets
+    find_facets: Callable[[], Facets] = field(repr=False)
+
+    @cached_property
+    def facets(self) -> Facets:
+        return self.find_facets()
 
 
 def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: float, count: int) -> Sample:
@@ -83,8 +92,8 @@ def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: 
     step = max(1, round(math.sqrt(usable.size / count)))
     rows, columns = np.nonzero(usable[step // 2 :: step, step // 2 :: step])
     points = xyz[step // 2 :: step, step // 2 :: step][rows, columns].astype(np.float64)
-    facets = facets_of(xyz, usable, noise, focal_px)
-    return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step, facets)
+    find_facets = partial(facets_of, xyz, usable, noise, focal_px)
+    return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step, find_facets)
 
 
 def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig) -> tuple[Plane | None, str]:
@@ -100,11 +109,26 @@ def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, confi
     for c in good:
         parallel = c.plane.normal @ largest.plane.normal > math.cos(config.up_tolerance_rad)
         above = c.plane.offset_m < best.plane.offset_m - 0.05
-        if parallel and above and c.share > config.higher_share * largest.share and c.area_m2 > config.higher_area_m2:
+        large = c.share > config.higher_share * largest.share and c.area_m2 > config.higher_area_m2
+        if parallel and above and large and not _is_rim(c.plane, sample):
             best = c
     plane = best.plane
     tilt = math.hypot(plane.tilt_std_rad, config.tilt_floor_rad)
     return Plane(plane.normal, plane.offset_m, tilt), ""
+
+
+def _is_rim(plane: Plane, sample: Sample) -> bool:
+    """Whether a plane's points are on narrow strips: the upper edges of the walls of bins, which nothing stands on.
+
+    Of a table's points most have others of it all around.
+    """
+    import cv2
+
+    on_plane = np.abs(plane.height(sample.points)) < 3 * sample.depth_std_m
+    level = np.zeros((int(sample.rows.max()) + 1, int(sample.columns.max()) + 1), dtype=np.float32)
+    level[sample.rows, sample.columns] = on_plane
+    around = cv2.boxFilter(level, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return bool(np.count_nonzero((around > 6.5) & (level > 0)) < 0.35 * np.count_nonzero(on_plane))
 
 
 def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate]) -> bool:
@@ -136,17 +160,17 @@ def _candidates(sample: Sample, up: FloatArray | None, config: SupportConfig) ->
         plane, inliers = fit
         if inliers.sum() < config.min_share * len(left):
             break
-        refined = _refined(points[inliers], std[inliers], plane)
+        better = refined(points[inliers], std[inliers], plane)
         rays = points[inliers] / np.linalg.norm(points[inliers], axis=1, keepdims=True)
-        cosine = np.maximum(np.abs(rays @ refined.normal), 0.05)
+        cosine = np.maximum(np.abs(rays @ better.normal), 0.05)
         area = float(np.sum(np.square(points[inliers, 2] / sample.focal_px) / cosine))
         share = float(inliers.sum()) / len(left)
-        found.append(PlaneCandidate(refined, share, area, _objection(refined, area, up, sample.facets, config)))
+        found.append(PlaneCandidate(better, share, area, _objection(better, area, up, sample, config)))
         left[ids[np.abs(plane.height(points)) < 5 * std]] = False
     return found
 
 
-def _refined(points: FloatArray, depth_std_m: FloatArray, plane: Plane) -> Plane:
+def refined(points: FloatArray, depth_std_m: FloatArray, plane: Plane) -> Plane:
     """Least squares over the points (N, 3) of a plane, weighted by their noise along its normal.
 
     Depth errs along the ray, so a plane seen at a glancing angle is known better than its depth.
@@ -155,7 +179,7 @@ def _refined(points: FloatArray, depth_std_m: FloatArray, plane: Plane) -> Plane
     return fit_plane(points, depth_std_m * np.maximum(slope, 0.05)) or plane
 
 
-def _objection(plane: Plane, area_m2: float, up: FloatArray | None, facets: Facets, config: SupportConfig) -> str:
+def _objection(plane: Plane, area_m2: float, up: FloatArray | None, sample: Sample, config: SupportConfig) -> str:
     """Why this plane (normal towards the camera) is no support plane; "" when it may be one."""
     if area_m2 < config.min_area_m2:
         return f"has only {area_m2:.3f} m^2"
@@ -169,4 +193,4 @@ def _objection(plane: Plane, area_m2: float, up: FloatArray | None, facets: Face
         return f"would need a camera rolled {math.degrees(math.atan2(abs(nx), -ny)):.0f} deg (tell which way is up)"
     if nz > math.sin(config.max_upward_rad):
         return "faces away from a camera that looks level or down"
-    return may_be_wall(plane, facets, config.walls)
+    return may_be_wall(plane, sample.facets, config.walls)

@@ -15,6 +15,7 @@ from ..geometry.plane import BoolArray, Plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import PRESETS, DepthNoise
+from .enclosures import EnclosureConfig, without_walls
 from .grid import Grid, make_grid
 from .masks import full_resolution_masks
 from .parts import PartConfig, object_labels
@@ -52,6 +53,7 @@ class TabletopConfig:
     work_width_px: int = 320
     support: SupportConfig = field(default_factory=SupportConfig)
     parts: PartConfig = field(default_factory=PartConfig)
+    enclosures: EnclosureConfig = field(default_factory=EnclosureConfig)
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,10 @@ class TabletopSegmenter:
         surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
         if surface.on_plane.sum() < 0.5 * config.support.min_share * grid.valid.sum():
             return TabletopSegmentation(None, "no horizontal surface found: points on the best plane are scattered", [])
+        surface = without_walls(grid, surface, config)
         labels = object_labels(grid, surface, config)
         masks, table = full_resolution_masks(frame, grid, surface, labels, config)
-        return TabletopSegmentation(SupportPlane(plane, table), "", [Region(m, "", 1.0, SOURCE) for m in masks])
+        return TabletopSegmentation(SupportPlane(surface.plane, table), "", [Region(m, "", 1.0, SOURCE) for m in masks])
 
 
 def _unit(up: npt.ArrayLike | None) -> FloatArray | None:

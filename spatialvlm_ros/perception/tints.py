@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .tabletop import TabletopConfig
 
 FloatArray = npt.NDArray[np.float32]
+# Cosine of the angle about gray between two tints of one hue.
+_ONE_HUE = math.cos(math.radians(15))
 
 
 def split_by_color(grid: Grid, labels: IntMap, config: TabletopConfig) -> IntMap:
@@ -50,6 +52,10 @@ def second_color(color: npt.NDArray[np.uint8], mask: BoolArray, config: Tabletop
     tints = cv2.cvtColor(own[None], cv2.COLOR_RGB2LAB)[0, :, 1:].astype(np.float32) - 128
     centres = _two_centres(tints, config.parts.two_tints)
     if centres is None or float(np.linalg.norm(centres, axis=1).min()) < config.parts.plain_tint:
+        return None
+    # A lid in the light and a side in the shade are of one hue, strong and weak.
+    first, other = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+    if float(first @ other) > _ONE_HUE:
         return None
     halves = np.zeros(mask.shape, dtype=np.uint8)
     halves.ravel()[pixels] = _nearer_second(tints, centres)

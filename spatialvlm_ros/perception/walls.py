@@ -109,7 +109,7 @@ def facets_of(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: flo
     points = np.ascontiguousarray(xyz[::stride, ::stride])
     std_m = np.asarray(noise.pixel_std_m(z[::stride, ::stride]), dtype=np.float32)
     smooth = np.flatnonzero(whole & (residual < np.square(1.5 * std_m / np.square(z[::stride, ::stride]))))
-    kept = points.reshape(-1, 3)[smooth]
+    kept = np.take(points.reshape(-1, 3), smooth, axis=0)
     # Component by component: rows of three are slow to work on.
     n_x, n_y = (slope.ravel()[smooth] * focal_px for slope in (slope_u, slope_v))
     n_z = mean.ravel()[smooth] - (n_x * kept[:, 0] + n_y * kept[:, 1]) / kept[:, 2]

@@ -21,7 +21,6 @@ from ..evaluation.benchmark_file import write_json
 from ..reward.task import TaskSpec
 from ..reward.task_file import dump_task
 from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
-from .label_ahead import prepare_helper
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
 from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document
 from .label_merge import check_free, merge
@@ -32,6 +31,7 @@ from .label_video import VideoOutput
 from .lerobot_dataset import LeRobotOutput
 from .robomimic_file import RobomimicOutput
 from .robot_file import RobotFile
+from .sighting_pool import prepare_helper
 
 DONE, LOSSES, BAD_INPUT, FAILED = 0, 1, 2, 3
 """Exit codes: everything labelled; finished, but something was lost; a bag or an argument cannot be used; could not run."""

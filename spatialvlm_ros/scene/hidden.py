@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray
 from .frame import Region, RGBDFrame
 
@@ -73,7 +74,7 @@ def top_is_narrow(along: FloatArray, low: FloatArray, high: FloatArray) -> bool:
     top = along[along[:, 2] > high[2] - _TOP_SHARE * height]
     if len(top) < 10 or height < _TOP_M:
         return False
-    first, last = np.quantile(top[:, :2], (0.02, 0.98), axis=0)
+    first, last = linear_quantiles(np.ascontiguousarray(top[:, :2].T), (0.02, 0.98))
     wide = int(np.argmax(high[:2] - low[:2]))
     width = float(high[wide] - low[wide])
     beside = abs(float(first[wide] + last[wide] - low[wide] - high[wide])) / 2

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray
 from .ball import find_ball
 from .facts import Source, Status
@@ -20,6 +21,7 @@ from .hidden import PRIOR_SHARE, missing_depth, top_is_hidden, top_is_narrow
 from .noise import DepthNoise
 from .region_points import SIDES, PointArray, hidden_sides, region_points
 from .scene import Canonical, SceneObject
+from .trust import Evidence, evidence_of, trusted
 
 # Share of a thing's lower rim that something in front covers, from which on its foot is not seen.
 _FOOT_COVERED = 0.25
@@ -52,6 +54,9 @@ class MeasureConfig:
         max_kept_points: surface points kept for nearest-surface distances.
         trim_share: share of points cut at either end of an axis before its extent is read (flying pixels).
         outermost_stds: how far beyond a face its outermost points lie, in standard deviations of one pixel's depth.
+        far_px: how far short of a face that is turned away the last pixels fall that are trusted, in pixels' footprints.
+        top_px: how far beyond a thing's top they reach.
+        round_share: how far short of its faces they fall on a thing that is no box, as a share of how far they lie from the box.
         ground_snap_m: a thing whose lowest visible point is this near the support plane stands on it.
         ground_std_m: one standard deviation of where the foot of a thing that stands on the plane is.
         hidden_share: one standard deviation of an unseen far face, as a share of the extent across it.
@@ -64,6 +69,9 @@ class MeasureConfig:
     max_kept_points: int = 400
     trim_share: float = 0.001
     outermost_stds: float = 0.9
+    far_px: float = 2.8
+    top_px: float = 0.3
+    round_share: float = 0.17
     ground_snap_m: float = 0.010
     ground_std_m: float = 0.001
     hidden_share: float = 0.05
@@ -98,7 +106,7 @@ def _axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
 
 def _trim_rows(values: FloatArray, share: float) -> FloatArray:
     """Rows of (N, D) inside the central part of each column."""
-    low, high = np.quantile(values, (share, 1 - share), axis=0)
+    low, high = linear_quantiles(np.ascontiguousarray(values.T), (share, 1 - share))
     kept: FloatArray = values[((low <= values) & (values <= high)).all(axis=1)]
     return kept if len(kept) >= 8 else values
 
@@ -125,6 +133,12 @@ class _Box:
         return np.asarray(np.sqrt((self.faces_std**2).sum(axis=1)))
 
     @property
+    def lean(self) -> FloatArray:
+        """(3,) correlation of its height's error with that of its centre's height; 0 for the other two edges."""
+        low, high = self.faces_std[_UP] ** 2
+        return np.array([0.0, 0.0, (high - low) / max(high + low, 1e-18)])
+
+    @property
     def covariance(self) -> FloatArray:
         """(3, 3) of the centre, for faces that err independently."""
         return np.asarray((self.axes * (self.faces_std**2).sum(axis=1) / 4) @ self.axes.T)
@@ -149,17 +163,64 @@ def measure_region(
     Raises:
         FrameError: for a mask that is not bool or has another size than the image.
     """
+    measured = measure_with_evidence(frame, region, canonical, support_plane, noise, config, object_id, robot)
+    return None if measured is None else trusted(*measured)
+
+
+def measure_with_evidence(
+    frame: RGBDFrame,
+    region: Region,
+    canonical: Canonical | None,
+    support_plane: FloatArray,
+    noise: DepthNoise,
+    config: MeasureConfig,
+    object_id: int = 0,
+    robot: BoolArray | None = None,
+) -> tuple[SceneObject, Evidence | None] | None:
+    """As ``measure_region``, with standard deviations before the evidence is counted, and the evidence; None without an up."""
     if region.mask.shape != frame.depth_m.shape or region.mask.dtype != np.bool_:
         raise FrameError(f"a region's mask is {region.mask.shape} {region.mask.dtype}, expected {frame.depth_m.shape} bool")
     points, rim = region_points(frame, region, noise)
     if len(points) < config.min_points:
         return None
     thinned = points[:: max(1, len(points) // config.max_box_points)]
-    outline = np.concatenate([thinned, rim[:: max(1, len(rim) // config.max_box_points)]])
     covered = hidden_sides(frame, region, robot, noise)
+    box, is_ball = _box_of(frame, region, thinned, rim, canonical, support_plane, covered, robot, noise, config)
+    mean = points.mean(axis=0, dtype=np.float64)
+    box = _with_hidden_faces(box, mean, covered, is_ball, config)
+    step, centre = max(1, len(points) // config.max_kept_points), box.centre
+    pixel_std_m = float(noise.pixel_std_m(np.median(points[:, 2])))
+    thing = SceneObject(
+        id=object_id, label=region.label, score=region.score, centre=centre,
+        covariance=box.covariance + noise.scale**2 * np.outer(centre, centre), axes=box.axes,
+        extents=box.extents, extents_std=box.extents_std, surface_point=mean, points=points[::step],
+        point_std_m=pixel_std_m / 2, visible_share=_visible_share(region), truncated=region.truncated, num_points=len(points),
+        scale_std=noise.scale, last_seen_ns=frame.stamp_ns, source=Source.DEPTH, status=Status.OK,
+        lean=np.zeros(3) if canonical is None else box.lean,
+    )  # fmt: skip
+    if canonical is None:
+        return thing, None
+    down, looked_down = down_in_image(centre, canonical), looked_down_on_rad(centre, canonical.up)
+    return thing, evidence_of(frame, region, thing, thinned, covered, pixel_std_m, down, looked_down, is_ball)
+
+
+def _box_of(
+    frame: RGBDFrame,
+    region: Region,
+    points: PointArray,
+    rim: PointArray,
+    canonical: Canonical | None,
+    support_plane: FloatArray,
+    covered: FloatArray,
+    robot: BoolArray | None,
+    noise: DepthNoise,
+    config: MeasureConfig,
+) -> tuple[_Box, bool]:
+    """The box of a region's visible points (N, 3) and of its rim's (M, 3), and whether they lie on a ball."""
+    outline = np.concatenate([points, rim[:: max(1, len(rim) // config.max_box_points)]])
     plane = support_plane if canonical is not None and np.isfinite(support_plane).all() else None
-    box = _visible_box(_axes(thinned, canonical), outline, plane, noise, config, frame.camera.fx)
-    ball = find_ball(thinned, box.high - box.low, None if canonical is None else canonical.up, plane, noise)
+    box = _visible_box(_axes(points, canonical), outline, plane, noise, config, frame.camera.fx, canonical is not None)
+    ball = find_ball(points, box.high - box.low, None if canonical is None else canonical.up, plane, noise)
     if ball is not None:
         middle = box.axes.T @ ball[0]
         box = replace(box, low=middle - ball[1], high=middle + ball[1])
@@ -168,18 +229,8 @@ def measure_region(
     if plane is not None and canonical is not None and not (ball is not None and covered[3] >= _FOOT_COVERED):
         box = _with_unseen_foot(frame, region, box, canonical, plane, covered, robot, noise, config)
     if ball is None:
-        box = _with_misfit(box, thinned, noise, config, upright=canonical is not None)
-    box = _with_hidden_faces(box, points.mean(axis=0, dtype=np.float64), covered, ball is not None, config)
-    step = max(1, len(points) // config.max_kept_points)
-    centre = box.centre
-    return SceneObject(
-        id=object_id, label=region.label, score=region.score, centre=centre,
-        covariance=box.covariance + noise.scale**2 * np.outer(centre, centre), axes=box.axes,
-        extents=box.extents, extents_std=box.extents_std, surface_point=points.mean(axis=0, dtype=np.float64),
-        points=points[::step], point_std_m=float(noise.pixel_std_m(np.median(points[:, 2]))) / 2,
-        visible_share=_visible_share(region), truncated=region.truncated, num_points=len(points), scale_std=noise.scale,
-        last_seen_ns=frame.stamp_ns, source=Source.DEPTH, status=Status.OK,
-    )  # fmt: skip
+        box = _with_misfit(box, points, noise, config, upright=canonical is not None)
+    return box, ball is not None
 
 
 def _visible_box(
@@ -189,21 +240,29 @@ def _visible_box(
     noise: DepthNoise,
     config: MeasureConfig,
     focal_px: float,
+    upright: bool,
 ) -> _Box:
     """The box of the visible points (N, 3), down to the ground where it stands on it, with the noise of its faces."""
     along = outline.astype(np.float64) @ axes
-    low, high = np.quantile(along, (config.trim_share, 1 - config.trim_share), axis=0)
+    low, high = linear_quantiles(np.ascontiguousarray(along.T), (config.trim_share, 1 - config.trim_share))
     mean = outline.mean(axis=0, dtype=np.float64)
     # Positive for an axis that points away from the camera.
     turned, pixel_std_m = axes.T @ (mean / np.linalg.norm(mean)), float(noise.pixel_std_m(mean[2]))
-    across = noise.lateral_px * float(mean[2]) / focal_px
-    edge = np.hypot(np.abs(turned) * pixel_std_m / 2, np.sqrt(np.maximum(1 - turned**2, 0)) * across)
+    # What makes neighbouring pixels err alike widens and narrows masks, too.
+    across = noise.lateral_px * 2 * noise.averaged * float(mean[2]) / focal_px
+    edge = np.hypot(np.abs(turned) * pixel_std_m * noise.averaged, np.sqrt(np.maximum(1 - turned**2, 0)) * across)
     faces = np.column_stack([edge, edge])
     # The outermost points of a face that is turned to the camera are its noisiest ones.
     outermost = config.outermost_stds * pixel_std_m
     low, high = low + outermost * np.maximum(turned, 0), high - outermost * np.maximum(-turned, 0)
+    # A rim is seen at a slant, and its last pixels are half something else: it ends short of a face that nobody sees.
+    footprint_m = float(mean[2]) / focal_px
+    beyond = config.far_px * footprint_m * np.array([1.0, 1.0, 0.0 if upright else 1.0])
+    low, high = low - beyond * np.maximum(-turned, 0), high + beyond * np.maximum(turned, 0)
+    if upright:
+        high[_UP] -= config.top_px * footprint_m
     if plane is not None:
-        lowest, bottom = np.quantile(outline @ plane[:3] + plane[3], (config.trim_share, _BOTTOM_SHARE))
+        lowest, bottom = linear_quantiles(outline @ plane[:3] + plane[3], (config.trim_share, _BOTTOM_SHARE))
         if abs(float(bottom)) < config.ground_snap_m:
             low[2] -= float(lowest)
             faces[2, 0] = config.ground_std_m
@@ -228,13 +287,16 @@ def _completed(frame: RGBDFrame, region: Region, outline: PointArray, box: _Box,
 def _with_misfit(box: _Box, points: PointArray, noise: DepthNoise, config: MeasureConfig, upright: bool) -> _Box:
     """The box with faces the less certain the less the points (N, 3) lie on them: round things, handles, hollow things.
 
-    The foot and the top of an upright box are seen whatever its shape is.
+    The foot and the top of an upright box are seen whatever its shape is. The sides of round things are seen at a slant where
+    they turn away, which costs pixels: their box is a little larger than its points.
     """
     along = points.astype(np.float64) @ box.axes
     off = np.minimum(np.abs(along - box.low), np.abs(box.high - along)).min(axis=1)
     misfit = math.sqrt(max(float(np.mean(off**2)) - float(noise.pixel_std_m(np.median(points[:, 2]))) ** 2 / 4, 0.0))
     weights = np.array([1.0, 1.0, _UPRIGHT_MISFIT if upright else 1.0])[:, None]
-    return replace(box, faces_std=np.hypot(box.faces_std, config.misfit_share * misfit * weights))
+    wider = config.round_share * misfit * np.array([1.0, 1.0, 0.0 if upright else 1.0])
+    faces = np.hypot(box.faces_std, config.misfit_share * misfit * weights)
+    return replace(box, low=box.low - wider, high=box.high + wider, faces_std=faces)
 
 
 def _with_unseen_foot(
@@ -255,7 +317,8 @@ def _with_unseen_foot(
     """
     gap = float(plane[:3] @ (box.axes @ np.append((box.low + box.high)[:2] / 2, box.low[2]))) + float(plane[3])
     if gap < config.ground_snap_m:
-        return box
+        # Few of its points are as low as that. A hand may hold it there, but nothing else.
+        return box if gap < config.ground_std_m or is_at_robot(region, robot) else _on_the_ground(box, gap)
     if covered[3] >= _FOOT_COVERED:
         return _on_the_ground(box, gap)
     centre = box.centre

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.quantiles import linear_quantiles
 from .frame import BoolArray, Region, RGBDFrame
 from .noise import DepthNoise
 
@@ -61,14 +62,16 @@ def region_points(frame: RGBDFrame, region: Region, noise: DepthNoise) -> tuple[
     own &= (depth >= low) & (depth <= high)
     if not own.any():
         return none, none
-    rays = frame.camera.rays[v0:v1, u0:u1]
+    rays = frame.camera.ray_planes[:, v0:v1, u0:u1]
     rim, source = _rim(mask, own)
-    return _on_rays(rays[own], depth[own]), _on_rays(rays[rim], depth.ravel()[source[rim]])
+    return _on_rays(rays, own, depth[own]), _on_rays(rays, rim, depth.ravel()[source[rim]])
 
 
-def _on_rays(rays: npt.NDArray[np.float32], z: DepthArray) -> PointArray:
+def _on_rays(rays: npt.NDArray[np.float32], mask: BoolArray, z: DepthArray) -> PointArray:
+    """Points (N, 3) at depths (N,) on the rays (2, h, w) of a mask's pixels."""
     points = np.empty((len(z), 3), np.float32)
-    points[:, :2] = rays * z[:, None]
+    for axis in range(2):
+        points[:, axis] = rays[axis][mask] * z
     points[:, 2] = z
     return points
 
@@ -115,7 +118,7 @@ def _thin_parts(depth_m: DepthArray, mask: BoolArray, inside: BoolArray) -> Bool
     body = body[np.isfinite(body)]
     if not len(body):
         return none
-    low, high = (float(value) for value in np.percentile(body, (2, 98)))
+    low, high = linear_quantiles(body, (0.02, 0.98)).tolist()
     margin = (high - low) / 2
     beyond = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
     with np.errstate(invalid="ignore"):
@@ -139,7 +142,7 @@ def _without_islands(mask: BoolArray) -> BoolArray:
 
 def _depth_range(z: DepthArray) -> tuple[float, float]:
     """Depths that belong to one thing: within 4 interquartile ranges of the median."""
-    low, middle, high = (float(value) for value in np.percentile(z, (25, 50, 75)))
+    low, middle, high = linear_quantiles(z, (0.25, 0.5, 0.75)).tolist()
     spread = max(high - low, 0.004)
     return middle - 4 * spread, middle + 4 * spread
 
@@ -158,9 +161,15 @@ def hidden_sides(frame: RGBDFrame, region: Region, robot: BoolArray | None, nois
     left, right = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
     top, bottom = mask[:, columns].argmax(axis=0), mask.shape[0] - 1 - mask[::-1, columns].argmax(axis=0)
     lines = ((rows, left), (rows, right), (top, columns), (bottom, columns))
-    for side, (line_v, line_u) in enumerate(lines):
-        step = SIDES[side].astype(int)
-        shares[side] = _covered_share(frame, line_v + v0, line_u + u0, step, robot, noise)
+    counts = [len(line_v) for line_v, _ in lines]
+    # All four sides at once: most of the time for one would be the calls.
+    v = np.concatenate([line_v for line_v, _ in lines]) + v0
+    u = np.concatenate([line_u for _, line_u in lines]) + u0
+    steps = np.repeat(SIDES.astype(np.intp), counts, axis=0)
+    hidden, by_robot = _hidden_beyond(frame, v, u, steps, robot, noise)
+    for side, end in enumerate(np.cumsum(counts).tolist()):
+        own = slice(end - counts[side], end)
+        shares[side] = hidden[own].mean() + _BY_ROBOT * by_robot[own].mean()
     return shares
 
 
@@ -177,36 +186,42 @@ def _at_the_rim(depths: list[DepthArray]) -> DepthArray:
     return np.where(np.isfinite(last) & (slope > 0), continued, np.fmin(first, near)).astype(np.float32)
 
 
-def _covered_share(
+def _hidden_beyond(
     frame: RGBDFrame,
     v: npt.NDArray[np.intp],
     u: npt.NDArray[np.intp],
-    step: npt.NDArray[np.int_],
+    steps: npt.NDArray[np.intp],
     robot: BoolArray | None,
     noise: DepthNoise,
-) -> float:
-    """Share of rim pixels (N,) beyond which, in direction ``step`` (u, v), something nearer or the image's edge lies."""
-    height, width = frame.depth_m.shape
+) -> tuple[BoolArray, BoolArray]:
+    """Beyond which rim pixels (N,), in direction ``steps`` (N, 2) of (u, v), something nearer or the image's edge lies.
 
-    def beyond(pixels: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], BoolArray]:
-        there_v, there_u = v + pixels * step[1], u + pixels * step[0]
-        outside = (there_v < 0) | (there_v >= height) | (there_u < 0) | (there_u >= width)
-        return np.clip(there_v, 0, height - 1), np.clip(there_u, 0, width - 1), outside
+    And beyond which the robot lies, and nothing nearer.
+    """
+    height, width = frame.depth_m.shape
+    depth_m, own_robot = frame.depth_m.ravel(), None if robot is None else robot.ravel()
+    step_u, step_v = np.ascontiguousarray(steps.T)
+
+    def beyond(pixels: int) -> npt.NDArray[np.intp]:
+        there_v = np.minimum(np.maximum(v + pixels * step_v, 0), height - 1)
+        there_u = np.minimum(np.maximum(u + pixels * step_u, 0), width - 1)
+        there: npt.NDArray[np.intp] = there_v * width + there_u
+        return there
 
     # The nearest of some pixels inside: a mask that spills over has background at its rim.
     own = np.full(len(v), np.nan, np.float32)
     for inward in (-2, -4, -6):
-        own_v, own_u, _ = beyond(inward)
-        own = np.fmin(own, frame.depth_m[own_v, own_u])
+        own = np.fmin(own, depth_m[beyond(inward)])
     covered, depths = np.zeros(len(v), np.bool_), []
     for outward in _BEYOND_PX:
-        there_v, there_u, _ = beyond(outward)
-        depths.append(frame.depth_m[there_v, there_u])
-        if robot is not None and outward < _BEYOND_PX[-1]:
-            covered |= robot[there_v, there_u]
-    _, _, outside = beyond(2)
+        there = beyond(outward)
+        depths.append(depth_m[there])
+        if own_robot is not None and outward < _BEYOND_PX[-1]:
+            covered |= own_robot[there]
+    edge_v, edge_u = v + 2 * step_v, u + 2 * step_u
+    outside = (edge_v < 0) | (edge_v >= height) | (edge_u < 0) | (edge_u >= width)
     with np.errstate(invalid="ignore"):
         # Half a centimetre: less is the relief of one surface.
         nearer = _at_the_rim(depths) < own - np.maximum(3 * noise.pixel_std_m(own), 0.005)
-    hidden = nearer | outside
-    return float(hidden.mean() + _BY_ROBOT * (covered & ~hidden).mean())
+    hidden: BoolArray = nearer | outside
+    return hidden, covered & ~hidden

@@ -215,23 +215,30 @@ def viewer_axes(scene: Scene) -> tuple[FloatArray, FloatArray]:
 
 
 def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, float]:
-    """Coordinates of its lowest and highest point along up, from the scene's origin, and one edge's std, metres.
+    """Coordinates of its lowest and highest point along up, from the scene's origin, and the lowest one's std, metres.
 
     Without the scale error, which the support plane and other things share; see ``edges_apart`` for two things.
     """
     up = up_axis(scene)
     half = float(np.abs(up @ thing.axes) @ thing.extents) / 2
     middle = float(up @ thing.centre)
-    edge_std = float(np.hypot(along(up, thing.own_covariance), extent_std(thing, up) / 2))
-    return middle - half, middle + half, edge_std
+    variance = along(up, thing.own_covariance) ** 2 + extent_std(thing, up) ** 2 / 4 - _leaning(thing, up)
+    return middle - half, middle + half, math.sqrt(max(variance, 0.0))
+
+
+def _leaning(thing: SceneObject, direction: FloatArray) -> float:
+    """Covariance of a thing's extent along a unit vector (3,) with its centre along it, square metres."""
+    turned = direction @ thing.axes
+    return float((turned * np.abs(turned)) @ thing.extents_covariance)
 
 
 def edges_apart(scene: Scene, a: SceneObject, b: SceneObject, end_a: int, end_b: int) -> Reckoned:
     """How much higher an edge of a is than an edge of b, metres. ``end`` is -1 for a thing's bottom, 1 for its top."""
     up = up_axis(scene)
     edges = [vertical_extent(scene, thing)[0 if end < 0 else 1] for thing, end in ((a, end_a), (b, end_b))]
-    centres = along(up, pair_covariance(scene, a, b))
-    std = float(np.linalg.norm([centres, extent_std(a, up) / 2, extent_std(b, up) / 2]))
+    variance = along(up, pair_covariance(scene, a, b)) ** 2 + (extent_std(a, up) ** 2 + extent_std(b, up) ** 2) / 4
+    variance += end_a * _leaning(a, up) + end_b * _leaning(b, up)
+    std = math.sqrt(max(variance, 0.0))
     error = (*apart(a, b, up), extent_error(a, up, end_a / 2), extent_error(b, up, -end_b / 2))
     return Reckoned(edges[0] - edges[1], std, error)
 

@@ -40,6 +40,9 @@ class SceneObject:
         num_points: valid depth pixels before thinning.
         last_seen_ns: stamp of the image that it was last measured on.
         scale_std: relative error of the distance from the camera that all things of an image share; 0 for a thing known by tf.
+        lean: (3,) correlation of the error of each edge length with that of the centre along the same axis: 1 where the low face
+            is known (a foot on the table) and the high one is not, 0 where both are known equally well, or it is not told.
+        suspect: probability that it is two things taken for one, as far as its own pixels tell.
     """
 
     id: int
@@ -60,12 +63,21 @@ class SceneObject:
     source: Source = Source.DEPTH
     status: Status = Status.OK
     scale_std: float = 0.0
+    lean: FloatArray = field(default_factory=lambda: np.zeros(3))
+    suspect: float = 0.0
 
     @cached_property
     def own_covariance(self) -> FloatArray:
         """(3, 3) of the centre without the scale error, which all things on the image and their support share."""
         own: FloatArray = self.covariance - self.scale_std**2 * np.outer(self.centre, self.centre)
         return own
+
+    @cached_property
+    def extents_covariance(self) -> FloatArray:
+        """(3,) covariance of each edge length with the centre along the same axis, square metres."""
+        along = np.einsum("ji,jk,ki->i", self.axes, self.own_covariance, self.axes)
+        covariance: FloatArray = self.lean * np.sqrt(np.maximum(along, 0.0)) * self.extents_std
+        return covariance
 
     @cached_property
     def surface(self) -> FloatArray:

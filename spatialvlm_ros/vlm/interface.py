@@ -18,6 +18,7 @@ from ..geometry.rigid import FloatArray
 from ..scene.facts import METRE, PROBABILITY, Query, Status
 from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.noise import DepthNoise
+from ..scene.scene import SceneObject
 
 
 class VlmError(RuntimeError):
@@ -37,6 +38,8 @@ class View:
         up: (3,) unit vector against gravity in the optical frame; None when not known.
         robot: (H, W) bool, pixels known to be the robot itself; None when unknown.
         noise: of the depth camera, for models that measure; None when not known.
+        things: by number of a proposal, what it measured as in the optical frame. Whoever made the view may add to it later; what
+            is not in it a model measures itself.
     """
 
     color: npt.NDArray[np.uint8]
@@ -46,6 +49,7 @@ class View:
     up: FloatArray | None = None
     robot: BoolArray | None = None
     noise: DepthNoise | None = None
+    things: dict[int, SceneObject] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

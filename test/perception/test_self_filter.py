@@ -81,3 +81,20 @@ def test_capsules_add_up_and_a_point_is_a_ball() -> None:
     both = robot_mask(image, [left, right])
     assert np.array_equal(both, robot_mask(image, [left]) | robot_mask(image, [right]))
     assert both[:, :80].any() and both[:, 80:].any() and not both[:, 79:81].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_robot_is_all_of_its_capsules_however_many_lie_side_by_side(seed: int) -> None:
+    """Fingers and hands are many small capsules in nearly the same place; links lie elsewhere, or out of the image."""
+    rng = np.random.default_rng(seed)
+    capsules = []
+    for place in ([0.1, 0.1, 0.6], [-0.2, 0.0, 0.7], [0.0, -1.5, 0.6], [1.5, 0.0, 0.6], [0.0, 0.05, 0.65]):
+        start = np.array(place) + rng.normal(0, 0.02, 3)
+        capsules += [
+            Capsule(start + shift, start + shift + rng.normal(0, 0.05, 3), float(rng.uniform(0.01, 0.04)))
+            for shift in rng.normal(0, 0.01, (rng.integers(1, 6), 3))
+        ]
+    image = frame(rng.uniform(0.55, 0.75, (120, 160)))
+    each = [robot_mask(image, [capsule]) for capsule in capsules]
+    assert sum(1 for mask in each if mask.any()) >= 3
+    assert np.array_equal(robot_mask(image, capsules), np.any(each, axis=0))

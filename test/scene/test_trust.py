@@ -1,0 +1,107 @@
+"""How far a measured thing is to be trusted, what the support tells of noise, and how a foot on the table makes errors lean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from things import box, camera_over_table, scene
+from tiny_render import NOISE, Solid, View, view
+
+from spatialvlm_ros.expressions.samples import SharedErrors
+from spatialvlm_ros.scene.frame import Region
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region, measure_with_evidence
+from spatialvlm_ros.scene.noise import noise_on_plane
+from spatialvlm_ros.scene.relation import edges_apart, vertical_extent
+from spatialvlm_ros.scene.relations import RELATIONS
+from spatialvlm_ros.scene.scene import SceneObject
+from spatialvlm_ros.scene.trust import Evidence, total, trusted
+from spatialvlm_ros.scene.trust_tables import HEIGHT, LEVEL, MERGED
+
+LOWER = Solid((0.5, 0.0, 0.04), (0.07, 0.07, 0.08), 0.3, color=(200, 30, 30))
+UPPER = Solid((0.5, 0.0, 0.12), (0.07, 0.07, 0.08), 0.3, color=(30, 60, 200))
+POSE = camera_over_table(40.0)
+
+
+def measured(picture: View, mask: np.ndarray) -> SceneObject:
+    thing = measure_region(picture.frame, Region(mask), picture.canonical, picture.plane, NOISE, MeasureConfig())
+    assert thing is not None
+    return thing
+
+
+def test_two_things_of_two_colours_on_each_other_are_suspect_and_their_height_is_not_sure() -> None:
+    picture = view([LOWER, UPPER], pose=POSE)
+    both = measured(picture, picture.owner >= 0)
+    one_colour = view([LOWER, replace(UPPER, color=LOWER.color)], pose=POSE)
+    as_one = measured(one_colour, one_colour.owner >= 0)
+    single = measured(view([LOWER], pose=POSE), view([LOWER], pose=POSE).owner == 0)
+    assert both.suspect > 0.3 > 0.1 > single.suspect
+    assert as_one.suspect < both.suspect
+    # Either of the two may be meant, so that the upper one's foot and the lower one's top are within reach.
+    assert both.extents_std[2] > 0.04 and single.extents_std[2] < 0.01
+    assert np.trace(both.covariance) > np.trace(single.covariance)
+
+
+def test_evidence_changes_deviations_and_nothing_else() -> None:
+    picture = view([LOWER], pose=POSE)
+    found = measure_with_evidence(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+    assert found is not None and found[1] is not None
+    before, after = found[0], trusted(*found)
+    for name in ("centre", "axes", "extents", "points", "surface_point", "scale_std"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    assert np.linalg.eigvalsh(after.own_covariance).min() > 0 and (after.extents_std > 0).all()
+    assert 0 <= after.suspect <= 1 and abs(after.lean[2]) <= 1
+
+
+def test_every_step_reads_a_field_of_the_evidence() -> None:
+    nothing = Evidence(*([0.0] * len(Evidence._fields)))
+    for table in (LEVEL, HEIGHT, MERGED):
+        for step in table:
+            below, above = (total((step,), nothing._replace(**{step.name: step.at + off})) for off in (-1e-6, 1e-6))
+            assert (below, above) == (step.below, step.above)
+
+
+def test_the_support_tells_what_averaging_leaves_of_the_noise() -> None:
+    picture = view([LOWER])
+    on_plane = picture.owner == -1
+    generator = np.random.default_rng(5)
+    shared = cv2.GaussianBlur(generator.normal(size=on_plane.shape), (0, 0), 8.0)
+    depth = view([LOWER], noise=None).frame.depth_m
+    spoiled = depth + (shared / shared.std() * NOISE.pixel_std_m(depth)).astype(np.float32)
+    lumpy = noise_on_plane(replace(picture.frame, depth_m=spoiled), picture.plane, on_plane, NOISE)
+    clean = noise_on_plane(view([LOWER], noise=None).frame, picture.plane, on_plane, NOISE)
+    assert clean.shared < 0.02
+    assert lumpy.shared == pytest.approx(0.95, abs=0.2)
+    assert lumpy.averaged > 1.5 * clean.averaged
+    assert lumpy.pixel_std_m(1.0) == NOISE.pixel_std_m(1.0)
+
+
+def test_too_little_support_leaves_the_noise_as_it_was() -> None:
+    picture = view([LOWER])
+    assert noise_on_plane(picture.frame, picture.plane, np.zeros(picture.owner.shape, np.bool_), NOISE) == NOISE
+    few = np.zeros(picture.owner.shape, np.bool_)
+    few[:16, :16] = True
+    assert noise_on_plane(picture.frame, picture.plane, few, NOISE) == NOISE
+
+
+@pytest.mark.parametrize(("low_std", "high_std"), [(0.001, 0.02), (0.02, 0.001), (0.01, 0.01)])
+def test_each_end_of_a_thing_errs_as_its_own_face_does(low_std: float, high_std: float) -> None:
+    """The oracle draws the two faces, of which centre and height are made."""
+    both = low_std**2 + high_std**2
+    axes = POSE.rotation
+    own = (axes * [1e-6, 1e-6, both / 4]) @ axes.T
+    lean = np.array([0.0, 0.0, (high_std**2 - low_std**2) / both])
+    things = {}
+    for number, aside in ((1, 0.0), (2, 0.3)):
+        thing = box(POSE.apply(np.array([0.5, aside, 0.05])), (0.1, 0.1, 0.1), axes, covariance=own, number=number)
+        things[f"thing {number}"] = replace(thing, extents_std=np.array([1e-3, 1e-3, both**0.5]), lean=lean)
+    seen = scene(things, POSE)
+    a, b = seen.objects
+    assert vertical_extent(seen, a)[2] == pytest.approx(low_std, rel=1e-6)
+    bottoms, tops = edges_apart(seen, a, b, -1, -1), edges_apart(seen, a, b, 1, 1)
+    assert bottoms.std**2 - tops.std**2 == pytest.approx(2 * (low_std**2 - high_std**2), rel=1e-6, abs=1e-12)
+    elevation = RELATIONS["elevation"].measure(seen, a)
+    drawn = SharedErrors(seen).noise(elevation.error, elevation.std, "a", elevation.value)
+    assert np.std(drawn) == pytest.approx(low_std, rel=0.05)
