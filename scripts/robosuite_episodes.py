@@ -65,6 +65,10 @@ class Recorder:
         )
         self.links = [i for i in range(self.model.nbody) if self._name(i).startswith(("robot0_", "gripper0_"))]
         self.site = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_SITE, "gripper0_right_grip_site")
+        self.body = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, f"{thing}_main")
+        shape = next(i for i in range(self.model.ngeom) if self.model.geom_bodyid[i] == self.body)
+        corners = _pose_of(self.model.geom_pos[shape], self.model.geom_quat[shape], self._corners(shape))
+        self.middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
 
     def _name(self, body: int) -> str:
         return mujoco.mj_id2name(self.model, mujoco.mjtObj.mjOBJ_BODY, body) or ""
@@ -83,7 +87,8 @@ class Recorder:
         rows["depth_m"].append(depth.astype(np.float32))
         rows["links"].append(np.stack([_pose(self.data.xpos[i], self.data.xmat[i]) for i in self.links]))
         rows["tool"].append(_pose(self.data.site_xpos[self.site], self.data.site_xmat[self.site]))
-        rows["thing"].append(self.observation[f"{self.thing}_pos"].copy())
+        # The middle of the thing's box: the origin of the milk's body is 11 mm below it.
+        rows["thing"].append(self.data.xpos[self.body] + np.reshape(self.data.xmat[self.body], (3, 3)) @ self.middle)
         rows["staged"].append(float(self.env.reward(None)))
         rows["done"].append(bool(self.env._check_success()))
         rows["stamp_ns"].append(round(self.steps * 1e9 / CONTROL_HZ))
@@ -153,13 +158,12 @@ class Recorder:
 
     def approach(self, goal: np.ndarray, most: int = 80) -> None:
         """With open fingers to a place from where they close across the thing's narrow sides."""
-        body = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, f"{self.thing}_main")
         for _ in range(most):
             left, turn = goal - self.tool(), 0.0
             if self.thing in BOXES:
                 # The fingers close along the site's x axis; the narrow way through each of the boxes is its own y axis.
                 fingers = np.reshape(self.data.site_xmat[self.site], (3, 3))[:2, 0]
-                narrow = np.reshape(self.data.xmat[body], (3, 3))[:2, 1]
+                narrow = np.reshape(self.data.xmat[self.body], (3, 3))[:2, 1]
                 turn = np.arctan2(fingers[0] * narrow[1] - fingers[1] * narrow[0], fingers @ narrow)
                 turn = (turn + np.pi / 2) % np.pi - np.pi / 2
             if np.linalg.norm(left) < 0.01 and abs(turn) < 0.05:
@@ -239,12 +243,13 @@ def main() -> None:
     parser.add_argument("--objects", default=",".join(OBJECTS))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first episode, where some are recorded again")
     parser.add_argument("--size", default="640x480")
     parser.add_argument("--rate-hz", type=float, default=5.0)
     options = parser.parse_args()
     size = tuple(int(part) for part in options.size.split("x"))
     options.out.mkdir(parents=True, exist_ok=True)
-    number = 0
+    number = options.first
     for thing in options.objects.split(","):
         for kind in options.kinds.split(","):
             seed, camera = options.seed + number, list(CAMERAS)[number % len(CAMERAS)]

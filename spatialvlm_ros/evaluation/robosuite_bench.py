@@ -20,7 +20,6 @@ from ..engine import EngineConfig, RobotState
 from ..geometry.camera import CameraModel
 from ..geometry.rigid import RigidTransform
 from ..perception.self_filter import Capsule
-from ..perception.support import SupportConfig
 from ..perception.tabletop import TabletopConfig
 from ..reward import metrics
 from ..reward.task import Stage, TaskSpec, at_least, at_most, is_true
@@ -41,9 +40,8 @@ NAMES: Mapping[str, str] = {"Can": "red can", "Milk": "gray block", "Bread": "br
 """What each thing looks like to who knows colours and shapes alone; "milk carton" needs a model."""
 # Beyond the bins is only the floor of the room.
 _FAR_M = 1.45
-# A rendered depth image is exact but for its resolution; the least noise that the engine knows of. The floor of a bin is the
-# largest plane here, not the highest: by default the rims of two bins would be taken for a table.
-_SEGMENT = TabletopConfig(max_distance_m=_FAR_M, support=SupportConfig(higher_share=0.9))
+# A rendered depth image is exact but for its resolution; the least noise that the engine knows of.
+_SEGMENT = TabletopConfig(max_distance_m=_FAR_M)
 ENGINE = EngineConfig(noise=PRESETS["structured_light"], segment=_SEGMENT)
 NOTES = (
     "robosuite 1.5.2 with mujoco 3.9 (synthetic): scripted episodes, RGB-D and tf only; depth without sensor noise",
@@ -54,15 +52,19 @@ NOTES = (
 
 
 def task_for(name: str, nominal_dt_s: float) -> TaskSpec:
-    """Bring the thing into the bin: what PickPlace asks for."""
+    """Bring the thing into the bin: what PickPlace asks for.
+
+    Milk and cereal are gripped near their lids, up to 6 cm from their middles, where the hand hides most of them: that they are
+    held is then no more than likely.
+    """
     grip, held = Query("distance", "gripper", name), Query("held", name, "gripper")
     over, up = Query("horizontal_distance", name, BIN), Query("elevation", name)
-    near = at_most(grip, 0.03, tolerance_m=0.03)
+    near, is_held = at_most(grip, 0.06, tolerance_m=0.03), is_true(held, probability=0.5, tolerance=0.3)
     stages = (
         Stage("reach", (near,), weight=2.0),
-        Stage("grasp", (is_true(held),), (near,), weight=0.5),
-        Stage("lift", (at_least(up, 0.05),), (is_true(held),)),
-        Stage("carry", (at_most(over, 0.05),), (is_true(held), at_least(up, 0.02)), weight=2.0),
+        Stage("grasp", (is_held,), (near,), weight=0.5),
+        Stage("lift", (at_least(up, 0.05),), (is_held,)),
+        Stage("carry", (at_most(over, 0.05),), (is_held, at_least(up, 0.02)), weight=2.0),
         Stage("lower", (at_most(up, 0.03),), (at_most(over, 0.08),)),
         Stage("release", (at_least(grip, 0.08),), (at_most(up, 0.03), at_most(over, 0.08)), weight=0.5),
     )
