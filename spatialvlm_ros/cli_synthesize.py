@@ -161,7 +161,8 @@ def _source(options: argparse.Namespace) -> Part:
         values["depth_unit_m"] = options.depth_unit_m
     if options.source == "bag" and options.gravity_frame:
         values["gravity_frame"] = options.gravity_frame
-    if options.source == "images" and not options.depth_model:
+    # A dry run shows what is there all the same, and says that depth is missing.
+    if options.source == "images" and not options.depth_model and not options.dry_run:
         raise ValueError("plain images have no depth, and without it nothing can be measured: give --depth-model")
     return Part(options.source, values)
 
@@ -286,9 +287,9 @@ def _told(result: RunReport, options: argparse.Namespace) -> int:
         return DONE
     dropped = ", ".join(f"{cause} {count}" for cause, count in sorted(result.drops.items()))
     print(f"{result.pairs} pairs about {result.rows} of {result.items} images in {options.out}; dropped: {dropped or 'none'}")
-    if result.pairs:
-        return DONE
     for cause, texts in sorted(result.drop_texts.items()):
         print(f"{cause}: {texts[0]}", file=sys.stderr)
+    if result.pairs:
+        return DONE
     print("no image gave a pair; the data set is empty", file=sys.stderr)
     return NOTHING_USABLE

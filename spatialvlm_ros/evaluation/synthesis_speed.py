@@ -49,10 +49,14 @@ STEPS = ("lift", "names", "facts_and_sentences", "encode", "columns_and_file")
 
 @dataclass(frozen=True)
 class SpeedExtent:
-    """``pictures`` are timed step by step; whole runs make a data set of ``run_pictures``."""
+    """``pictures`` are timed step by step; whole runs make a data set of ``run_pictures``, a worker is weighed over ``weighed``.
+
+    A worker takes about as long to start as it takes to make ten pictures, which a run of few would mostly tell of.
+    """
 
     pictures: int = 12
-    run_pictures: int = 40
+    run_pictures: int = 120
+    weighed: int = 40
 
 
 def run_steps(_: int, extent: SpeedExtent, first_seed: int, scratch: Path) -> dict[str, Any]:
@@ -157,7 +161,7 @@ def _bound(scene: Scene, names: tuple[str | None, ...]) -> Scene:
 def config_of(first_seed: int, pictures: int) -> PipelineConfig:
     """A data set of rendered pictures with sensor noise, in small shards so that workers share them evenly."""
     options = {"seed": first_seed, "count": pictures, "noise": FAMILY}
-    return PipelineConfig(Part("render", options), items_per_shard=max(1, pictures // 8))
+    return PipelineConfig(Part("render", options), items_per_shard=max(1, pictures // 24))
 
 
 def run_whole(extent: SpeedExtent, first_seed: int, scratch: Path) -> dict[str, Any]:
@@ -167,14 +171,16 @@ def run_whole(extent: SpeedExtent, first_seed: int, scratch: Path) -> dict[str, 
     for workers in (1, 2):
         out = scratch / f"workers-{workers}"
         shutil.rmtree(out, ignore_errors=True)
-        started = time.perf_counter()
+        started, before_s = time.perf_counter(), _processor_s()
         # Progress is for people who wait for a run.
         with redirect_stderr(io.StringIO()):
             report = synthesize(config, registry(), RunOptions(out, workers=workers))
         wall_s = time.perf_counter() - started
+        parent_s, workers_s = (after - before for after, before in zip(_processor_s(), before_s, strict=True))
         runs[workers] = {
             "wall_s": wall_s, "pictures_per_s": extent.run_pictures / wall_s, "pairs": report.pairs, "rows": report.rows,
             "worker_seconds": dict(report.seconds), "complete": report.complete,
+            "parent_processor_s": parent_s, "workers_processor_s": workers_s,
         }  # fmt: skip
     return {
         "pictures": extent.run_pictures,
@@ -182,9 +188,16 @@ def run_whole(extent: SpeedExtent, first_seed: int, scratch: Path) -> dict[str, 
         "speed_up_1_to_2": runs[1]["wall_s"] / runs[2]["wall_s"],
         "files_equal": _files(scratch / "workers-1") == _files(scratch / "workers-2"),
         "cores": len(os.sched_getaffinity(0)),
-        "peak_memory_gb": worker_memory_gb(config, extent.run_pictures, scratch / "memory"),
+        "peak_memory_gb": worker_memory_gb(config, extent.weighed, scratch / "memory"),
         "parent_peak_memory_gb": _peak_gb(),
     }
+
+
+def _processor_s() -> tuple[float, float]:
+    """Processor time of this process and of its children that have ended, seconds."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    own, children = (usage.ru_utime + usage.ru_stime for usage in used)
+    return own, children
 
 
 def _files(out: Path) -> Mapping[str, bytes]:
@@ -192,9 +205,10 @@ def _files(out: Path) -> Mapping[str, bytes]:
 
 
 def worker_memory_gb(config: PipelineConfig, pictures: int, out: Path) -> float:
-    """The most memory that one worker takes for all pictures as one shard, 10^9 bytes."""
+    """The most memory that one worker takes for some pictures as one shard, 10^9 bytes."""
     shutil.rmtree(out, ignore_errors=True)
-    whole = replace(config, items_per_shard=pictures)
+    source = replace(config.source, options={**config.source.options, "count": pictures})
+    whole = replace(config, source=source, items_per_shard=pictures)
     folder = claim(out, whole.to_json(), whole.digest, Share(), resume=False, overwrite=False)
     factory = partial(_Weighed, CandidateMaker(folder, whole, registry()))
     events = run_tasks(factory, [Task("candidates", 0, 0, pictures)], 1)

@@ -100,10 +100,9 @@ def text_only_sentence(figures: Mapping[str, Any]) -> str:
     if figures["numbers_words_mean"][band] is not None:
         words, constant = (100 * figures[f"numbers_{which}_mean"][band] for which in ("words", "constant"))
         found.append(f"and tell {words:.1f} % of numbers within 25 % (the best constant {constant:.1f} %)")
-    if figures["at_a_glance"]["accuracy"] is not None:
-        found.append(
-            f"places and sizes in the image alone decide {100 * figures['at_a_glance']['accuracy']:.1f} % of comparisons"
-        )
+    glance = figures["at_a_glance"]
+    if sum(one["pairs"] for one in glance["by_dimension"].values()) >= _LEAST:
+        found.append(f"places and sizes in the image alone decide {100 * glance['accuracy']:.1f} % of comparisons")
     if not found:
         return f"{figures['pairs']} pairs are too few to tell what words alone give away"
     return f"of {figures['pairs']} pairs, " + ", ".join(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,15 @@ _UNITS_M = {"mm": 0.001, "m": 1.0, "0.1mm": 0.0001}
 
 
 class FolderError(ValueError):
-    """A folder that cannot be read; the text says which file is missing or wrong."""
+    """A folder that cannot be read; the text says which file is missing or wrong.
+
+    Attributes:
+        cause: short and stable, words joined by "_": what is wrong, to be counted by.
+    """
+
+    def __init__(self, text: str, cause: str = "unreadable_pair") -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -39,13 +48,25 @@ class FolderFrame:
 
 def pairs(folder: Path) -> list[tuple[str, Path, Path]]:
     """(name, colour file, depth file), sorted by name. Raises FolderError when there is none."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
-    depths = {_stem(path, "depth"): path for path in files if "depth" in path.stem.lower()}
-    colors = {_stem(path, "colou?r|rgb"): path for path in files if re.search("colou?r|rgb", path.stem.lower())}
+    files, colors, depths = _images_in(folder)
     found = [(name, colors[name], depths[name]) for name in sorted(colors) if name in depths]
     if not found:
         raise FolderError(f"{folder} holds no pair of images named alike but for 'color' and 'depth' ({len(files)} images in it)")
     return found
+
+
+def unpaired(folder: Path) -> Counter[str]:
+    """How many colour and depth images of a folder have no partner, by what they lack."""
+    _, colors, depths = _images_in(folder)
+    return +Counter({"without depth": len(colors.keys() - depths), "without colour": len(depths.keys() - colors)})
+
+
+def _images_in(folder: Path) -> tuple[list[Path], dict[str, Path], dict[str, Path]]:
+    """All images of a folder, and the colour and the depth images among them by what their names have in common."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+    depths = {_stem(path, "depth"): path for path in files if "depth" in path.stem.lower()}
+    colors = {_stem(path, "colou?r|rgb"): path for path in files if re.search("colou?r|rgb", path.stem.lower())}
+    return files, colors, depths
 
 
 def read_folder(folder: Path, depth_unit_m: float | None = None) -> Iterator[FolderFrame]:
@@ -91,7 +112,7 @@ def _image(path: Path, *, color: bool) -> npt.NDArray[Any]:
 
     pixels: npt.NDArray[Any] | None = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise FolderError(f"{path} is not an image that can be read")
+        raise FolderError(f"{path} is not an image that can be read", "not_an_image" if color else "depth_not_an_image")
     return pixels
 
 
@@ -100,17 +121,21 @@ def _read(index: int, name: str, color_path: Path, depth_path: Path, folder: Pat
     size = (int(bgr.shape[1]), int(bgr.shape[0]))
     if raw.shape[:2] != bgr.shape[:2]:
         raise FolderError(
-            f"{depth_path} is {raw.shape[1]} x {raw.shape[0]}, {color_path.name} is {size[0]} x {size[1]}: align depth to colour"
+            f"{depth_path} is {raw.shape[1]} x {raw.shape[0]}, {color_path.name} is {size[0]} x {size[1]}: align depth to colour",
+            "depth_of_other_size",
         )
     camera, named_unit_m = _intrinsics(folder, name, size)
     unit = unit_m if unit_m is not None else named_unit_m
     if unit is None:
-        raise FolderError(f'the unit of {depth_path} is not known; give --depth-unit-m, or "depth_unit": "mm" in its intrinsics')
+        raise FolderError(
+            f'the unit of {depth_path} is not known; give --depth-unit-m, or "depth_unit": "mm" in its intrinsics',
+            "unknown_depth_unit",
+        )
     rgb = np.ascontiguousarray(bgr[..., ::-1])
     try:
         metres = depth_to_metres(raw, unit)
     except FrameError as error:
-        raise FolderError(f"{depth_path}: {error}") from None
+        raise FolderError(f"{depth_path}: {error}", "bad_depth") from None
     frame = RGBDFrame((index + 1) * 1_000_000_000, rgb, metres, camera, "camera_optical_frame")
     label_path = color_path.with_name(re.sub("colou?r|rgb", "label", color_path.name, flags=re.IGNORECASE))
     has_labels = label_path != color_path and label_path.exists()
@@ -123,14 +148,14 @@ def _intrinsics(folder: Path, name: str, size: tuple[int, int]) -> tuple[CameraM
     path = next((path for path in tried if path.exists()), None)
     if path is None:
         example = '{"fx": 525.0, "fy": 525.0, "cx": 319.5, "cy": 239.5, "depth_unit": "mm"}'
-        raise FolderError(f"no intrinsics for '{name}'; write {tried[-1]} with e.g. {example}")
+        raise FolderError(f"no intrinsics for '{name}'; write {tried[-1]} with e.g. {example}", "no_intrinsics")
     try:
         values: dict[str, Any] = json.loads(path.read_text())
         fx, fy, cx, cy = (float(values[key]) for key in ("fx", "fy", "cx", "cy"))
         camera = CameraModel(*size, fx, fy, cx, cy)
     except (ValueError, KeyError, TypeError) as error:
-        raise FolderError(f"{path}: {error!r}; expected fx, fy, cx, cy in pixels") from None
+        raise FolderError(f"{path}: {error!r}; expected fx, fy, cx, cy in pixels", "bad_intrinsics") from None
     unit = values.get("depth_unit")
     if unit is not None and str(unit) not in _UNITS_M:
-        raise FolderError(f"{path}: depth_unit is '{unit}'; known are {', '.join(_UNITS_M)}")
+        raise FolderError(f"{path}: depth_unit is '{unit}'; known are {', '.join(_UNITS_M)}", "unknown_depth_unit")
     return camera, None if unit is None else _UNITS_M[unit]

@@ -18,11 +18,11 @@ from ..nodes.conversions import frame_from_messages
 from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer
 from ..synthesis.record import Dropped, Picture
-from ..synthesis.sources import SourceError
+from ..synthesis.sources import SourceError, check_beside_depth
 from .bag_reader import BagError, BagReader
 from .bag_transforms import BagTransforms
 from .rgbd_bag import RgbdTopics, find_topics
-from .rgbd_folder import FolderError, pairs, read_pair
+from .rgbd_folder import FolderError, pairs, read_pair, unpaired
 
 SENSOR = "sensor"
 
@@ -30,7 +30,11 @@ SENSOR = "sensor"
 class RgbdFolderSource:
     """Pairs of colour and depth images in a folder (``rgbd_folder.py``), by name.
 
-    Dropped, by cause: "unreadable_pair" (an image that is none, intrinsics that are missing or wrong, sizes that differ).
+    Dropped, by cause: what ``synthesis.sources.check_beside_depth`` says of the colour image, "depth_not_an_image", "bad_depth",
+    "depth_of_other_size", "unknown_depth_unit", "no_intrinsics", "bad_intrinsics", "unreadable".
+
+    Attributes:
+        ignored: how many images there are that belong to no pair, by what they lack.
     """
 
     def __init__(self, path: Path, depth_unit_m: float | None = None) -> None:
@@ -48,6 +52,7 @@ class RgbdFolderSource:
         except FolderError as error:
             raise SourceError(str(error)) from error
         self.path, self._unit_m = path, depth_unit_m
+        self.ignored = unpaired(path)
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -58,10 +63,16 @@ class RgbdFolderSource:
             name, color, depth = self._pairs[index]
             key = f"{self.path.resolve().name}/{name}"
             try:
+                data = color.read_bytes()
+                # OpenCV fills up what breaks off, and turns other colours into its own, without a word.
+                check_beside_depth(data)
                 frame = read_pair(index, (name, color, depth), self.path, self._unit_m).frame
-                digest = hashlib.sha256(color.read_bytes() + depth.read_bytes()).hexdigest()
+                digest = hashlib.sha256(data + depth.read_bytes()).hexdigest()
+            except Dropped as dropped:
+                yield Dropped(dropped.cause, f"{color.name} {dropped.text}", key)
+                continue
             except (FolderError, OSError) as error:
-                yield Dropped("unreadable_pair", str(error), key)
+                yield Dropped(getattr(error, "cause", "unreadable"), str(error), key)
                 continue
             yield _picture(key, frame, digest, None)
 

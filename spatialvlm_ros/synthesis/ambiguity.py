@@ -2,7 +2,8 @@
 
 A caption is ambiguous when it fits another thing in sight: "mug" beside another mug, and beside a red one. Never changes: a name
 that is returned fits exactly one of all things in sight, those that could not be measured among them; a word such as "left" is
-added only where the two things differ in that by more than three standard deviations and by what people see.
+added only where the two things differ in that by more than three standard deviations and by what people see. Places are hardly
+ever measured on the wrong side; sizes are, where a part of a thing is hidden, so that words of size are for whole things.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy.typing as npt
 
 from ..language.names import plain_name, singular
 from ..language.number_words import word_set
+from ..scene.relation import up_axis, viewer_axes
 from ..scene.relations import RELATIONS
-from ..scene.scene import Scene
-from .unseen import Unseen, needs_unseen
+from ..scene.scene import Scene, SceneObject
+from .unseen import Unseen
 
 Similarity = Callable[[Sequence[str]], npt.NDArray[np.floating]]
 """Captions to an (N, N) matrix of how alike they are, 1 for the same."""
@@ -65,6 +67,7 @@ class AmbiguityOptions:
         sigmas: by how many standard deviations two things differ in what is said of them.
         min_apart_m: ... and by how much in place.
         min_ratio: ... or in size, the bigger one against the smaller one.
+        min_seen_ratio: ... and what is seen of them alone, without what is added for the sides that nobody sees.
         min_apart_share: left and right lie so far apart in the image as well, as a share of its width.
     """
 
@@ -72,7 +75,8 @@ class AmbiguityOptions:
     max_words: int = 6
     sigmas: float = 3.0
     min_apart_m: float = 0.03
-    min_ratio: float = 1.25
+    min_ratio: float = 1.4
+    min_seen_ratio: float = 1.15
     min_apart_share: float = 0.02
 
 
@@ -115,6 +119,10 @@ _TELLS = {
     for word in words.split()
 }
 OF_SIZE = ("tall_or_short", "wide_or_thin", "big_or_small")
+# A box of which one level side is shorter than this share of the other one may show one face alone.
+_SHEET = 0.6
+# Share of the visible points at either end that may be strays.
+_TRIM = 0.02
 
 
 def clean_caption(caption: str, max_words: int = 6) -> tuple[str, str]:
@@ -248,17 +256,21 @@ def _separating(
     found = []
     for dimension in CLAUSES:
         relation = RELATIONS[dimension]
-        if (relation.needs_canonical and scene.canonical is None) or needs_unseen(dimension, (index, rival), unseen):
+        if (relation.needs_canonical and scene.canonical is None) or not _shows(dimension, scene, {index, rival}, unseen):
             continue
         margin = relation.measure(scene, a, b).margin
         if margin is None or not abs(margin.value) > options.sigmas * margin.std:
             continue
         if dimension in OF_SIZE:
-            if not _clearly_larger(scene, dimension, index, rival, margin.value, options.min_ratio):
+            larger, smaller = (a, b) if margin.value > 0 else (b, a)
+            if not _clearly_larger(scene, dimension, larger, smaller, margin.value, options):
                 continue
         elif abs(margin.value) < options.min_apart_m:
             continue
         is_first = margin.value > 0
+        rear, front = (index, rival) if is_first else (rival, index)
+        if dimension == "behind_or_front" and not _is_behind(scene, rear, front, unseen, options.min_apart_m):
+            continue
         if dimension == "left_or_right":
             apart = columns[rival] - columns[index]
             if (apart > 0) != is_first or abs(apart) < options.min_apart_share:
@@ -267,12 +279,48 @@ def _separating(
     return found
 
 
-def _clearly_larger(scene: Scene, dimension: str, index: int, rival: int, margin_m: float, ratio: float) -> bool:
-    """Whether one size is ``ratio`` of the other one, beyond a centimetre."""
-    a, b = scene.objects[index], scene.objects[rival]
+def _shows(dimension: str, scene: Scene, indices: set[int], unseen: Unseen) -> bool:
+    """Whether all that a dimension rests on is seen of both things: the foot for a middle's height, everything for sizes."""
+    if dimension == "left_or_right":
+        return True
+    things = [scene.objects[index] for index in indices]
+    rests_on = {"above_or_below": unseen.foot, "behind_or_front": frozenset[int]()}.get(dimension, unseen.any)
+    if rests_on & indices or any(thing.truncated for thing in things):
+        return False
+    # One that shows a single face may be as deep as anything that it hides.
+    sheets = [float(thing.extents[:2].min()) < _SHEET * float(thing.extents[:2].max()) for thing in things]
+    return dimension not in OF_SIZE or not any(sheets)
+
+
+def _is_behind(scene: Scene, rear: int, front: int, unseen: Unseen, least_m: float) -> bool:
+    """Whether a thing is behind another one as far as their depth shows: what is hidden goes on behind what is seen."""
+    if front in unseen.depth:
+        return False
+    a, b = scene.objects[rear], scene.objects[front]
+    return rear not in unseen.depth or float(viewer_axes(scene)[1] @ (a.surface_point - b.centre)) >= least_m
+
+
+def _clearly_larger(
+    scene: Scene, dimension: str, larger: SceneObject, smaller: SceneObject, margin_m: float, options: AmbiguityOptions
+) -> bool:
+    """Whether one size is so much larger as the options say, beyond a centimetre, as measured and as seen."""
     if dimension == "big_or_small":
-        sizes = [float(np.cbrt(np.prod(thing.extents))) for thing in (a, b)]
+        sizes = [float(np.cbrt(np.prod(thing.extents))) for thing in (larger, smaller)]
     else:
         name = "height" if dimension == "tall_or_short" else "width"
-        sizes = [RELATIONS[name].measure(scene, thing).value for thing in (a, b)]
-    return abs(margin_m) > 0.01 and max(sizes) >= ratio * min(sizes)
+        sizes = [RELATIONS[name].measure(scene, thing).value for thing in (larger, smaller)]
+    if not (abs(margin_m) > 0.01 and sizes[0] >= options.min_ratio * sizes[1]):
+        return False
+    if min(len(larger.points), len(smaller.points)) < 2:
+        return True
+    return _seen_size(scene, dimension, larger) >= options.min_seen_ratio * _seen_size(scene, dimension, smaller)
+
+
+def _seen_size(scene: Scene, dimension: str, thing: SceneObject) -> float:
+    """Height, width or diagonal of the visible points alone, metres."""
+    if dimension == "big_or_small":
+        axes = thing.axes
+    else:
+        axes = (up_axis(scene) if dimension == "tall_or_short" else viewer_axes(scene)[0])[:, None]
+    low, high = np.quantile(thing.points.astype(np.float64) @ axes, (_TRIM, 1 - _TRIM), axis=0)
+    return float(np.linalg.norm(high - low))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -27,10 +28,17 @@ _RENDER_WIDTH_PX = 640
 
 
 class JoinedSource:
-    """Several sources one after the other. Keys are told apart by the names of the sources."""
+    """Several sources one after the other. Keys are told apart by the names of the sources.
+
+    Attributes:
+        ignored: what they leave aside, all together.
+    """
 
     def __init__(self, parts: Sequence[tuple[str, Source]]) -> None:
         self._parts = list(parts)
+        self.ignored = Counter[str]()
+        for _, source in parts:
+            self.ignored.update(getattr(source, "ignored", {}))
         self._ends = list(accumulate(len(source) for _, source in parts))
 
     def __len__(self) -> int:

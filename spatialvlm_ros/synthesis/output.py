@@ -186,8 +186,15 @@ def _config_in(path: Path) -> dict[str, Any] | None:
 
 
 def describe_folder(path: Path, config: Mapping[str, Any]) -> str:
-    """What a run with this configuration would find there, in words. Raises OutputError for somebody else's folder."""
+    """What a run with this configuration would find there, in words.
+
+    Raises:
+        OutputError: the folder is somebody else's, or cannot be written to as far as that is known without trying.
+    """
     found = _config_in(path)
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise OutputError(f"cannot write to {path}: {there} is {'not writable' if there.is_dir() else 'a file'}")
     if found is None:
         return f"{path} is {'empty' if path.exists() else 'new'}"
     changes = differences(found["config"], config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -44,6 +44,9 @@ def preview(config: PipelineConfig, registry: Registry, out: Path) -> Preview:
     per_shard = config.items_per_shard or default_items_per_shard(items)
     shards = len(shard_tasks("", items, per_shard))
     found.lines.append(f"source: {config.source.name}, {items} images, {shards} shards of up to {per_shard}")
+    ignored: Mapping[str, int] = getattr(source, "ignored", {})
+    if ignored:
+        found.lines.append(f"  left aside: {', '.join(f'{count} {what}' for what, count in sorted(ignored.items()))}")
     found.lines += [f"  {line}" for line in _looks(source, config, found.wrong)]
     for part in config.stages:
         lack = registry.missing(part)

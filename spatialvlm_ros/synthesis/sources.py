@@ -28,6 +28,7 @@ from .record import Dropped, NamedRegion, Picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".avif")
 _NEAREST_MODEL = {"correlated_stereo": "stereo", "tof_multipath": "time_of_flight", "kinect_quantised": "structured_light"}
+_ORIENTATION = 0x0112  # EXIF's tag
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 CAPTIONS = ("name", "shape")
 
@@ -43,7 +44,7 @@ class ImageFolderSource:
     "cmyk", "transparent", "odd_colours".
 
     Attributes:
-        ignored: how many files there are whose names are not an image's, by suffix.
+        ignored: how many files there are whose names are not an image's, as "files .txt".
     """
 
     def __init__(self, path: Path, *, max_pixels: int = 50_000_000, max_side_px: int = 2048, min_side_px: int = 32) -> None:
@@ -61,7 +62,8 @@ class ImageFolderSource:
         files = sorted((file for file in path.rglob("*") if file.is_file()), key=lambda file: file.relative_to(path).as_posix())
         self.path = path
         self._files = tuple(file for file in files if file.suffix.lower() in SUFFIXES)
-        self.ignored = Counter(file.suffix.lower() for file in files if file.suffix.lower() not in SUFFIXES)
+        others = [file.suffix.lower() for file in files if file.suffix.lower() not in SUFFIXES]
+        self.ignored = Counter(f"files {suffix}" if suffix else "files of no kind" for suffix in others)
         if not self._files:
             raise SourceError(f"{path} holds no images ({len(files)} other files); looked for {', '.join(SUFFIXES)}")
         self._limits = max_pixels, max_side_px, min_side_px
@@ -95,8 +97,33 @@ def decoded(data: bytes, max_pixels: int, max_side_px: int, min_side_px: int) ->
     Raises:
         Dropped: with a cause of those that ``ImageFolderSource`` names.
     """
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(_loaded(data, max_pixels, max_side_px, min_side_px)).convert("RGB")
+    if max_side_px and max(image.size) > max_side_px:
+        image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
+    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
+
+
+def check_beside_depth(data: bytes, max_pixels: int = 50_000_000, min_side_px: int = 2) -> None:
+    """Raise Dropped for an encoded image that is no colour image to measured depth, whatever a lenient reader makes of it.
+
+    Its pixels must lie as the sensor's do: one that is to be turned when it is shown does not tell whether its depth is, too.
+
+    Raises:
+        Dropped: with a cause of those that ``ImageFolderSource`` names, or "turned".
+    """
+    turned = _loaded(data, max_pixels, 0, min_side_px).getexif().get(_ORIENTATION, 1)
+    if turned not in (0, 1):
+        raise Dropped(
+            "turned", f"is to be turned (EXIF orientation {turned}), and nobody knows whether its depth is: save it upright"
+        )
+
+
+def _loaded(data: bytes, max_pixels: int, max_side_px: int, min_side_px: int) -> Any:
+    """Pillow's image, all of it read; of its own colours, and not turned yet. Raises Dropped."""
     try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise ImportError("reading images needs Pillow: pip install pillow") from error
     with warnings.catch_warnings():
@@ -117,10 +144,7 @@ def decoded(data: bytes, max_pixels: int, max_side_px: int, min_side_px: int) ->
         except (OSError, ValueError, SyntaxError, EOFError) as error:
             raise Dropped("truncated_file", f"breaks off or is damaged: {error}") from error
     _check_transparency(image)
-    image = ImageOps.exif_transpose(image).convert("RGB")
-    if max_side_px and max(image.size) > max_side_px:
-        image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
-    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
+    return image
 
 
 def _check(image: Any, max_pixels: int, min_side_px: int) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
 from ..scene.foot import down_in_image, table_below
@@ -26,6 +28,9 @@ _COVERED = 0.25
 _MOSTLY_COVERED = 0.5
 # Less of its convex hull shows a thing that is bent or cut: what is not seen of it is no mirror image of what is.
 _CONVEX = 0.75
+# Another region begins where it has pixels so far beyond the rim, and is nearer where its depth, found so far inside of it, is
+# nearer by so much: what a thing stands on comes nearer, too, but slowly.
+_BESIDE_PX, _INSIDE_PX, _IN_FRONT_M = 2, (2, 4, 7, 11, 16, 22), 0.02
 # Of a box in the air, the share of the lower rim that ends on the table, from which on its foot is wrong.
 _ON_PLANE = 0.3
 
@@ -37,6 +42,11 @@ class Unseen:
     foot: frozenset[int] = frozenset()
     side: frozenset[int] = frozenset()
     depth: frozenset[int] = frozenset()
+
+    @property
+    def any(self) -> frozenset[int]:
+        """Indices of those of which anything is out of sight."""
+        return self.foot | self.side | self.depth
 
 
 _OF_SIZE = {
@@ -83,8 +93,9 @@ def parts_unseen(
         ground_snap_m: a thing that begins less than this above the plane was measured down to it.
     """
     foot, side, depth = set[int](), set[int](), set[int]()
+    owners = _owners(frame, regions)
     for index, (region, thing) in enumerate(zip(regions, things, strict=True)):
-        covered = hidden_sides(frame, region, None, noise)
+        covered = np.maximum(hidden_sides(frame, region, None, noise), _sides_behind(frame, region, owners, index + 1, noise))
         down = down_in_image(thing.centre, canonical)
         # A side of the image counts as below when it is within 45 degrees of down, and as beside when it is beyond.
         below = covered[SIDES @ down > 0.7].max(initial=0.0)
@@ -102,6 +113,70 @@ def parts_unseen(
         if max(below, beside) > _MOSTLY_COVERED or is_bent:
             depth.add(index)
     return Unseen(frozenset(foot), frozenset(side), frozenset(depth))
+
+
+def _owners(frame: RGBDFrame, regions: Sequence[Region]) -> npt.NDArray[np.int32]:
+    """(H, W) the number of the region that a pixel is of, from 1; 0 for none."""
+    owners = np.zeros(frame.depth_m.shape, np.int32)
+    for number, region in enumerate(regions, 1):
+        owners[region.mask] = number
+    return owners
+
+
+def _sides_behind(
+    frame: RGBDFrame, region: Region, owners: npt.NDArray[np.int32], number: int, noise: DepthNoise
+) -> npt.NDArray[np.float64]:
+    """(4,) share of each of a region's ``SIDES`` at which another region begins that is nearer.
+
+    A stereo camera has no depth beside what stands in front, so that depth alone does not tell what the thing goes on behind.
+    Masks have no such holes: how near the other one is, is read as far inside of it as there is some depth.
+    """
+    shares = np.zeros(4)
+    v, u = np.nonzero(region.mask)
+    for side, step in enumerate(SIDES.astype(int)):
+        rim = np.stack(_outermost(v, u, int(step.sum()), along_rows=step[1] == 0))
+        beside = _pixels(owners, rim + _BESIDE_PX * step[::-1, None])
+        is_other = (beside > 0) & (beside != number)
+        if not is_other.any():
+            continue
+        theirs = _first_depth(frame, owners, rim, step, beside)
+        own = _first_depth(frame, owners, rim, -step, np.full_like(beside, number))
+        with np.errstate(invalid="ignore"):
+            nearer = theirs < own - np.maximum(3 * noise.pixel_std_m(own), _IN_FRONT_M)
+        shares[side] = float((is_other & nearer).mean())
+    return shares
+
+
+def _first_depth(
+    frame: RGBDFrame,
+    owners: npt.NDArray[np.int32],
+    rim: npt.NDArray[np.intp],
+    step: npt.NDArray[np.int_],
+    owner: npt.NDArray[np.int32],
+) -> npt.NDArray[np.float32]:
+    """(N,) depth of the region ``owner`` (N,) nearest to pixels ``rim`` (2, N; v and u) in a direction; NaN for none."""
+    found = np.full(rim.shape[1], np.nan, np.float32)
+    for off_px in _INSIDE_PX:
+        there = rim + off_px * step[::-1, None]
+        fits = np.isnan(found) & (_pixels(owners, there) == owner)
+        found[fits] = _pixels(frame.depth_m, there)[fits]
+    return found
+
+
+def _pixels(image: npt.NDArray[Any], at: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Values of an image at (2, N) places, v and u; of its edge for those beyond it."""
+    height, width = image.shape
+    return np.asarray(image[np.clip(at[0], 0, height - 1), np.clip(at[1], 0, width - 1)])
+
+
+def _outermost(
+    v: npt.NDArray[np.intp], u: npt.NDArray[np.intp], sign: int, *, along_rows: bool
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Of pixels (N,) the last one of each row, or of each column, in the direction of ``sign``."""
+    line, place = (v, sign * u) if along_rows else (u, sign * v)
+    order = np.lexsort((place, line))
+    last = order[np.append(np.diff(line[order]) > 0, True)]
+    return v[last], u[last]
 
 
 def _clearance(thing: SceneObject, plane: FloatArray) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_rgbd_bag import DATA, ROS1, ROS2, exposure, there, write
 from test_rgbd_folder import write as write_pair
 
@@ -48,8 +49,33 @@ def test_a_bad_pair_costs_itself_only(tmp_path: Path) -> None:
     (tmp_path / "c-color.png").write_bytes(b"no image")
     items = list(RgbdFolderSource(tmp_path).items(0, 3))
     assert isinstance(items[0], Picture)
-    assert [item.cause for item in items[1:] if isinstance(item, Dropped)] == ["unreadable_pair", "unreadable_pair"]
+    assert [item.cause for item in items[1:] if isinstance(item, Dropped)] == ["depth_of_other_size", "not_an_image"]
     assert "align depth" in str(items[1]) and items[2].key == f"{tmp_path.name}/c"
+
+
+def test_colour_that_a_lenient_reader_would_take_is_dropped_by_cause(tmp_path: Path) -> None:
+    """What breaks off is not filled up, printing colours and 16 bits are not turned into others, and nothing is turned about."""
+    good = Image.fromarray(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8))
+    rotated = Image.Exif()
+    rotated[0x0112] = 3
+    write_pair(tmp_path, "good")
+    for name in ("cut", "printed", "deep", "rotated", "dot"):
+        write_pair(tmp_path, name)
+        (tmp_path / f"{name}-color.png").unlink()
+    good.resize((800, 600)).save(tmp_path / "cut-color.jpg")
+    data = (tmp_path / "cut-color.jpg").read_bytes()
+    (tmp_path / "cut-color.jpg").write_bytes(data[: len(data) // 2])
+    good.convert("CMYK").save(tmp_path / "printed-color.jpg")
+    Image.fromarray(np.full((6, 8), 40_000, np.uint16)).save(tmp_path / "deep-color.png")
+    good.save(tmp_path / "rotated-color.jpg", exif=rotated)
+    good.resize((1, 1)).save(tmp_path / "dot-color.png")
+    good.save(tmp_path / "alone-color.png")
+    source = RgbdFolderSource(tmp_path)
+    found = {item.key.split("/")[1]: item.cause for item in source.items(0, 99) if isinstance(item, Dropped)}
+    assert found == {
+        "cut": "truncated_file", "printed": "cmyk", "deep": "sixteen_bit", "rotated": "turned", "dot": "too_small",
+    }  # fmt: skip
+    assert len(source) == 6 and source.ignored == {"without depth": 1}
 
 
 def test_a_depth_unit_that_nobody_tells_is_not_guessed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from things import box, camera_over_table, placed, scene
 
-from spatialvlm_ros.scene.scene import Scene
+from spatialvlm_ros.scene.scene import Scene, SceneObject
 from spatialvlm_ros.synthesis.ambiguity import Names, clean_caption, dimensions_of, fits, resolve
 from spatialvlm_ros.synthesis.unseen import Unseen
 
@@ -149,8 +150,45 @@ def test_what_is_out_of_sight_separates_nothing() -> None:
 
     sizes = {"taller", "wider", "bigger"}
     assert words(Unseen()) >= sizes
-    assert words(Unseen(side=frozenset({0}))) & sizes == {"taller"}
-    assert words(Unseen(foot=frozenset({1}), side=frozenset({0}))) & sizes == set()
+    assert "upper" in words(Unseen())
+    for part in ("foot", "side", "depth"):
+        for thing in (0, 1):
+            found = words(Unseen(**{part: frozenset({thing})}))
+            assert found & sizes == set() and ("upper" in found) == (part != "foot")
+
+
+def test_how_deep_the_front_one_is_must_show() -> None:
+    """What is hidden goes on behind what is seen: it may bring the front one's middle back, never the rear one's to the front."""
+    world, columns = row(["can", "can"], ((0.5, 0.0, 0.025), (0.9, 0.0, 0.025)), (0.05, 0.05))
+    front, rear = world.objects
+    seen_beside = replace(world, objects=(front, replace(rear, surface_point=front.centre)))
+
+    def first(unseen: Unseen, world: Scene = world) -> str | None:
+        return resolve(world, ["can", "can"], columns, np.random.default_rng(0), unseen=unseen).names[0]
+
+    fronts, hidden = ("front can", "can in the front"), Unseen(depth=frozenset({1}))
+    assert first(Unseen(side=frozenset({1}))) in fronts and first(hidden) in fronts
+    assert first(Unseen(depth=frozenset({0}))) is None
+    assert first(Unseen(), seen_beside) in fronts and first(hidden, seen_beside) is None
+
+
+def test_a_size_that_nobody_sees_separates_nothing() -> None:
+    """Two boxes, one of them twice as large by measure; what is seen of them is as large as each other, or one is cut off."""
+    camera = camera_over_table()
+    small, large = (placed(box((0.6, 0.0, side / 2), (side,) * 3, number=at + 1), camera) for at, side in enumerate((0.05, 0.1)))
+    seen = (large.points.astype(np.float64) - large.centre) / 2 + small.centre
+    guessed = replace(large, points=seen.astype(np.float32))
+
+    def words(other: SceneObject) -> set[str]:
+        world = scene({"0": small, "1": other}, camera)
+        drawn = (np.random.default_rng(seed) for seed in range(30))
+        names = [resolve(world, ["box", "box"], [0.5, 0.5], one).names[1] for one in drawn]
+        return {name.split()[0] for name in names if name is not None}
+
+    sizes = {"taller", "wider", "bigger"}
+    assert words(large) >= sizes
+    assert words(guessed) & sizes == set() and words(replace(large, truncated=True)) & sizes == set()
+    assert words(replace(large, extents=large.extents * [0.5, 1.0, 1.0])) & sizes == set()  # a sheet
 
 
 WORDS = st.lists(

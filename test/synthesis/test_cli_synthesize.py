@@ -159,10 +159,28 @@ def test_images_that_cannot_be_used_are_counted_and_an_empty_data_set_is_no_succ
     assert "MISSING none of 4 images looked at can be used" in capsys.readouterr().out
     assert main(command) == 1
     said = capsys.readouterr()
-    assert "unreadable_pair 4" in said.out
-    assert "give --depth-unit-m" in said.err
+    assert "depth_of_other_size 1, truncated_file 1, unknown_depth_unit 2" in said.out
+    assert "give --depth-unit-m" in said.err and "odd-depth.png is 160 x 60" in said.err
     drops = json.loads((tmp_path / "out" / "provenance.json").read_text())["dropped_images"]
-    assert drops == {"unreadable_pair": 4}
+    assert drops == {"depth_of_other_size": 1, "truncated_file": 1, "unknown_depth_unit": 2}
+
+
+def test_a_dry_run_says_what_lacks_before_a_run_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Plain images without a depth model, files that are no images, a folder that cannot be made. Exit code 2."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), np.full((60, 80, 3), 120, np.uint8))
+    (folder / "notes.txt").write_text("mine")
+    command = ["synthesize", "--from", "images", str(folder), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "give --depth-model" in capsys.readouterr().err
+    assert main([*command, "--dry-run"]) == 2
+    said = capsys.readouterr().out
+    assert "a.png: 80 x 60, no depth" in said and "left aside: 1 files .txt" in said
+    assert "MISSING 1 of 1 images looked at have no depth, and no depth model is named" in said
+    assert main([*RENDER, "--out", str(folder / "notes.txt" / "out"), "--dry-run"]) == 2
+    assert "notes.txt is a file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:

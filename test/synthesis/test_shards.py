@@ -89,7 +89,7 @@ def test_shards_hold_consecutive_items_and_miss_none() -> None:
     assert shard_tasks("x", 0, 3) == []
     with pytest.raises(ValueError, match="0 items a shard"):
         shard_tasks("x", 7, 0)
-    assert [default_items_per_shard(n) for n in (1, 128, 1600, 10**7)] == [8, 8, 100, 1000]
+    assert [default_items_per_shard(n) for n in (1, 512, 1600, 10**7)] == [8, 8, 25, 1000]
 
 
 def test_a_source_that_raises_loses_only_the_item_at_which_it_did() -> None:

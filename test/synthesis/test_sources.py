@@ -105,7 +105,7 @@ def test_a_folder_has_one_order_and_can_be_started_anywhere(tmp_path: Path) -> N
     source = ImageFolderSource(tmp_path)
     everything = [item for item in source.items(0, 3) if isinstance(item, Picture)]
     assert [item.key for item in everything] == ["a.png", "b/c.PNG", "b/x.png"]
-    assert source.ignored == {".txt": 1}
+    assert source.ignored == {"files .txt": 1}
     (last,) = source.items(2, 99)
     assert isinstance(last, Picture) and last.key == "b/x.png" and last.stamp_ns == everything[2].stamp_ns
     assert last.source_sha256 == everything[2].source_sha256 and last.depth_m is None and last.camera is None

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from pictures import rendered, with_regions
+from pictures import region, rendered, with_regions
 from things import box, scene
 
 from spatialvlm_ros.synthesis.ask import AskOptions, make_example
@@ -58,6 +58,22 @@ def test_something_in_front_hides_the_foot_or_a_side() -> None:
     below, beside = (lift(hidden(picture, index, part)).unseen for part in ("lower", "left"))
     assert below.foot == {0} and below.depth == {0}
     assert beside.side == {0} and beside.depth == {0}
+
+
+def test_another_region_hides_a_side_where_the_camera_has_no_depth() -> None:
+    """As a stereo camera has none beside what stands in front: the hole alone tells nothing, the other mask does."""
+    picture = rendered(41)
+    index = free_standing(picture)
+    covered = hidden(picture, index, "left")
+    assert covered.depth_m is not None and picture.depth_m is not None
+    front = covered.depth_m != picture.depth_m
+    columns = np.flatnonzero(front.any(axis=0))
+    hole = np.zeros_like(front)
+    hole[:, columns[-1] - 6 : columns[-1] + 5] = True
+    holed = replace(covered, depth_m=np.where(hole, np.float32(np.nan), covered.depth_m))
+    assert 0 not in lift(holed).unseen.side
+    both = with_regions(holed, [*holed.regions, region(front, "box")])
+    assert 0 in lift(both).unseen.side
 
 
 @pytest.mark.parametrize("noise", ["stereo", "structured_light"])
