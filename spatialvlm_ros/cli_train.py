@@ -131,6 +131,11 @@ def run_ablations(options: argparse.Namespace) -> int:
 
 # -- arguments to a configuration -------------------------------------------------------------------------------------------
 
+# What the embedded model's figures count.
+_FIGURES = {
+    "names": "share of names found", "numbers": "negative log density of lengths (less is better)",
+    "verdicts": "share of comparisons right",
+}  # fmt: skip
 NOT_GIVEN = object()
 """Stands for an option that the command line left open, which even the default, given on purpose, does not."""
 # Options that a file may not give: they are about one run on one machine.
@@ -244,7 +249,7 @@ def _run_embedded(options: argparse.Namespace) -> int:
     )
     for name, one in report.figures.items():
         if isinstance(one, dict) and one["before"] is not None:
-            print(f"{name} on held-out images: {one['before']:.3f} before, {one['after']:.3f} after")
+            print(f"{_FIGURES.get(name, name)} on held-out images: {one['before']:.3f} before, {one['after']:.3f} after")
     if report.dropped:
         print(f"not used: {', '.join(f'{cause} {count}' for cause, count in report.dropped.items())}")
     if report.is_better is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -69,9 +70,13 @@ class SceneAnswers:
             if thing is not None and thing.source is Source.TF and plain_name(name) not in self._tool_names:
                 return ""
         try:
-            return question_text(query)
+            return _question_text(query)
         except (KeyError, ValueError):
             return ""
+
+
+# A query is asked of image after image, and its words are checked by reading them back.
+_question_text = lru_cache(maxsize=1000)(question_text)
 
 
 def _usable(query: Query, answer: ModelAnswer) -> ModelAnswer | None:

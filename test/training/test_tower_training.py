@@ -22,6 +22,7 @@ from spatialvlm_ros.training.embedded.pool import (
     join,
     unpack_pictures,
 )
+from spatialvlm_ros.training.embedded.printed import printed
 from spatialvlm_ros.training.embedded.render import Renderer
 from spatialvlm_ros.training.embedded.scenes import SceneConfig
 from spatialvlm_ros.training.embedded.tower_data import DataConfig, make_shard
@@ -40,7 +41,7 @@ from spatialvlm_ros.training.embedded.train_tower import (
     shards_in_use,
     train_tower,
 )
-from spatialvlm_ros.training.embedded.vocabulary import CONCEPTS
+from spatialvlm_ros.training.embedded.vocabulary import CONCEPTS, columns
 from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
 from spatialvlm_ros.vlm.embedded.gripper_head import GripperConfig
 from spatialvlm_ros.vlm.embedded.tower import TowerConfig
@@ -107,6 +108,21 @@ def test_phrases_are_true_of_what_they_are_about(shard: tuple[RegionShard, dict[
     # Nothing is true of what is no thing.
     assert not (answers[:, shard[0].kind == NOTHING] == 1).any()
     assert attributes_of(shard[0]).shape == (len(shard[0]), len(CONCEPTS))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_print_leaves_a_thing_most_of_its_colour(seed: int, shard: tuple[RegionShard, dict[str, torch.Tensor]]) -> None:
+    regions = shard[0]
+    pictures, truth = unpack_pictures(regions)
+    after, marked = printed(np.random.default_rng(seed), regions, pictures, truth, 1.0)
+    things = (regions.kind == THING) & (truth.sum((1, 2)) >= 100)
+    changed = (marked != pictures).any(dim=1)
+    share = (changed & truth).sum((1, 2))[things] / truth.sum((1, 2))[things]
+    assert float(share.max()) < 0.5 and float((share > 0.02).float().mean()) > 0.8
+    assert not (changed & ~truth).any() and torch.equal(marked[:, 3:], pictures[:, 3:])
+    # What most of it is coloured in is still known; what else is on it is not.
+    assert torch.equal(after.concepts[:, columns("color")], regions.concepts[:, columns("color")])
+    assert not (after.concepts[:, columns("has")][regions.kind == THING] == 0).any()
 
 
 def test_training_resumes_to_the_same_bytes(pool: Pool, tmp_path: Path) -> None:

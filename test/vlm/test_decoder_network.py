@@ -14,6 +14,7 @@ from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.vlm.embedded.decoder import AnswerDecoder, DecoderConfig, Density
 from spatialvlm_ros.vlm.embedded.decoder_files import load_decoder, save_decoder
 from spatialvlm_ros.vlm.embedded.decoder_geometry import PAIR_LENGTHS, THING_LENGTHS, pair_lengths, thing_lengths
+from spatialvlm_ros.vlm.embedded.decoder_saying import sentences_among
 from spatialvlm_ros.vlm.embedded.decoder_words import vocabulary
 from spatialvlm_ros.vlm.embedded.object_tokens import NUM_FEATURES, object_tokens
 
@@ -175,3 +176,15 @@ def test_files_that_are_missing_damaged_or_of_another_decoder_are_named(decoder:
     (tmp_path / "decoder.safetensors").write_bytes(b"\x80\x04not safetensors")
     with pytest.raises(ValueError, match="no decoder"):
         load_decoder(tmp_path)
+
+
+def test_what_is_not_allowed_is_not_said(decoder: AnswerDecoder) -> None:
+    texts = ["how far is <0> from <1>?", "is <0> taller than <1>?", "<1>?"]
+    prompted = decoder.prompt(*asked(decoder, texts))
+    verdicts = torch.tensor([5, 9, 10])
+    said = decoder.sentences(prompted, verdicts)
+    changed = [
+        [[(one[0] + 1) % len(decoder.config.words), *one[1:9]], [*one[:2], (one[2] + 1) % 9]] if one else [[1]] for one in said
+    ]
+    assert sentences_among(decoder, prompted, verdicts, changed) == [None, None, None]
+    assert sentences_among(decoder, prompted, verdicts, [[], [], []]) == [None, None, None]

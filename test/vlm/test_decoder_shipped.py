@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from queries import query_for
 from things import box, camera_over_table, scene
+from torch import Tensor
 
 from spatialvlm_ros.language.answers import measure_query
 from spatialvlm_ros.language.question_templates import question_templates
@@ -14,8 +17,9 @@ from spatialvlm_ros.scene.facts import Query, Status
 from spatialvlm_ros.scene.relations import RELATIONS, Kind
 from spatialvlm_ros.scene.scene import Scene
 from spatialvlm_ros.synthesis.facts import PAPER_TYPES
+from spatialvlm_ros.vlm.embedded import decoder_answers
 from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
-from spatialvlm_ros.vlm.embedded.decoder import AnswerDecoder
+from spatialvlm_ros.vlm.embedded.decoder import AnswerDecoder, Prompted
 from spatialvlm_ros.vlm.embedded.decoder_answers import AskedOf, answer_questions
 
 NAMES = ("red mug", "green can")
@@ -66,6 +70,24 @@ def test_what_is_clear_is_told_right_and_the_other_way_round_for_the_other_way_r
             said = answer_questions(decoder, [asked(shown, query, seed)])[0].value
             right += (said > 0.5) == fact.truth.verdict
     assert total >= 12 and right >= 0.95 * total, (right, total)
+
+
+def test_sentences_are_those_that_are_said_word_by_word(decoder: AnswerDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    posed = [asked(two_things(at % 5), query_for(relation, *NAMES), at) for at, relation in enumerate(PAPER_TYPES)]
+    quick = answer_questions(decoder, posed)
+    found: list[bool] = []
+
+    def word_by_word(
+        own: AnswerDecoder, prompted: Prompted, verdicts: Tensor, allowed: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[int] | None]:
+        said = own.sentences(prompted, verdicts)
+        found.extend(tuple(one) in map(tuple, some) for one, some in zip(said, allowed, strict=True))
+        return [one if good else None for one, good in zip(said, found, strict=True)]
+
+    monkeypatch.setattr(decoder_answers, "sentences_among", word_by_word)
+    slow = answer_questions(decoder, posed)
+    assert [answer.text for answer in quick] == [answer.text for answer in slow] and len({a.text for a in quick}) > 20
+    assert len(found) == len(posed) and np.mean(found) > 0.8
 
 
 def test_lengths_are_near_those_that_depth_gives(decoder: AnswerDecoder) -> None:

@@ -313,7 +313,7 @@ def test_answers_are_measured_with_the_views_noise_and_robot(folder: Path) -> No
     vlm = EmbeddedVlm.from_folder(folder)
     vlm.calibration = Calibration(**SURE)
     view = tiny_embedded.table_view()
-    asked = [Question("How far is the red mug from the blue can?")]
+    asked = [Question("How far is the plate from the blue can?")]
     robot = np.roll(np.any([region.mask for region in view.proposals], axis=0), 18, axis=1)
     views = (view, replace(view, noise=DepthNoise(scale=0.05)), replace(view, robot=robot))
     plain, noisy, beside = (vlm.look(each).answer(asked)[0] for each in views)

@@ -39,7 +39,7 @@ from .vocabulary import CONCEPTS
 
 Report = Callable[[dict[str, float]], None]
 #: See ``Calibration``.
-PRIOR_ODDS = 2.0
+PRIOR_ODDS = 1.6
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...vlm.embedded.crops import Images
+from ...vlm.embedded.crops import Images, turned
 from ...vlm.embedded.tokenizer import PhraseTokenizer
 from .phrases import Phrase, PhraseMaker, truth
 from .render import RenderedBatch
@@ -56,7 +56,7 @@ def whole_pictures(images: Images) -> Tensor:
     pooled = functional.adaptive_avg_pool2d(table, SIZE)
     weight = pooled[:, 6:]
     valid = weight > 0.3
-    xyz = torch.where(valid, pooled[:, 3:6] / weight.clamp_min(1e-6), torch.zeros_like(weight))
+    xyz = turned(torch.where(valid, pooled[:, 3:6] / weight.clamp_min(1e-6), torch.zeros_like(weight)), images.rotation)
     lift = torch.nan_to_num(images.height_m)[:, None, None]
     shifted = torch.stack([xyz[:, 0], xyz[:, 1] - 0.7, xyz[:, 2] + lift], dim=1) / 0.5 * valid
     known = torch.isfinite(images.height_m)[:, None, None, None].expand(-1, 1, *SIZE)

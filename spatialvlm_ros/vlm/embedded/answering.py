@@ -17,7 +17,7 @@ from ...language.questions import QuestionError, parse_question
 from ...language.rounding import exact_length
 from ...scene.facts import Query, Source, Status
 from ...scene.scene import Scene, SceneObject
-from ..interface import Grounding, ModelAnswer, Question
+from ..interface import ModelAnswer, Question
 from .calibration import Calibration
 from .decoder import AnswerDecoder
 from .decoder_answers import AskedOf, first_words, number_of
@@ -28,7 +28,7 @@ from .measured import bare_scene, measure
 from .tower import match
 
 if TYPE_CHECKING:
-    from .glance import EmbeddedGlance
+    from .glance import Decided, EmbeddedGlance
     from .model import SpatialVlmModel
 
 # From this probability of several on a name is ambiguous.
@@ -45,12 +45,19 @@ class Answerer:
 
     def answer(self, questions: Sequence[Question]) -> list[ModelAnswer]:
         """One answer a question, in order, all by one pass of the decoder."""
-        asked = [self._asked(question) for question in questions]
+        queries = [self._query(question) for question in questions]
+        if self._glance.looked.view.frame is not None:
+            # All names are read in one go.
+            self._glance.decide([name for query in queries if isinstance(query, Query) for name in query.names])
+        asked = [
+            query if isinstance(query, ModelAnswer) else self._of_things(question.text, query)
+            for question, query in zip(questions, queries, strict=True)
+        ]
         posed = [each for each in asked if isinstance(each, AskedOf)]
         answers = iter(decode_questions(self._decoder, posed)) if posed else iter(())
         return [next(answers) if isinstance(each, AskedOf) else each for each in asked]
 
-    def _asked(self, question: Question) -> AskedOf | ModelAnswer:
+    def _query(self, question: Question) -> Query | ModelAnswer:
         query = question.query
         if query is None:
             try:
@@ -60,7 +67,7 @@ class Answerer:
         problem = check_query(query)
         if problem is not None or not 0 < len(query.names) <= MAX_THINGS:
             return ModelAnswer(problem or f"'{query}' asks about no single things", Status.BAD_QUERY)
-        return self._of_things(question.text, query)
+        return query
 
     def _of_things(self, text: str, query: Query) -> AskedOf | ModelAnswer:
         if self._glance.looked.view.frame is None:
@@ -69,8 +76,8 @@ class Answerer:
         if isinstance(scene, str):
             return ModelAnswer(scene, Status.NO_TRANSFORM)
         things: list[SceneObject] = []
-        for name, grounding in zip(query.names, self._glance.ground(query.names), strict=True):
-            thing = self._thing(name, grounding)
+        for decided in self._glance.decide(query.names):
+            thing = self._thing(decided)
             if isinstance(thing, ModelAnswer):
                 return thing
             things.append(thing)
@@ -82,21 +89,24 @@ class Answerer:
         assert looked.view.frame is not None
         return bare_scene(looked.view.frame, looked.plane, looked.view.up, looked.noise, looked.view.robot)
 
-    def _thing(self, name: str, grounding: Grounding) -> SceneObject | ModelAnswer:
-        if name not in self._things:
-            self._things[name] = self._measured(name, grounding)
-        return self._things[name]
+    def _thing(self, decided: Decided) -> SceneObject | ModelAnswer:
+        if decided.name not in self._things:
+            self._things[decided.name] = self._measured(decided)
+        return self._things[decided.name]
 
-    def _measured(self, name: str, grounding: Grounding) -> SceneObject | ModelAnswer:
-        if not grounding.regions or grounding.present < self._glance.found:
+    def _measured(self, decided: Decided) -> SceneObject | ModelAnswer:
+        name = decided.name
+        if not decided.answering or decided.present < self._glance.found:
             return ModelAnswer(f"'{name}' is not in sight", Status.NOT_FOUND)
-        if len(grounding.regions) > 1 and grounding.several >= _SEVERAL:
-            return ModelAnswer(f"'{name}' may mean {len(grounding.regions)} things", Status.AMBIGUOUS)
-        looked, best = self._glance.looked, self._glance.best(name)
+        if len(decided.answering) > 1 and decided.several >= _SEVERAL:
+            return ModelAnswer(f"'{name}' may mean {len(decided.answering)} things", Status.AMBIGUOUS)
+        looked, best = self._glance.looked, decided.answering[0]
         if best < 0:
             return gripper_point(looked, name)
         assert looked.view.frame is not None
-        thing = measure(looked.view.frame, looked.proposals[best], self._scene, looked.noise, best + 1)
+        thing = looked.view.things.get(looked.numbers[best])
+        if thing is None:
+            thing = measure(looked.view.frame, looked.proposals[best], self._scene, looked.noise, best + 1)
         return thing if thing is not None else ModelAnswer(f"'{name}' shows too little depth to be measured", Status.NO_DEPTH)
 
 
@@ -146,11 +156,11 @@ def answer_words(
 
 
 def _filled(decoder: AnswerDecoder, sentence: Sequence[int], value: float, said: Sequence[Sequence[int]]) -> list[int]:
-    """A sentence's words with names for pointers and a length for its number."""
+    """A sentence's words with names for pointers, nothing for those without a name, and a length for its number."""
     vocabulary = decoder.vocabulary
-    names = {vocabulary.id(pointer): [word for word in said[at] if word] for at, pointer in enumerate(POINTERS)}
-    number = {vocabulary.id(word): vocabulary.ids_of(exact_length(abs(value))) for word in (NUMBER, OTHER_SIDE)}
-    return [word for one in sentence for word in (names.get(one) or number.get(one) or [one])]
+    stands_for = {vocabulary.id(pointer): [word for word in said[at] if word] for at, pointer in enumerate(POINTERS)}
+    stands_for |= {vocabulary.id(word): vocabulary.ids_of(exact_length(abs(value))) for word in (NUMBER, OTHER_SIDE)}
+    return [word for one in sentence for word in stands_for.get(one, [one])]
 
 
 def _untold(decoder: AnswerDecoder, problems: Sequence[str], said: Sequence[Sequence[int]]) -> list[int]:

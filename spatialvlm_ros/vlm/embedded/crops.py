@@ -55,7 +55,7 @@ class Images:
 
     Attributes:
         levels: (B * h * w, 7) float32 each, halved in size from one to the next: red, green, blue (0 to 1, of white), then
-            right, away, up (metres times validity) and validity.
+            x, y, z in the optical frame (metres times validity) and validity.
         sizes: (h, w) of each level.
         white: (B, 3) what white looks like.
         height_m: (B,) of the camera above the support plane, NaN where that is not known.
@@ -127,7 +127,7 @@ def view_rotation(up: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack([right, away, upward], dim=1), known
 
 
-def prepare_images(color: Tensor, xyz: Tensor, up: Tensor, height_m: Tensor) -> Images:
+def prepare_images(color: Tensor, xyz: Tensor, up: Tensor, height_m: Tensor, white: Tensor | None = None) -> Images:
     """Ready images for sampling.
 
     Args:
@@ -135,24 +135,40 @@ def prepare_images(color: Tensor, xyz: Tensor, up: Tensor, height_m: Tensor) -> 
         xyz: (B, H, W, 3) float32 points in the optical frame, metres, NaN where depth is not valid.
         up: (B, 3) against gravity in the optical frame, NaN where it is not known.
         height_m: (B,) of the camera above the support plane, NaN where there is none.
+        white: (B, 3) where the images are parts of others; None for that of the images themselves.
     """
     batch, height, width, _ = color.shape
     rotation, known = view_rotation(up.float())
-    white = white_points(color)
-    valid = torch.isfinite(xyz).all(dim=-1, keepdim=True)
-    points = torch.nan_to_num(xyz.float(), nan=0.0, posinf=0.0, neginf=0.0) * valid
-    turned = points.reshape(batch, -1, 3) @ rotation.transpose(1, 2)
-    rgb = (color.float() / 255 / white[:, None, None]).clamp(max=1.0)
-    table = torch.cat([rgb, turned.reshape(batch, height, width, 3), valid.float()], dim=-1)
+    white = white_points(color) if white is None else white
+    x, y, z = xyz.float().unbind(-1)
+    # A sum is finite where all its parts are.
+    valid = torch.isfinite(x + y + z)[..., None]
+    table = torch.empty(batch, height, width, 7, device=color.device)
+    torch.mul(color, (1 / (255 * white))[:, None, None], out=table[..., :3]).clamp_(max=1.0)
+    # Points are turned when they are sampled: there are fewer of them then.
+    table[..., 3:6] = torch.where(valid, xyz, 0.0)
+    table[..., 6:] = valid
     levels, sizes = [table.reshape(-1, 7)], [(height, width)]
     while len(levels) < _LEVELS and min(sizes[-1]) >= 2:
-        pooled = functional.avg_pool2d(table.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
-        table = pooled.contiguous()
+        table = _halved(table)
         levels.append(table.reshape(-1, 7))
         sizes.append((table.shape[1], table.shape[2]))
     # The optical axis is z, so its rise is what z has of up.
     pitch = torch.where(known, torch.asin(rotation[:, 2, 2].clamp(-1, 1)), torch.zeros_like(height_m, dtype=torch.float32))
     return Images(tuple(levels), tuple(sizes), white, height_m.float(), known, pitch, rotation)
+
+
+def _halved(table: Tensor) -> Tensor:
+    """(B, H // 2, W // 2, C) means of the fours of (B, H, W, C)."""
+    height, width = table.shape[1] // 2 * 2, table.shape[2] // 2 * 2
+    upper, lower = table[:, 0:height:2], table[:, 1:height:2]
+    total = upper[:, :, 0:width:2] + upper[:, :, 1:width:2]
+    return total.add_(lower[:, :, 0:width:2]).add_(lower[:, :, 1:width:2]).mul_(0.25)
+
+
+def turned(xyz: Tensor, rotation: Tensor) -> Tensor:
+    """(N, 3, H, W) points of the optical frame (N, 3, H, W) along right, away and up, by ``Images.rotation`` (N, 3, 3)."""
+    return torch.bmm(rotation, xyz.flatten(2)).reshape(xyz.shape)
 
 
 def mask_boxes(masks: Tensor) -> Tensor:
@@ -171,6 +187,22 @@ def windows(boxes: Tensor) -> tuple[Tensor, Tensor]:
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     side = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1) * MARGIN
     return middle, side.clamp_min(_LEAST_SIDE_PX)
+
+
+def seen_part(middle: Tensor, side: Tensor, size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the least part of an image of ``size`` in which windows look the same as in all of it.
+
+    Its edges are those of the image, or lie on pixels of all levels and so far off that no window reads beyond them.
+    """
+    step = 2 ** (_LEVELS - 1)
+
+    def span(low: float, high: float, length: int) -> slice:
+        first = max(0, (int(low) - 2 * step) // step * step)
+        last = -(-(int(high) + 1 + 2 * step) // step) * step
+        return slice(first, length if last >= length else max(last, first + step))
+
+    low, high = (middle - side[:, None] / 2).amin(dim=0).tolist(), (middle + side[:, None] / 2).amax(dim=0).tolist()
+    return span(low[1], high[1], size[0]), span(low[0], high[0], size[1])
 
 
 def window_grid(middle: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
@@ -196,7 +228,7 @@ def sample_windows(images: Images, image: Tensor, middle: Tensor, side: Tensor) 
     weight = out[:, 6:]
     valid = weight > 0.5
     xyz = torch.where(valid, out[:, 3:6] / weight.clamp_min(1e-6), torch.zeros_like(weight))
-    return Patches(out[:, :3], xyz, valid[:, 0], inside, side, image, images)
+    return Patches(out[:, :3], turned(xyz, images.rotation[image]), valid[:, 0], inside, side, image, images)
 
 
 def _bilinear(table: Tensor, size: tuple[int, int], image: Tensor, u: Tensor, v: Tensor) -> Tensor:
@@ -290,13 +322,17 @@ def cut_regions(images: Images, image: Tensor, masks: Tensor) -> tuple[Tensor, T
     return assemble(patches, sample_masks(masks, middle, side))
 
 
-def paste_masks(probability: Tensor, middle: Tensor, side: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, H, W) float32: maps (N, 64, 64) of windows put back into images of ``size``, 0 outside the windows."""
+def paste_mask(probability: Tensor, middle: Tensor, side: Tensor, size: tuple[int, int]) -> Tensor:
+    """(H, W) float32: the map (64, 64) of a window (middle (2,), edge ()) put back into an image of ``size``, 0 outside of it."""
     height, width = size
-    v = (torch.arange(height, device=side.device) + 0.5)[None] - middle[:, 1:]
-    u = (torch.arange(width, device=side.device) + 0.5)[None] - middle[:, :1]
-    rows, columns = v / (side[:, None] / 2), u / (side[:, None] / 2)
-    grid = torch.stack([columns[:, None, :].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)], dim=-1)
-    inside = (grid.abs() <= 1).all(dim=-1)
-    found = functional.grid_sample(probability[:, None], grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return found[:, 0] * inside
+    v = (torch.arange(height, device=side.device) + 0.5 - middle[1]) / (side / 2)
+    u = (torch.arange(width, device=side.device) + 0.5 - middle[0]) / (side / 2)
+    rows, columns = torch.nonzero(v.abs() <= 1).flatten(), torch.nonzero(u.abs() <= 1).flatten()
+    out = torch.zeros(height, width, device=side.device)
+    if not (len(rows) and len(columns)):
+        return out
+    own_v, own_u = v[rows], u[columns]
+    grid = torch.stack([own_u[None].expand(len(rows), -1), own_v[:, None].expand(-1, len(columns))], dim=-1)[None]
+    found = functional.grid_sample(probability[None, None], grid, mode="bilinear", padding_mode="border", align_corners=False)
+    out[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = found[0, 0]
+    return out

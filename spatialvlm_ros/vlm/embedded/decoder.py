@@ -9,6 +9,7 @@ signed logarithmic scale; the prompt sees itself whole, the answer sees what is 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -101,12 +102,18 @@ class Density:
 
     def quantile(self, share: float) -> Tensor:
         """(B,) metres, within the range of the tokens' lengths; by bisection."""
-        most = torch.full_like(self.location[:, 0], math.asinh(MAX_M / self.scale_m))
-        low, high = -most, most
+        return self.quantiles((share,))[0]
+
+    def quantiles(self, shares: Sequence[float]) -> Tensor:
+        """(S, B) as ``quantile``, all by one bisection."""
+        wanted = torch.tensor(shares, device=self.location.device)[:, None]
+        most = math.asinh(MAX_M / self.scale_m)
+        high = torch.full((len(shares), len(self.location)), most, device=self.location.device)
+        low, weight, slope = -high, self.log_weight.exp(), 1 / self.spread
         for _ in range(40):
             middle = (low + high) / 2
-            is_below = self.below(self.scale_m * torch.sinh(middle)) < share
-            low, high = torch.where(is_below, middle, low), torch.where(is_below, high, middle)
+            below = (weight * torch.sigmoid((middle[..., None] - self.location) * slope)).sum(-1) < wanted
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
         return self.scale_m * torch.sinh((low + high) / 2)
 
 
@@ -231,7 +238,7 @@ class AnswerDecoder(nn.Module):
         # The two last words stand at the same places behind questions of any length.
         at_end = self.places.weight[_PREFIX + self.config.max_question :][:2]
         places = torch.cat([self.places.weight[[*used, *range(_PREFIX, _PREFIX + length - 2)]], at_end])
-        embedded = self._embedded(question, things)
+        embedded = self._embedded(question, self.pointer(things))
         x = torch.cat([prefix, embedded], 1) + places
         x = torch.cat([x[:, :-1], x[:, -1:] + self._summed(embedded, question != 0, things, between, present, both)], 1)
         mask = keep[:, None, None, :].expand(-1, 1, x.shape[1], -1)
@@ -277,13 +284,9 @@ class AnswerDecoder(nn.Module):
                 f"{tuple(question.shape)} questions do not fit {count} rows of 1 .. {self.config.max_question} words"
             )
 
-    def _embedded(self, ids: Tensor, things: Tensor) -> Tensor:
-        """Words, pointers with what they point at."""
-        x = self.words(ids)
-        pointed = self.pointer(things)
-        for at, number in enumerate(self.pointer_ids):
-            x = x + torch.where((ids == number)[..., None], pointed[:, at : at + 1], torch.zeros_like(x))
-        return x
+    def _embedded(self, ids: Tensor, pointed: Tensor) -> Tensor:
+        """Words, pointers with what they point at: ``pointed`` (B, MAX_THINGS, dim)."""
+        return self.words(ids) + (ids[..., None] == self.pointer_ids).to(pointed.dtype) @ pointed
 
     def _density(self, last: Tensor, compared: Tensor, lengths: Tensor, deviations: Tensor, there: Tensor) -> Density:
         components, scale = self.config.components, self.config.scale_m
@@ -316,13 +319,23 @@ class AnswerDecoder(nn.Module):
         causal = torch.ones(length, length, dtype=torch.bool, device=answer.device).tril()
         before = prompted.keep[:, None, None, :].expand(-1, 1, length, -1)
         mask = torch.cat([before, causal.expand(len(answer), 1, -1, -1)], -1)
-        return self._continued(answer, 0, prompted.things, prompted.memory, mask)[0]
+        places = torch.arange(length, device=answer.device)
+        return self.continued(answer, places, self.pointer(prompted.things), prompted.memory, mask)[0]
 
-    def _continued(
-        self, words: Tensor, place: int, things: Tensor, memory: list[tuple[Tensor, Tensor]], mask: Tensor
+    def continued(
+        self, words: Tensor, places: Tensor, pointed: Tensor, memory: list[tuple[Tensor, Tensor]], mask: Tensor
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        start = _PREFIX + self.config.max_question + 2 + place
-        x = self._embedded(words, things) + self.places.weight[start : start + words.shape[1]]
+        """Read on in answers.
+
+        Args:
+            words: (B, T) int64 that come next. places: (T,) or (B, T) int64, their places in the answer.
+            pointed: (B, MAX_THINGS, dim) what pointers point at. memory: of what was read before, L words.
+            mask: (B, 1, T or 1, L + T) bool, what each word sees.
+
+        Returns:
+            (B, T, V) logits of the word behind each, and the memory of L + T words.
+        """
+        x = self._embedded(words, pointed) + self.places(places + (_PREFIX + self.config.max_question + 2))
         kept = []
         for layer, before in zip(self.layers, memory, strict=True):
             x, both = layer(x, mask, before)
@@ -335,10 +348,12 @@ class AnswerDecoder(nn.Module):
         end = self.vocabulary.id("<end>")
         words, memory, keep = verdicts[:, None], prompted.memory, prompted.keep
         said: list[Tensor] = []
+        pointed = self.pointer(prompted.things)
         done = torch.zeros(len(verdicts), dtype=torch.bool, device=verdicts.device)
         for place in range(self.config.max_answer - 1):
             keep = torch.cat([keep, torch.ones_like(keep[:, :1])], 1)
-            logits, memory = self._continued(words, place, prompted.things, memory, keep[:, None, None, :])
+            at = torch.tensor([place], device=verdicts.device)
+            logits, memory = self.continued(words, at, pointed, memory, keep[:, None, None, :])
             words = logits[:, -1].argmax(-1, keepdim=True)
             words = torch.where(done[:, None], torch.full_like(words, end), words)
             said.append(words)

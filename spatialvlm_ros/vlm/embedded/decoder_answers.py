@@ -22,7 +22,8 @@ from ...scene.relations import RELATIONS, Kind
 from ...scene.scene import Scene, SceneObject
 from ..interface import ModelAnswer
 from .decoder import AnswerDecoder, Prompted
-from .decoder_sentences import ANSWERED, sentences_of
+from .decoder_saying import sentences_among
+from .decoder_sentences import ANSWERED, ids_of_each, sentences_of
 from .decoder_words import (
     ASK,
     BRIEF,
@@ -39,7 +40,7 @@ from .decoder_words import (
     pointed,
     within,
 )
-from .object_tokens import NUM_FEATURES, object_tokens
+from .object_tokens import NUM_FEATURES, object_tokens_of_each
 
 # Words for verdicts whose sentence cannot be used.
 _PLAIN = {YES: "yes.", NO: "no.", CLOSE: "too close to call."}
@@ -129,8 +130,8 @@ def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], full: bool) -> list[
     longest = max(len(row.words) for row in rows)
     question = np.zeros((len(rows), longest + 2), np.int64)
     question[:, -2:] = decoder.vocabulary.id(FULL if full else BRIEF), decoder.vocabulary.id(ASK)
-    for at, row in enumerate(rows):
-        features, valid = object_tokens(row.asked.scene, [row.asked.things[index] for index in row.order])
+    tokens = object_tokens_of_each([(row.asked.scene, [row.asked.things[index] for index in row.order]) for row in rows])
+    for at, (row, (features, valid)) in enumerate(zip(rows, tokens, strict=True)):
         objects[at, : len(features)], present[at, : len(features)] = features, valid
         question[at, : len(row.words)] = row.words
     with torch.inference_mode():
@@ -141,15 +142,33 @@ def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], full: bool) -> list[
         numbers = [_signed(row.asked.query, value[at], std[at]) for at, row in enumerate(rows)]
         firsts = list(map(_first_word, kinds, shares, numbers))
         ids = torch.tensor([decoder.vocabulary.id(word) for word in firsts], device=device)
-        sentences = decoder.sentences(prompted, ids)
+        told = _told(
+            decoder, prompted, ids, [_allowed(row, first, full, decoder) for row, first in zip(rows, firsts, strict=True)]
+        )
     answers = []
     for at, row in enumerate(rows):
         if not present[at, : len(row.order)].all():
             answers.append(ModelAnswer("a thing's place or size is not a number", Status.NO_DEPTH))
             continue
-        told = decoder.vocabulary.text_of(sentences[at])
-        answers.append(_answer(row, firsts[at], kinds[at], shares[at], numbers[at], std[at], told, full, decoder.config.words))
+        answers.append(_answer(row, firsts[at], kinds[at], shares[at], numbers[at], std[at], told[at]))
     return answers
+
+
+def _told(decoder: AnswerDecoder, prompted: Prompted, ids: Tensor, allowed: Sequence[Sequence[str]]) -> list[str]:
+    """Each answer's sentence: the one that the decoder says, if it is one of those allowed, else the first of these.
+
+    Where nothing is said about a row, what it says is held to its first word.
+    """
+    words = decoder.vocabulary
+    if all(allowed):
+        said = sentences_among(decoder, prompted, ids, [ids_of_each(some, decoder.config.words) for some in allowed])
+        return [some[0] if one is None else words.text_of(one) for one, some in zip(said, allowed, strict=True)]
+    told = [words.text_of(one) for one in decoder.sentences(prompted, ids)]
+    firsts = [words.words[number] for number in ids.tolist()]
+    return [
+        (text if text in some else some[0]) if some else _held_to_word(text, first)
+        for text, some, first in zip(told, allowed, firsts, strict=True)
+    ]
 
 
 def number_of(decoder: AnswerDecoder, prompted: Prompted) -> tuple[list[float], list[float]]:
@@ -157,11 +176,10 @@ def number_of(decoder: AnswerDecoder, prompted: Prompted) -> tuple[list[float], 
 
     The deviation is between that of the middle 68 % and that of the middle 95 %, times a factor that was fitted on measurements.
     """
-    density = prompted.density
-    inner = (density.quantile(0.8413) - density.quantile(0.1587)) / 2
-    outer = (density.quantile(0.9772) - density.quantile(0.0228)) / 4
+    lowest, low, middle, high, highest = prompted.density.quantiles((0.0228, 0.1587, 0.5, 0.8413, 0.9772))
+    inner, outer = (high - low) / 2, (highest - lowest) / 4
     std = decoder.std_factor * (inner * outer).clamp_min(1e-10).sqrt()
-    return density.quantile(0.5).tolist(), std.tolist()
+    return middle.tolist(), std.tolist()
 
 
 def pair_probabilities(decoder: AnswerDecoder, logits: Tensor) -> Tensor:
@@ -230,29 +248,30 @@ def _signed(query: Query | None, value: float, std: float) -> float:
     return 0.0 if -_BELOW_STDS * std < value < 0 else value
 
 
-def _answer(
-    row: _Row, first: str, kind: str, share: float, number: float, std: float, told: str, full: bool, vocabulary: tuple[str, ...]
-) -> ModelAnswer:
+def _answer(row: _Row, first: str, kind: str, share: float, number: float, std: float, told: str) -> ModelAnswer:
     if not kind:
         return ModelAnswer("the question is of no kind that I know", Status.BAD_QUERY)
     length = exact_length(abs(number))
-    said = _held_to(row, first, full, told, vocabulary)
     if kind == NUMBER:
-        return ModelAnswer(_filled(said, row, length), value=number, std=std, unit=METRE)
+        return ModelAnswer(_filled(told, row, length), value=number, std=std, unit=METRE)
     # The first pointer need not be of the name that the question is about.
     probability = 1 - share if kind == POINTERS[0] and row.order[0] != 0 else share
-    return ModelAnswer(_filled(said, row, ""), value=probability, unit=PROBABILITY)
+    return ModelAnswer(_filled(told, row, ""), value=probability, unit=PROBABILITY)
 
 
-def _held_to(row: _Row, first: str, full: bool, told: str, vocabulary: tuple[str, ...]) -> str:
-    """The sentence that was told if it answers what was asked for as it was decided, else the plainest one that does."""
+def _allowed(row: _Row, first: str, full: bool, decoder: AnswerDecoder) -> tuple[str, ...]:
+    """The sentences that answer what was asked for as it was decided, the plainest first; empty where it is not known."""
     query = row.asked.query
-    if query is not None and query.relation in ANSWERED:
-        verdict = None if first == CLOSE else first in (YES, NUMBER, *(pair[0] for pair in SIDES))
-        if first in POINTERS:
-            verdict = row.order[POINTERS.index(first)] == 0
-        allowed = sentences_of(query.relation, verdict, row.order, full, vocabulary)
-        return told if told in allowed else allowed[0]
+    if query is None or query.relation not in ANSWERED:
+        return ()
+    verdict = None if first == CLOSE else first in (YES, NUMBER, *(pair[0] for pair in SIDES))
+    if first in POINTERS:
+        verdict = row.order[POINTERS.index(first)] == 0
+    return sentences_of(query.relation, verdict, row.order, full, decoder.config.words)
+
+
+def _held_to_word(told: str, first: str) -> str:
+    """The sentence that was told if it fits its first word, else the plainest one that does."""
     if first in (NUMBER, OTHER_SIDE):
         plain = f"{NUMBER}." if first == NUMBER else f"the other way round, by {NUMBER}."
         return told if told.count(NUMBER) == 1 else plain

@@ -55,3 +55,10 @@ def sentences_of(
     templates = sorted(answer_templates(relation, verdict), key=lambda template: -template.weight)
     chosen = [template for template in templates if is_full(template) == full] or templates
     return tuple(words.text_of(words.ids_of(answer_text(template.text, verdict, order))) for template in chosen)
+
+
+@cache
+def ids_of_each(sentences: tuple[str, ...], vocabulary: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    """Word numbers of sentences of ``sentences_of``."""
+    words = Words(vocabulary)
+    return tuple(tuple(words.ids_of(sentence)) for sentence in sentences)

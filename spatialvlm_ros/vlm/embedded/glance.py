@@ -6,6 +6,7 @@ The model says which region is meant. It never moves a thing: masks are mended w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -36,6 +37,24 @@ GRIPPER_WORDS = frozenset(
 _LEAST = 0.02
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What a name means on an image.
+
+    Attributes:
+        answering: which of ``Looked.proposals``, the likeliest first; -1 for the gripper.
+        chances: that each of them answers.
+        present, several, understood: as of ``Grounding``.
+    """
+
+    name: str
+    answering: tuple[int, ...] = ()
+    chances: tuple[float, ...] = ()
+    present: float = 0.0
+    several: float = 0.0
+    understood: bool = True
+
+
 class EmbeddedGlance(Glance):
     """See the interface."""
 
@@ -44,8 +63,8 @@ class EmbeddedGlance(Glance):
     ) -> None:
         self._model, self._tokenizer, self._calibration, self._mend = model, tokenizer, calibration, mend
         self.looked = Looked(model, view)
+        self._decided: dict[str, Decided] = {}
         self._groundings: dict[str, Grounding] = {}
-        self._best: dict[str, int] = {}
         self._answerer = None if model.decoder is None else Answerer(self, model.decoder)
 
     @property
@@ -53,30 +72,30 @@ class EmbeddedGlance(Glance):
         """Least ``Grounding.present`` of what is found."""
         return self._calibration.found
 
-    def best(self, name: str) -> int:
-        """Which of ``looked.proposals`` answers best to a name that was grounded; -1 for none, and for the gripper."""
-        return self._best.get(name, -1)
-
     # -- finding --------------------------------------------------------------------------------------------------------
 
     def ground(self, names: Sequence[str]) -> list[Grounding]:
-        new = [name for name in dict.fromkeys(names) if name not in self._groundings]
-        words = [name for name in new if not is_gripper(name)]
-        self._groundings |= {name: self._gripper(name) for name in new if is_gripper(name)}
-        if words:
-            self._groundings |= dict(zip(words, self._ground_words(words), strict=True))
+        for name, decided in zip(names, self.decide(names), strict=True):
+            if name not in self._groundings:
+                self._groundings[name] = self._gripper(name) if is_gripper(name) else self._grounding(decided)
         return [self._groundings[name] for name in names]
 
-    def _ground_words(self, names: Sequence[str]) -> list[Grounding]:
+    def decide(self, names: Sequence[str]) -> list[Decided]:
+        """What each name means, without masks; the names of one call are read in one go."""
+        words = [name for name in dict.fromkeys(names) if name not in self._decided and not is_gripper(name)]
+        self._decided |= dict(zip(words, self._decide_words(words), strict=True)) if words else {}
+        return [self._decide_gripper(name) if is_gripper(name) else self._decided[name] for name in names]
+
+    def _decide_words(self, names: Sequence[str]) -> list[Decided]:
         split = [without_sizes(name) for name in names]
         understood = self._tokenizer.encode([core for core, _ in split]).understood.tolist()
         if not self.looked.proposals:
             # Where nothing could be looked at, "not there" says nothing.
             looked = self.looked.view.frame is not None and self.looked.plane is not None
-            return [Grounding(name, (), 0.0, 0.0, (), known and looked) for name, known in zip(names, understood, strict=True)]
+            return [Decided(name, (), (), 0.0, 0.0, known and looked) for name, known in zip(names, understood, strict=True)]
         chances = self.probabilities([core for core, _ in split])
         rows = zip(names, split, chances, understood, strict=True)
-        return [self._grounding(name, sizes, row, known) for name, (_, sizes), row, known in rows]
+        return [self._decided_of(name, sizes, row, known) for name, (_, sizes), row, known in rows]
 
     @torch.no_grad()
     def probabilities(self, phrases: Sequence[str]) -> FloatArray:
@@ -86,7 +105,7 @@ class EmbeddedGlance(Glance):
         testimony = testify(phrases, looks_of(self.looked.appearances)) if self._calibration.witness else 0.0
         return self._calibration.probabilities(log_match.double().cpu().numpy(), testimony)
 
-    def _grounding(self, name: str, sizes: Sequence[str], chances: FloatArray, known: bool) -> Grounding:
+    def _decided_of(self, name: str, sizes: Sequence[str], chances: FloatArray, known: bool) -> Decided:
         present, several = self._calibration.present_and_several(chances)
         order = np.argsort(-chances, kind="stable")
         best = float(chances[order[0]])
@@ -97,9 +116,15 @@ class EmbeddedGlance(Glance):
             chosen = self._of_size(sizes, answering)
             if len(chosen) == 1:
                 answering, several = chosen, 0.0
-        regions = tuple(Region(self._mask(i), name, float(chances[i]), SOURCE) for i in answering)
-        self._best[name] = answering[0] if answering else -1
-        return Grounding(name, regions, present, several, tuple(self.looked.numbers[i] for i in answering), known)
+        return Decided(name, tuple(answering), tuple(float(chances[i]) for i in answering), present, several, known)
+
+    def _grounding(self, decided: Decided) -> Grounding:
+        regions = tuple(
+            Region(self._mask(i), decided.name, chance, SOURCE)
+            for i, chance in zip(decided.answering, decided.chances, strict=True)
+        )
+        numbers = tuple(self.looked.numbers[i] for i in decided.answering)
+        return Grounding(decided.name, regions, decided.present, decided.several, numbers, decided.understood)
 
     def _of_size(self, sizes: Sequence[str], candidates: list[int]) -> list[int]:
         """Of regions that answer alike, the one that words of size single out; all of them where these do not."""
@@ -119,6 +144,10 @@ class EmbeddedGlance(Glance):
         regions = (Region(found.mask, name, found.present, SOURCE),) if found.mask.any() else ()
         present = found.present if regions else 0.0
         return Grounding(name, regions, present, 0.0, (-1,) * len(regions))
+
+    def _decide_gripper(self, name: str) -> Decided:
+        found = self.looked.gripper
+        return Decided(name, (-1,), (found.present,), found.present) if found.mask.any() else Decided(name)
 
     # -- answers --------------------------------------------------------------------------------------------------------
 

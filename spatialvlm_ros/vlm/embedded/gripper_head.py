@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .crops import Images
+from .crops import Images, turned
 
 #: Rows and columns of the small image, and of the maps that come out.
 SMALL = (96, 128)
@@ -60,7 +60,7 @@ def small_images(images: Images) -> tuple[Tensor, Tensor]:
     pooled = functional.adaptive_avg_pool2d(table, SMALL)
     weight = pooled[:, 6:]
     valid = weight > 0.3
-    xyz = torch.where(valid, pooled[:, 3:6] / weight.clamp_min(1e-6), torch.full_like(weight, torch.nan))
+    xyz = turned(pooled[:, 3:6] / weight.clamp_min(1e-6), images.rotation).masked_fill(~valid, torch.nan)
     plane = torch.isfinite(images.height_m)
     lift = torch.nan_to_num(images.height_m)[:, None, None]
     scaled = torch.stack([xyz[:, 0], xyz[:, 1] - _AWAY_M, xyz[:, 2] + lift], dim=1) / _UNIT_M

@@ -6,7 +6,6 @@ import math
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,12 +19,13 @@ from ..interface import Gripper, View
 from .crops import (
     Images,
     assemble,
-    mask_boxes,
-    paste_masks,
+    paste_mask,
     prepare_images,
     sample_masks,
     sample_windows,
+    seen_part,
     view_rotation,
+    white_points,
     windows,
 )
 from .gripper_head import small_images
@@ -72,16 +72,26 @@ class Proposed:
 
     @cached_property
     def images(self) -> Images:
-        """The image ready to be sampled."""
-        view = self.view
-        xyz = view.frame.xyz if view.frame is not None else np.full((*self.size, 3), np.nan, np.float32)
+        """The whole image ready to be sampled."""
+        return self._prepared(slice(0, self.size[0]), slice(0, self.size[1]))
+
+    def _prepared(self, rows: slice, columns: slice) -> Images:
+        """A part of the image ready to be sampled; white is that of all of it."""
+        color, frame = torch.tensor(self.view.color)[None].to(self.device), self.view.frame
+        part = color[:, rows, columns]
+        if frame is None:
+            xyz = torch.full(part.shape, torch.nan, device=self.device)
+        else:
+            depth, rays = (torch.tensor(each[rows, columns]).to(self.device) for each in (frame.depth_m, frame.camera.rays))
+            xyz = torch.cat([rays * depth[..., None], depth[..., None]], dim=-1)[None]
         height = math.nan if self.plane is None else self.plane.offset_m
         with torch.no_grad():
             return prepare_images(
-                torch.tensor(view.color)[None].to(self.device),
-                torch.tensor(xyz)[None].to(self.device),
+                part,
+                xyz,
                 torch.tensor(self.up.astype(np.float32))[None].to(self.device),
                 torch.tensor([height], dtype=torch.float32, device=self.device),
+                white_points(color),
             )
 
     @cached_property
@@ -92,15 +102,18 @@ class Proposed:
     @cached_property
     def windows(self) -> tuple[Tensor, Tensor]:
         """Middles (N, 2) and edges (N,) of their windows, pixels."""
-        return windows(mask_boxes(self.masks))
+        return windows(torch.tensor([region.box for region in self.proposals], dtype=torch.float32, device=self.device))
 
     @cached_property
     def pictures(self) -> tuple[Tensor, Tensor]:
         """Pictures (N, 8, 64, 64) and scalars (N, S) of the proposals; there must be some."""
         with torch.no_grad():
             image = torch.zeros(len(self.proposals), dtype=torch.long, device=self.device)
-            patches = sample_windows(self.images, image, *self.windows)
-            return assemble(patches, sample_masks(self.masks, *self.windows))
+            middle, side = self.windows
+            rows, columns = seen_part(middle, side, self.size)
+            first = torch.tensor([columns.start, rows.start], dtype=torch.float32, device=self.device)
+            patches = sample_windows(self._prepared(rows, columns), image, middle - first, side)
+            return assemble(patches, sample_masks(self.masks, middle, side))
 
     @cached_property
     def appearances(self) -> list[Appearance]:
@@ -117,6 +130,7 @@ class Looked(Proposed):
     def __init__(self, model: SpatialVlmModel, view: View) -> None:
         super().__init__(view, model.device)
         self.model = model
+        self._mended: dict[int, BoolArray] = {}
 
     @cached_property
     def regions(self) -> Regions:
@@ -124,17 +138,16 @@ class Looked(Proposed):
         with torch.no_grad():
             return self.model.regions(*self.pictures)
 
-    @cached_property
-    def _mended(self) -> npt.NDArray[np.float32]:
-        """(N, H, W) probability that a pixel belongs to each proposal's thing."""
-        with torch.no_grad():
-            logits = self.model.tower.masks(self.pictures[0], self.regions.maps)
-            return np.asarray(paste_masks(torch.sigmoid(logits), *self.windows, self.size).cpu().numpy())
-
     def mended(self, index: int) -> BoolArray:
         """(H, W) mask of a proposal's thing: as the network sees it, within the proposal's window; never empty."""
-        mask: BoolArray = self._mended[index] > 0.5
-        return mask if mask.any() else self.proposals[index].mask
+        if index not in self._mended:
+            with torch.no_grad():
+                pictures, maps = self.pictures[0][index : index + 1], tuple(each[index : index + 1] for each in self.regions.maps)
+                probability = torch.sigmoid(self.model.tower.masks(pictures, maps))[0]
+                middle, side = self.windows
+                mask: BoolArray = paste_mask(probability, middle[index], side[index], self.size).cpu().numpy() > 0.5
+            self._mended[index] = mask if mask.any() else self.proposals[index].mask
+        return self._mended[index]
 
     @cached_property
     def gripper(self) -> Gripper:

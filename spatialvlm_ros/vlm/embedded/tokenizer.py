@@ -12,7 +12,11 @@ import numpy.typing as npt
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ("<pad>", "<unk>")
 _ARTICLES = frozenset(("the", "a", "an", "this", "that", "my", "your", "its", "please", "some", "any"))
-_SPELLINGS = {"grey": "gray", "colour": "color", "coloured": "colored", "orangish": "orange", "doughnut": "donut"}
+_SPELLINGS = {
+    "grey": "gray", "colour": "color", "coloured": "colored", "orangish": "orange", "doughnut": "donut", "tumbler": "cup",
+}  # fmt: skip
+# Fruit that gives its colour to what is named behind it.
+_COLORS_OF_FRUIT = {"tangerine": "orange", "lemon": "yellow", "tomato": "red"}
 # Words that people use and phrases of the training do not: the nearest word that they do.
 _NEAREST = {
     word: known
@@ -78,8 +82,14 @@ class PhraseTokenizer:
 
     def split(self, phrase: str) -> list[str]:
         """Words of a phrase as the vocabulary spells them: lower case, no articles, singular where only that is known."""
-        found = re.findall(r"[^\W_]+", phrase.lower())
-        return [self._known_form(_SPELLINGS.get(word, word)) for word in found if word not in _ARTICLES]
+        found = [_SPELLINGS.get(word, word) for word in re.findall(r"[^\W_]+", phrase.lower()) if word not in _ARTICLES]
+        behind = [*found[1:], "with"][: len(found)]
+        colored = [
+            word if after in _HEAD_ENDS else _COLORS_OF_FRUIT.get(word, word) for word, after in zip(found, behind, strict=True)
+        ]
+        known = [self._known_form(word) for word in colored]
+        # "Jet black" is black, and to ask for that twice would be to ask for more.
+        return [word for place, word in enumerate(known) if place == 0 or word != known[place - 1]]
 
     def _known_form(self, word: str) -> str:
         if word in self._numbers:

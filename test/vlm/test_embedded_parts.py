@@ -1,0 +1,121 @@
+"""Parts of the embedded model that are reckoned in a quicker way than they are defined."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_embedded
+import torch
+from things import box, camera_over_table, scene
+
+from spatialvlm_ros.training.embedded.tower_phrases import tower_words
+from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
+from spatialvlm_ros.vlm.embedded.calibration import Calibration
+from spatialvlm_ros.vlm.embedded.crops import (
+    assemble,
+    paste_mask,
+    prepare_images,
+    sample_masks,
+    sample_windows,
+    seen_part,
+    window_grid,
+    windows,
+)
+from spatialvlm_ros.vlm.embedded.looking import Proposed
+from spatialvlm_ros.vlm.embedded.measured import bare_scene, measure
+from spatialvlm_ros.vlm.embedded.object_tokens import object_tokens, object_tokens_of_each
+from spatialvlm_ros.vlm.embedded.tokenizer import PhraseTokenizer
+from spatialvlm_ros.vlm.interface import Question, View
+
+
+def whole_pictures(view: View) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pictures and scalars of a view's proposals, cut out of the whole image."""
+    assert view.frame is not None and view.up is not None
+    images = prepare_images(
+        torch.from_numpy(view.color)[None],
+        torch.from_numpy(view.frame.xyz)[None],
+        torch.tensor(view.up, dtype=torch.float32)[None],
+        torch.tensor([float(view.plane[3])]),
+    )
+    middle, side = windows(torch.tensor([region.box for region in view.proposals], dtype=torch.float32))
+    patches = sample_windows(images, torch.zeros(len(side), dtype=torch.long), middle, side)
+    masks = torch.from_numpy(np.stack([region.mask for region in view.proposals]))
+    return assemble(patches, sample_masks(masks, middle, side))
+
+
+@pytest.mark.parametrize("size", [(120, 160), (243, 331)])
+@pytest.mark.parametrize("first", [0, 1])
+def test_things_look_the_same_in_a_part_of_the_image(size: tuple[int, int], first: int) -> None:
+    view = tiny_embedded.table_view(size, things=4)
+    # Without the last ones the part ends within the image; without the first it begins there.
+    view = replace(view, proposals=view.proposals[first : first + 2])
+    rows, columns = seen_part(*Proposed(view, torch.device("cpu")).windows, size)
+    assert (rows.stop - rows.start) * (columns.stop - columns.start) < size[0] * size[1]
+    for part, whole in zip(Proposed(view, torch.device("cpu")).pictures, whole_pictures(view), strict=True):
+        torch.testing.assert_close(part, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_a_map_comes_back_to_where_its_window_was() -> None:
+    middle, side = torch.tensor([20.5, 33.0]), torch.tensor(24.0)
+    u, v = window_grid(middle[None], side[None])
+    steps = torch.arange(64) / 64
+    pasted = paste_mask((steps[None] + 10 * steps[:, None] + 1), middle, side, (60, 50))
+    inside = torch.zeros(60, 50, dtype=torch.bool)
+    # Pixels whose middles lie in the window, its edge included.
+    inside[21:45, 8:33] = True
+    assert torch.equal(pasted > 0, inside)
+    for row, column in ((25, 12), (33, 20), (40, 28)):
+        wanted = 1 + np.interp(column + 0.5, u[0], steps) + 10 * np.interp(row + 0.5, v[0], steps)
+        assert float(pasted[row, column]) == pytest.approx(float(wanted), abs=1e-4)
+    assert not paste_mask(torch.ones(64, 64), torch.tensor([-90.0, 10.0]), side, (60, 50)).any()
+
+
+def test_tokens_of_several_scenes_are_those_of_each() -> None:
+    first, second, third = (
+        box([0.2 * at, 0.1, 0.03 + 0.01 * at], [0.05, 0.04, 0.06], number=at + 1, label=str(at)) for at in range(3)
+    )
+    asked = [(first, second), (), (third,), (second, first, third)]
+    cameras = [camera_over_table(pitch_deg=20.0 + 10 * at) for at in range(4)]
+    scenes = [scene({thing.label: thing for thing in things}, camera) for things, camera in zip(asked, cameras, strict=True)]
+    together = object_tokens_of_each(list(zip(scenes, asked, strict=True)))
+    assert [len(features) for features, _ in together] == [2, 0, 1, 3]
+    for (features, valid), one, things in zip(together, scenes, asked, strict=True):
+        alone, alone_valid = object_tokens(one, things)
+        assert np.array_equal(features, alone) and np.array_equal(valid, alone_valid)
+
+
+def test_what_a_view_has_measured_is_not_measured_again(tmp_path: Path) -> None:
+    tiny_embedded.tiny_model(tmp_path)
+    vlm = EmbeddedVlm.from_folder(tmp_path)
+    vlm.calibration = Calibration(found=0.0, several_slope=0.0, several_offset=-9.0)
+    view = tiny_embedded.table_view(things=1)
+    asked = [Question("How far is the red mug from the blue can?")]
+    by_itself = vlm.look(view).answer(asked)
+    proposed = Proposed(view, torch.device("cpu"))
+    assert view.frame is not None
+    at = bare_scene(view.frame, proposed.plane, view.up, proposed.noise)
+    thing = measure(view.frame, view.proposals[0], at, proposed.noise, 1)
+    assert thing is not None
+    told = replace(view, things={0: thing})
+    assert vlm.look(told).answer(asked) == by_itself
+    moved = replace(view, things={0: replace(thing, extents_std=thing.extents_std + 0.5)})
+    assert vlm.look(moved).answer(asked) != by_itself
+
+
+@pytest.mark.parametrize(
+    ("phrase", "words"),
+    [
+        ("tangerine mug", ["orange", "mug"]),
+        ("the tangerine", ["tangerine"]),
+        ("the lemon with the leaf", ["lemon", "with", "leaf"]),
+        ("a lemon bowl", ["yellow", "bowl"]),
+        ("jet black can", ["black", "can"]),
+        ("red tumbler", ["red", "cup"]),
+        ("", []),
+    ],
+)
+def test_words_that_stand_for_others_are_spelled_so(phrase: str, words: list[str]) -> None:
+    assert PhraseTokenizer(tower_words()).split(phrase) == words
