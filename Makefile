@@ -110,7 +110,7 @@ test: venv
 # Ubuntu 24.04's versions, from wheels. What needs torch is left out: apt has none.
 JAZZY := out/jazzy/venv
 WITH_TORCH := vlm training synthesis evaluation test_engine_vlm.py test_engine_vlm_answers.py test_engine_vlm_failures.py \
-  perception/models nodes/test_spatial_vlm.py recording/test_ask_vlm.py
+  perception/models nodes/test_spatial_vlm.py recording/test_ask_vlm.py reasoning/test_endpoint.py reasoning/test_friend.py reasoning/test_proposer.py
 test-jazzy:
 	@PYTHON=$(or $(PYTHON),python3.12) BOOTSTRAP_VENV=$(JAZZY) PIP_CONSTRAINT=$(CURDIR)/scripts/jazzy_versions.txt \
 	  BOOTSTRAP_EXTRAS=wheels,engine,sim,recording,planning,llm,test scripts/bootstrap.sh

@@ -89,9 +89,7 @@ class EndpointConfig:
         if self.max_tokens < 1:
             raise EndpointConfigError(f"the endpoint's max_tokens must be at least 1 (got {self.max_tokens})")
         if not 0.0 <= self.temperature <= _MAX_TEMPERATURE:
-            raise EndpointConfigError(
-                f"the endpoint's temperature must be in [0, {_MAX_TEMPERATURE}] (got {self.temperature})"
-            )
+            raise EndpointConfigError(f"the endpoint's temperature must be in [0, {_MAX_TEMPERATURE}] (got {self.temperature})")
 
     @property
     def chat_url(self) -> str:

@@ -230,9 +230,7 @@ def _named(url: str, error: Exception) -> EndpointError:
 
     chain = list(_chain(error))
     reason = " ".join(str(chain[-1]).split())[:200] or type(chain[-1]).__name__
-    if isinstance(
-        error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader | requests.exceptions.InvalidSchema
-    ):
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader | requests.exceptions.InvalidSchema):
         return EndpointConfigError(f"no request can be made for {url}; check the endpoint's url")
     if any(isinstance(link, http.client.HTTPException) and not _is_break(link) for link in chain):
         return EndpointProtocolError(f"{url} does not speak HTTP ({reason}); check host and port")

@@ -21,8 +21,11 @@ from ..reward.task import TaskSpec
 from ..scene.frame import RGBDFrame
 from ..share import config_file
 
+_FIXED_FRAME = "world"
 Observe = Callable[[], tuple[RGBDFrame, RobotState]]
-"""Gives the image of now with the robot's state at that time. Stamps grow by simulated time from step to step."""
+"""Gives the image of now with the robot's state at that time, ``world_from_camera`` included where the camera moves.
+
+Stamps grow by simulated time from step to step."""
 
 
 class DenseReward(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -96,7 +99,9 @@ class DenseReward(gymnasium.Wrapper[Any, Any, Any, Any]):
         frame, robot = self._observe()
         scene = self._engine.observe(frame, self._names, robot)
         before, ended = self._last, self._annotator.ended
-        sample = self._annotator.update(scene.stamp_ns, self._engine.facts(scene, self._queries))
+        # In a frame that does not move, so that a camera on the hand does not move what lies still.
+        facts = self._engine.facts(scene, self._queries, (_FIXED_FRAME, robot.world_from_camera))
+        sample = self._annotator.update(scene.stamp_ns, facts)
         self._last = sample
         if ends and not ended and before is not None and math.isfinite(before.potential):
             # The potential of what comes after the end is 0.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..engine import RobotState
 from ..geometry.camera import CameraModel
@@ -18,11 +19,15 @@ from ..scene.facts import Query
 from ..scene.frame import RGBDFrame, depth_to_metres
 from ..simulation import BASE_FRAME, CAMERA_FRAME, TOOL_FRAME, SimConfig, SimObject, TabletopSim
 from ..simulation.camera import CAMERA_POSITION_M, CAMERA_TARGET_M, look_at
+from ..simulation.depth_noise import FAMILIES, SCALE_STD, add_noise
 from ..simulation.primitives import Vec3
 from ..simulation.truth import GRIPPER, true_facts
 
 # MuJoCo looks no farther for the distance of two surfaces.
 _FAR_M = 3.0
+# Streams of random numbers: of a cell's scale, and more frames than an episode has.
+_SCALE_STREAM, _FRAMES = 7, 100_000
+Float32Array = npt.NDArray[np.float32]
 # a(b) and b(a) are one fact; the truth states each pair once.
 _SYMMETRIC = ("distance", "horizontal_distance", "vertical_distance")
 
@@ -59,9 +64,28 @@ class PlacedCameraSim(TabletopSim):
 
 
 class TableCell:
-    """One simulated cell. Not thread-safe. ``close`` frees the renderer."""
+    """One simulated cell. Not thread-safe. ``close`` frees the renderer.
 
-    def __init__(self, config: SimConfig, place: CameraPlace | None = None) -> None:
+    Args:
+        depth_family: a family of ``simulation.depth_noise``: the camera errs as such cameras do, with one error of scale for as
+            long as the cell lives, as calibration leaves behind. "": by ``config.sensor``, whose scale is right.
+        scale_std: standard deviation of that error over seeds, a share of the depth; None for the family's own.
+
+    Raises ValueError for an unknown family.
+    """
+
+    def __init__(
+        self,
+        config: SimConfig,
+        place: CameraPlace | None = None,
+        depth_family: str = "",
+        scale_std: float | None = None,
+    ) -> None:
+        if depth_family and depth_family not in SCALE_STD:
+            raise ValueError(f"depth family '{depth_family}' is not one of {', '.join(FAMILIES)}")
+        self._family, self._seed = depth_family, config.seed
+        spread = SCALE_STD.get(depth_family, 0.0) if scale_std is None else scale_std
+        self._scale = 1.0 + np.random.default_rng([config.seed, _SCALE_STREAM]).normal(0.0, spread)
         self.sim = PlacedCameraSim(config, place or CameraPlace())
         k = self.sim.camera_intrinsics
         self._camera = CameraModel(k.width, k.height, k.fx, k.fy, k.cx, k.cy)
@@ -70,9 +94,16 @@ class TableCell:
         self.sim.close()
 
     def frame(self) -> RGBDFrame:
-        """A picture now, stamped with simulated time."""
-        image = self.sim.render()
-        return RGBDFrame(image.stamp_ns, image.color, depth_to_metres(image.depth_mm), self._camera, CAMERA_FRAME)
+        """A picture now, stamped with simulated time; depth in whole millimetres."""
+        image = self.sim.render(truth=bool(self._family))
+        depth_m = depth_to_metres(image.depth_mm) if image.depth_m is None else self._measured(image.depth_m, image.frame)
+        return RGBDFrame(image.stamp_ns, image.color, depth_m, self._camera, CAMERA_FRAME)
+
+    def _measured(self, depth_m: Float32Array, frame: int) -> Float32Array:
+        """What the family's camera makes of true depth (H, W), metres; NaN where it sees none."""
+        noisy = add_noise(depth_m, self._camera, self._family, self._seed * _FRAMES + frame, scale_error=False)
+        whole_mm: Float32Array = np.rint(noisy * np.float32(1000.0 * self._scale))
+        return whole_mm * np.float32(1e-3)
 
     def robot_state(self) -> RobotState:
         """What tf would say now."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from .benchmark_file import write_benchmark, write_json
 from .engine_accuracy import on_workers
-from .reward_episodes import CAMERAS, PERIOD_S, Plan, UnsuitableScene, record
+from .reward_episodes import CAMERAS, DEPTH_FAMILY, PERIOD_S, Plan, UnsuitableScene, record
 from .reward_gates import gates_of
 from .reward_judge import Judged, judge, task_of
 from .reward_report import draw_curves, print_report
@@ -25,7 +25,8 @@ _FIRST_SEED = 1000
 _TRIES = 30
 EPISODES = (SUCCESS, DROP, NEAR_MISS, WRONG_OBJECT, SUCCESS, NEVER_GRASP, NEAR_MISS, SUCCESS, DROP)
 NOTES = (
-    "simulated episodes (synthetic): truth is the simulator's state; images carry the sensor model's noise; camera at "
+    f"simulated episodes (synthetic): truth is the simulator's state; depth errs as family {DEPTH_FAMILY} of "
+    "simulation/depth_noise.py, with one error of scale an episode as the preset 'stereo' says, which the engine is told; at "
     f"{1 / PERIOD_S:g} Hz, 640x480, four places of the camera in turn",
     "facts and rewards come from the engine and the annotator in process, the same objects that the nodes and the labeller drive",
     "success is judged by the simulator's state at the end, whatever was meant; an expert episode is one that was meant to "

@@ -12,11 +12,15 @@ from ..engine import RobotState
 from ..environments.table_cell import CameraPlace, TableCell
 from ..scene.facts import Query
 from ..scene.frame import RGBDFrame
+from ..scene.noise import PRESETS
 from ..simulation import SimConfig
 from ..simulation.objects import PlacementError
 from .reward_scripts import FAMILIES, Actor
 
 PERIOD_S = 0.2
+# Errors of a stereo camera as real ones have them: in patches, swollen edges, disparities drawn to whole pixels. The scale errs
+# as the engine is told that it does.
+DEPTH_FAMILY, NOISE = "correlated_stereo", PRESETS["stereo"]
 CAMERAS: Mapping[str, CameraPlace] = {
     "front": CameraPlace(),
     "left": CameraPlace((1.10, 0.55, 0.62), (0.44, 0.0, 0.06)),
@@ -66,7 +70,7 @@ def record(plan: Plan, size_px: tuple[int, int] = (640, 480)) -> SimEpisode:
     """Carry out a plan and take a picture every ``PERIOD_S``. Raises UnsuitableScene."""
     family = FAMILIES[plan.family]
     try:
-        cell = TableCell(SimConfig(plan.seed, *size_px, objects=family.objects), CAMERAS[plan.camera])
+        cell = TableCell(SimConfig(plan.seed, *size_px, objects=family.objects), CAMERAS[plan.camera], DEPTH_FAMILY, NOISE.scale)
     except PlacementError as error:
         raise UnsuitableScene(f"{plan.name}: {error}") from error
     shots: list[Shot] = []

@@ -16,14 +16,13 @@ from ..reward.annotator import RewardAnnotator, RewardSample, RewardStatus
 from ..reward.builder import find_task
 from ..reward.task import TaskSpec
 from ..scene.facts import METRE, Query, SpatialFact
-from ..scene.noise import PRESETS
 from ..share import config_file
-from .reward_episodes import PERIOD_S, Plan, Shot, SimEpisode
+from .reward_episodes import NOISE, PERIOD_S, Plan, Shot, SimEpisode
 from .reward_scripts import FAMILIES, SUCCESS
 
 FloatArray = npt.NDArray[np.float64]
 _GRIPPER = "gripper"
-ENGINE = EngineConfig(noise=PRESETS["stereo"])
+ENGINE = EngineConfig(noise=NOISE)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,11 @@ PACKAGES = ("numpy", "mujoco", "gymnasium", "stable-baselines3", "torch")
 _TASK = "reach(red block)"
 # An episode has up to 20 steps: a discount that sees that far.
 GAMMA = 0.95
-# F adds up to about 1 over an episode; so much of it weighs as the entropy bonus of an episode does.
-_SHAPED_WEIGHT, _RAW_WEIGHT = 10.0, 1.0
+# The same success for all three rewards. By F alone, hovering at the goal is worth as much as going into it (it telescopes), and
+# a learner that is paid for entropy then hovers: success has to outweigh what F adds up to, and the entropy of an episode.
+_SUCCESS = 40.0
+# F adds up to about 1 over an episode, distances of 0.4 m to some 5 m: both weigh about alike.
+_SHAPED_WEIGHT, _RAW_WEIGHT = 10.0, 2.0
 _EVERY = 2
 # The area under a learning curve of success may fall by so much before shaping counts as harm.
 _HARM = 0.05
@@ -40,7 +43,7 @@ class LearningOptions:
 
     out: Path = Path("out/reward-learning")
     benchmark: Path | None = None
-    steps: int = 2000
+    steps: int = 4000
     seeds: int = 3
     judge_every: int = 250
     episodes: int = 8
@@ -105,7 +108,7 @@ def _one(index: int, jobs: Sequence[tuple[str, int]], options: LearningOptions) 
     env, judge = rewarded_env(reward), TableReachEnv()
     model = SAC(
         "MlpPolicy", env, gamma=GAMMA, seed=seed, learning_rate=1e-3, batch_size=128, learning_starts=100, buffer_size=20_000,
-        policy_kwargs={"net_arch": [64, 64]}, device="cpu", verbose=0,
+        gradient_steps=2, ent_coef="auto_0.1", policy_kwargs={"net_arch": [64, 64]}, device="cpu", verbose=0,
     )  # fmt: skip
     curve = [success_share(model, judge, options.episodes)]
     for _ in range(options.steps // options.judge_every):
@@ -118,6 +121,8 @@ def _one(index: int, jobs: Sequence[tuple[str, int]], options: LearningOptions) 
 
 def rewarded_env(reward: str) -> Any:
     """The environment with one of ``REWARDS``."""
+    import gymnasium
+
     from ..engine import EngineConfig
     from ..environments.gym_reward import DenseReward
     from ..environments.table_env import TableReachEnv
@@ -125,12 +130,12 @@ def rewarded_env(reward: str) -> Any:
 
     env = TableReachEnv()
     if reward == SPARSE:
-        return env
+        return gymnasium.wrappers.TransformReward(env, lambda own: _SUCCESS * float(own))
     engine = EngineConfig(noise=PRESETS["stereo"])
     weight = _SHAPED_WEIGHT if reward == SHAPED else 0.0
     dense = DenseReward(
-        env, _TASK, env.rgbd, gamma=GAMMA, nominal_dt_s=env.config.dt_s, weight=weight, every=_EVERY, terminal_zero=True,
-        engine=engine,
+        env, _TASK, env.rgbd, gamma=GAMMA, nominal_dt_s=env.config.dt_s, weight=weight, own_weight=_SUCCESS, every=_EVERY,
+        terminal_zero=True, engine=engine,
     )  # fmt: skip
     return dense if reward == SHAPED else minus_distance(dense)
 

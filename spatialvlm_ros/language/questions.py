@@ -55,8 +55,7 @@ _HELD = "(is|are) {a} (being|) (held|grasped|gripped|) (in|inside|by|between the
 # Whose reach it is goes without saying: the robot's, a name that its base has.
 ROBOT = "robot"
 _REACH = (
-    "(is|are) {a} (within|in) (a|the|) reach of {amount:length}|"
-    "can {a} be reached with (a|an) (arm|reach) of {amount:length}"
+    "(is|are) {a} (within|in) (a|the|) reach of {amount:length}|can {a} be reached with (a|an) (arm|reach) of {amount:length}"
 )
 # In "count" many are said where the name is of one.
 _SLOTS = {"count": "{a:kind}"}

@@ -32,9 +32,7 @@ def facts_of(engine: SpatialEngine, scene: Scene, queries: Iterable[Query], outp
 
 def without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
     """The fact as one whose frame tf does not know."""
-    return SpatialFact(
-        fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem
-    )
+    return SpatialFact(fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem)
 
 
 def frame_of(facts: Sequence[SpatialFact], scene: Scene) -> str:

@@ -21,7 +21,12 @@ ROBOT_PARAMS = (
     Param("tool_frame", "", "tf frame of the point between the finger tips; it is what 'gripper' means. Empty: no gripper."),
     Param("gravity_frame", "", "tf frame whose z axis points up (e.g. base_link). Empty: up is taken from the IMU or the plane."),
     Param("world_frame", "", "tf frame that does not move, for a moving camera. Empty: the camera is fixed."),
-    Param("output_frame", "", "tf frame of the points in facts. Empty: the camera's optical frame."),
+    Param(
+        "output_frame",
+        "",
+        "tf frame of the points in facts; for rewards one that does not move. Empty: world_frame, and without one the camera's "
+        "optical frame.",
+    ),
     Param("tf_timeout_s", 0.1, "Longest wait for transforms at an image's stamp.", 0.0, 5.0),
     Param("named_frames", [""], "Names for the origins of tf frames: strings 'name = frame', e.g. 'robot = base_link'."),
     Param(
@@ -44,6 +49,14 @@ class Transforms(Protocol):
     def lookup(self, target: str, source: str) -> RigidTransform:
         """``target_from_source``. Raises TransformError."""
         ...
+
+
+def output_frame(parameters: Parameters) -> str:
+    """The tf frame of the points in facts; "" for the camera's own.
+
+    In the frame of a camera that moves, a thing that lies still would seem to move, and its reward with it.
+    """
+    return str(parameters.param("output_frame") or parameters.param("world_frame"))
 
 
 @dataclass(frozen=True)

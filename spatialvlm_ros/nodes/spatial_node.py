@@ -47,7 +47,7 @@ from .lifecycle import ManagedNode, run_node
 from .markers import clear_markers, scene_markers
 from .parameters import Param
 from .rgbd_input import INPUT_PARAMS, RgbdInput
-from .robot_state import ROBOT_PARAMS, RobotStateReader
+from .robot_state import ROBOT_PARAMS, RobotStateReader, output_frame
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
 from .spatial_actions import NUM_THREADS, QueryActions, Request
 from .tf_listener import ImageTransforms, TransformListener
@@ -315,7 +315,7 @@ class SpatialNode(ManagedNode):
         if closing.is_set():
             return
         self._last_scene = scene
-        output, problem = output_of(scene, self.param("output_frame"), self._transforms)
+        output, problem = output_of(scene, output_frame(self), self._transforms)
         facts = facts_of(self._engine, scene, queries, output, problem)
         self._publish(frame, scene, facts)
         self._tell_of_model()

@@ -137,9 +137,7 @@ class _Round:
         text = self._game.endpoint.chat(self._messages, schema=None, timeout_s=left_s)
         found = _MOVE.search(without_thinking(text))
         # A model that also writes its friend's replies has made them up.
-        move, said = (
-            ("", "") if found is None else (found["move"].upper(), cut(found["said"].strip(_MARKUP), _MAX_ANSWER_CHARS))
-        )
+        move, said = ("", "") if found is None else (found["move"].upper(), cut(found["said"].strip(_MARKUP), _MAX_ANSWER_CHARS))
         line = f"{move}: {said}" if move and said else cut(text, _MAX_ANSWER_CHARS)
         self._messages.append({"role": "assistant", "content": line})
         return (move, said) if said else ("", line)

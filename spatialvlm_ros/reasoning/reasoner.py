@@ -131,9 +131,7 @@ class Reasoner:
             return Answer(plan.question, str(error), Status.BAD_QUERY, trace=plan.notes)
         return answer_of(plan.question, evaluation, plan.notes)
 
-    def converse(
-        self, question: str, ask: Callable[[Plan], Answer], known: Collection[str] = (), view: str = ""
-    ) -> Answer:
+    def converse(self, question: str, ask: Callable[[Plan], Answer], known: Collection[str] = (), view: str = "") -> Answer:
         """The friend game: a model asks what ``ask`` answers, until it says an answer in its own words.
 
         Args:

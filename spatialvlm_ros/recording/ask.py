@@ -11,7 +11,7 @@ from ..engine import EngineConfig, RobotState, SpatialEngine
 from ..expressions.tree_json import tree_to_json
 from ..language.answers import measure_with_error
 from ..nodes.image_facts import Output, output_of
-from ..nodes.robot_state import RobotStateReader
+from ..nodes.robot_state import RobotStateReader, output_frame
 from ..reasoning.answer import Answer, without_output
 from ..reasoning.reasoner import FRIEND, Plan, Reasoner
 from ..scene.facts import SpatialFact
@@ -70,7 +70,7 @@ class Asked:
         self._config = EngineConfig(noise=PRESETS[preset], naming=robot.naming)
         self.model = choose_vlm(*robot.model(options.vlm, options.vlm_options))
         self._is_fused = bool(robot.param("vlm_answers"))
-        self._output_frame = str(robot.param("output_frame"))
+        self._output_frame = output_frame(robot)
         self.problem = self.model.problem
         self._transforms: BagTransforms | None = None
         self._reader: RobotStateReader | None = None

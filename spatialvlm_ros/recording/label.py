@@ -16,6 +16,7 @@ from typing import Any
 from ..engine import EngineConfig, SpatialEngine
 from ..language.names import plain_name
 from ..nodes.image_facts import facts_of, frame_of, output_of
+from ..nodes.robot_state import output_frame
 from ..reward.annotator import RewardAnnotator, RewardSample, RewardStatus
 from ..reward.builder import find_task
 from ..reward.task import TaskSpec
@@ -183,7 +184,7 @@ class BagLabeller:
         annotator = RewardAnnotator(self.task)
         queries = self.task.queries()
         names = [name for query in queries for name in query.names]
-        output_frame = str(self.robot.param("output_frame"))
+        points_frame = output_frame(self.robot)
         breaks = ""
         for shot in shots:
             breaks = shot.breaks or breaks
@@ -193,7 +194,7 @@ class BagLabeller:
                 annotator.reset()
             try:
                 scene = engine.observe(shot.frame, names, shot.robot)
-                output, problem = output_of(scene, output_frame, shot.transforms)
+                output, problem = output_of(scene, points_frame, shot.transforms)
                 facts = facts_of(engine, scene, queries, output, problem)
             except Exception as error:  # as in the live node, one image must not cost the others
                 cause = f"image failed: {type(error).__name__}: {error}"

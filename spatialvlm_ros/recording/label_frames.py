@@ -16,7 +16,7 @@ from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import ExtrapolationError, TransformBuffer, TransformError, UnknownFrameError
 from ..nodes.conversions import frame_from_messages, stamp_to_ns, transform_from_msg
 from ..nodes.imu_input import ImuInput
-from ..nodes.robot_state import RobotStateReader
+from ..nodes.robot_state import RobotStateReader, output_frame
 from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer, Triple
 from .bag_reader import BagMessage, BagReader
@@ -148,7 +148,7 @@ class FrameStream:
         self.jumps: list[tuple[int, int]] = []
         self.color_images = 0
         self._robot = RobotStateReader(robot, self.transforms)
-        self._output_frame = str(robot.param("output_frame"))
+        self._output_frame = output_frame(robot)
         self._imu_node = _ImuNode(robot)
         self._imu = ImuInput(self._imu_node, self.transforms)  # type: ignore[arg-type]
         self._sync = FrameSynchronizer(options.slop_s)

@@ -70,8 +70,6 @@ def _inspect(bag: Path, options: LabelOptions, robot: RobotFile, say: Callable[[
             if frame not in absent:
                 say(f"  tf frame '{frame}' ({parameter}) is there")
         some = ", ".join(sorted(known)[:20]) or "no frames"
-        missing += [
-            f"tf frame '{frame}', which is {parameter} of --robot; tf has {some}" for frame, parameter in absent.items()
-        ]
+        missing += [f"tf frame '{frame}', which is {parameter} of --robot; tf has {some}" for frame, parameter in absent.items()]
         missing += [f"topic {topic} for {by}" for topic, by in missing_topics(reader, robot, options).items()]
     return missing

@@ -156,9 +156,7 @@ class DamagedDb3:
         from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat
 
         formats = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
-        texts = {
-            row[1]: MessageDefinition(formats[str(row[2])], str(row[3])) for row in self._definitions if row[2] in formats
-        }
+        texts = {row[1]: MessageDefinition(formats[str(row[2])], str(row[3])) for row in self._definitions if row[2] in formats}
         nothing = MessageDefinition(MessageDefinitionFormat.NONE, "")
         counts: dict[int, int] = {}
         for entry in self._entries:

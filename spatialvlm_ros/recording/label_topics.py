@@ -81,9 +81,7 @@ def _look(reader: BagReader, topic: str, kind: str, count: int) -> Candidate:
     try:
         first: Any = next(reader.messages([topic])).message
     except (StopIteration, BagError) as error:
-        return Candidate(
-            topic, _guessed_kind(topic), count, problem=str(error) or f"{topic} holds no message that can be read"
-        )
+        return Candidate(topic, _guessed_kind(topic), count, problem=str(error) or f"{topic} holds no message that can be read")
     frame_id = str(first.header.frame_id)
     if kind == _INFO:
         return Candidate(topic, INFO, count, "", (int(first.width), int(first.height)), frame_id)

@@ -10,14 +10,9 @@ import numpy.typing as npt
 
 from ..scene.facts import SpatialFact, Status
 from .readings import BREAK_SIGMAS
-from .task import TaskSpec
+from .task import OF_CENTRES, TaskSpec
 
 FloatArray = npt.NDArray[np.float64]
-# Relations whose points are the centres of things; others are measured between surfaces.
-_OF_CENTRES = frozenset((
-    "distance", "horizontal_distance", "vertical_distance", "on",
-    "left_difference", "right_difference", "behind_difference", "front_difference",
-))  # fmt: skip
 # The first place is the median of so many images; so many in a row tell that a thing has moved, or is back.
 _FRAMES = 5
 
@@ -54,7 +49,7 @@ class Anchors:
             return
         seen: dict[str, tuple[FloatArray, float]] = {}
         for fact in facts:
-            if fact.status is not Status.OK or fact.query.relation not in _OF_CENTRES or fact.query.view:
+            if fact.status is not Status.OK or fact.query.relation not in OF_CENTRES or fact.query.view:
                 continue
             self._frame_id = self._frame_id or fact.frame_id
             if fact.frame_id != self._frame_id:

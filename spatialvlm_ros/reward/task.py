@@ -1,8 +1,8 @@
 """What a task is: ordered stages with goals and guards, each an expression tree over spatial facts.
 
-One spec serves as the reward's potential, as the success test, as a guard (``guard.py``) and as a list of what to measure. A spec
-that exists is valid: every relation is in the registry with the right number of names and the right unit, every tree is typed, or
-making it raised ``TaskError``.
+One spec serves as the reward's potential, as the success test, as a guard (``readings.verdict``) and as a list of what to
+measure. A spec that exists is valid: every relation is in the registry with the right number of names and the right unit, every
+tree is typed, or making it raised ``TaskError``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from ..scene.relations import RELATIONS, Kind
 from .trees import MARGIN, leaf, leaf_query, renamed, tree_queries, unit_of
 
 GRIPPER = "gripper"
+# Relations whose points are the centres of things; others are measured between surfaces.
+OF_CENTRES = frozenset((
+    "distance", "horizontal_distance", "vertical_distance", "elevation", "on",
+    "left_difference", "right_difference", "behind_difference", "front_difference",
+))  # fmt: skip
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 _MAX_NAME = 256
 
@@ -206,8 +211,10 @@ class TaskSpec:
         _check_task(self)
 
     def queries(self) -> tuple[Query, ...]:
-        """Every fact that the task needs, once each, in the order of the stages."""
-        return tuple(dict.fromkeys(query for stage in self.stages for c in stage.constraints for query in c.queries))
+        """Every fact that the task needs, once each, in the order of the stages; last what shows where anchored things are."""
+        needed = tuple(dict.fromkeys(query for stage in self.stages for c in stage.constraints for query in c.queries))
+        shown = {name for query in needed if query.relation in OF_CENTRES and not query.view for name in query.names}
+        return (*needed, *(Query("elevation", name) for name in self.anchored if name not in shown))
 
     def stage_names(self) -> list[str]:
         return [stage.name for stage in self.stages]

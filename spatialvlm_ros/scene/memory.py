@@ -1,7 +1,8 @@
 """Identity over time: which thing of this image is which of the last one, and where hidden things are.
 
 A thing that is not found any more is hidden when something nearer (or the robot) covers its place, and gone when its place is
-seen to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool.
+seen to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool; so is one that was
+out of sight when the tool came to its place, as soon as that place is seen to be empty.
 """
 
 from __future__ import annotations
@@ -39,11 +40,17 @@ class MemoryConfig:
 
 @dataclass(frozen=True)
 class _Track:
-    """A remembered thing in the world frame. ``in_tool`` is its pose in the tool when it was last seen held."""
+    """A remembered thing in the world frame.
+
+    Attributes:
+        in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
+        reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
+    """
 
     thing: SceneObject
     in_tool: RigidTransform | None
     confirmed: int
+    reached: RigidTransform | None = None
 
 
 class ObjectMemory:
@@ -85,13 +92,25 @@ class ObjectMemory:
         return [replace(thing, id=i) for thing, i in zip(seen, ids, strict=True)], hidden
 
     def _remember(self, thing: SceneObject, world_from_tool: RigidTransform | None) -> None:
-        in_tool = None
-        if world_from_tool is not None:
-            pose = world_from_tool.inverse() @ RigidTransform(thing.axes, thing.centre)
-            if float(np.linalg.norm(pose.translation)) < self._config.held_m:
-                in_tool = pose
         before = self._tracks.get(thing.id)
+        in_tool = self._between_fingers(thing, world_from_tool)
         self._tracks[thing.id] = _Track(thing, in_tool, 1 if before is None else before.confirmed + 1)
+
+    def _between_fingers(self, thing: SceneObject, world_from_tool: RigidTransform | None) -> RigidTransform | None:
+        """Its pose in the tool where the tool point is at its centre, else None."""
+        if world_from_tool is None:
+            return None
+        pose = world_from_tool.inverse() @ RigidTransform(thing.axes, thing.centre)
+        return pose if float(np.linalg.norm(pose.translation)) < self._config.held_m else None
+
+    def _reached(self, track: _Track, world_from_tool: RigidTransform | None) -> _Track:
+        """The track of a hidden thing with the tool's nearest approach to where it lies."""
+        pose = self._between_fingers(track.thing, world_from_tool) if track.in_tool is None else None
+        if pose is None:
+            return track
+        if track.reached is not None and np.linalg.norm(track.reached.translation) <= np.linalg.norm(pose.translation):
+            return track
+        return replace(track, reached=pose)
 
     def _associate(self, seen: list[SceneObject], dt_s: float, world_from_tool: RigidTransform | None) -> list[int]:
         """An id for each thing seen: by nearest predicted centre, things of another colour or shape at a penalty."""
@@ -142,10 +161,16 @@ class ObjectMemory:
             if object_id in seen_ids:
                 continue
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
-            pose = self._predicted(track, world_from_tool)
-            thing = _moved(_placed(track.thing, pose), camera_from_world)
+            track = self._tracks[object_id] = self._reached(track, world_from_tool)
+            thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
+            is_gone = _place_is_empty(thing, frame, robot)
+            if is_gone and track.reached is not None and world_from_tool is not None:
+                # Nobody saw it, but only the hand was there: it is between the fingers, unless they show to be empty.
+                track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None)
+                thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
+                is_gone = _place_is_empty(thing, frame, robot)
             # One sighting is noise more often than a thing, and is not worth a memory.
-            if age_s > self._config.forget_s or track.confirmed < 2 or _place_is_empty(thing, frame, robot):
+            if age_s > self._config.forget_s or track.confirmed < 2 or is_gone:
                 del self._tracks[object_id]
                 continue
             std = self._config.hidden_std_m + self._config.drift_m_s * age_s

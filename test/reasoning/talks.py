@@ -80,7 +80,5 @@ def conversations() -> list[Conversation]:
     for question, texts in TREE_TALKS.items():
         talks += written_down(lambda script, asked=question: TreeProposer(script).propose(asked, NAMES), texts)
     for question, texts in FRIEND_TALKS.items():
-        talks += written_down(
-            lambda script, asked=question: FriendGame(script, friend, MAX_QUESTIONS).play(asked, NAMES), texts
-        )
+        talks += written_down(lambda script, asked=question: FriendGame(script, friend, MAX_QUESTIONS).play(asked, NAMES), texts)
     return talks

@@ -58,9 +58,7 @@ def read(*texts: str) -> Tree:
     ],
     ids=["at once", "fenced and thought", "a thing not there", "malformed, then repaired", "type error, then repaired"],
 )
-def test_a_model_on_a_real_server_proposes(
-    proposer: TreeProposer, question: str, tree: dict[str, object], rounds: int
-) -> None:
+def test_a_model_on_a_real_server_proposes(proposer: TreeProposer, question: str, tree: dict[str, object], rounds: int) -> None:
     assert proposer.propose(question, NAMES) == Proposal(tree_from_json(tree), TREE_TALKS[question][-1], rounds)
 
 

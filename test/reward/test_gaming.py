@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from spatialvlm_ros.reward.annotator import RewardAnnotator, RewardStatus
 from spatialvlm_ros.reward.builder import task_from_instruction
 from spatialvlm_ros.reward.task import Stage, TaskSpec, at_least, at_most, is_true
-from spatialvlm_ros.scene.facts import Query, Status
+from spatialvlm_ros.scene.facts import Query, SpatialFact, Status
 
 GRIP = Query("distance", "gripper", "block")
 HELD = Query("held", "block", "gripper")
@@ -278,3 +279,21 @@ def test_lifting_is_no_pushing() -> None:
     lifted = [pushed(0.01, left, 0.2) for left in (0.3, 0.2, 0.1, 0.03, 0.02, 0.02, 0.02)]
     samples = run(task, [pushed(0.3, 0.3), pushed(0.03, 0.3), pushed(0.01, 0.3), pushed(0.01, 0.3), *lifted])
     assert not any(sample.success for sample in samples) and samples[-1].potential < 0.2
+
+
+def test_bringing_the_goal_of_a_push_to_the_thing_gains_nothing() -> None:
+    """A push goes by surfaces alone; where its goal is has to be asked for."""
+    task = replace(task_from_instruction("push the block to the cup"), filter_frames=1, gamma=GAMMA)
+    where = Query("elevation", "cup")
+    assert where in task.queries()
+
+    def image(gap_m: float, cup_y: float) -> list[SpatialFact]:
+        cup = (0.4, cup_y, 0.03)
+        values = {GAP: gap_m, Query("gap", "gripper", "block"): 0.01, LIFT: 0.0}
+        return [fact(where, 0.0, points=(cup, (math.nan,) * 3)), *(fact(query, value) for query, value in values.items())]
+
+    still = [image(0.3, 0.3)] * 8
+    pushed = run(task, [*still, *[image(gap, 0.3) for gap in np.linspace(0.3, 0.02, 30)], *[image(0.02, 0.3)] * 8])
+    assert pushed[-1].success
+    pulled = run(task, [*still, *[image(gap, gap) for gap in np.linspace(0.3, 0.02, 30)], *[image(0.02, 0.02)] * 8])
+    assert not any(sample.success for sample in pulled) and pulled[-1].potential < pushed[-1].potential - 0.3

@@ -272,3 +272,38 @@ def test_ids_are_optimal_under_the_gate_by_brute_force() -> None:
         best = min(permutations(range(3)), key=cost)
         expected = [j + 1 if distance[i, j] <= gate else None for i, j in enumerate(best)]
         assert [number if number <= 3 else None for number in found] == expected
+
+
+def test_what_the_hand_took_out_of_sight_moves_with_it() -> None:
+    """The arm hid the thing before the fingers came there; when they leave, its place shows to be empty."""
+    stream = Stream()
+    robot = np.ones((120, 160), np.bool_)
+    place = np.array([0.1, 0.0, 1.0])
+    above, at = (RigidTransform(np.eye(3), place - (0, 0, height)) for height in (0.12, 0.01))
+    for stamp in (0, 100):
+        stream.see(stamp, [red(0.1)], tool=above)
+    for stamp, tool in ((200, above), (300, at), (400, at)):
+        stream.see(stamp, [], depth=FAR, tool=tool, robot=robot)
+        assert np.allclose(stream.hidden[0].centre, place)  # nobody knows yet
+    away = RigidTransform(np.eye(3), np.array([-0.2, 0.05, 0.8]))
+    at_tool = np.zeros_like(robot)
+    at_tool[:, :80] = True
+    stream.see(500, [], depth=FAR, tool=away, robot=at_tool)
+    assert [thing.id for thing in stream.hidden] == [1]
+    assert np.allclose(stream.hidden[0].centre, away.apply(np.array([0, 0, 0.01])))
+    # Put down there and seen again, it is the same thing.
+    assert stream.see(600, [box(away.translation)], tool=away, robot=at_tool) == [1]
+
+
+@pytest.mark.parametrize("nearest_m", [0.0, 0.05])
+def test_what_is_neither_in_its_place_nor_between_the_fingers_is_gone(nearest_m: float) -> None:
+    """Empty fingers that show, and a hand that did not come near enough to take anything."""
+    stream = Stream()
+    robot = np.ones((120, 160), np.bool_)
+    for stamp in (0, 100):
+        stream.see(stamp, [red(0.1)])
+    stream.see(200, [], depth=FAR, tool=RigidTransform(np.eye(3), np.array([0.1, nearest_m, 1.0])), robot=robot)
+    assert len(stream.hidden) == 1
+    seen = np.zeros_like(robot) if nearest_m == 0.0 else np.arange(160)[None].repeat(120, 0) < 80
+    stream.see(300, [], depth=FAR, tool=RigidTransform(np.eye(3), np.array([-0.2, 0.0, 0.8])), robot=seen)
+    assert stream.hidden == []
