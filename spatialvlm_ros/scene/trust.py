@@ -31,6 +31,9 @@ _TOP_M, _TOP_STDS = 0.006, 2.0
 # The highest pixels of a thing are noise or another thing's: its top is where all but this share end.
 _TOP_SHARE = 0.03
 _FEW = 20
+# Two plain things have two plain tints. Real goods are printed: above this share they are no two, and say nothing. The rendered
+# scenes that the tables were fitted on hold few such things, the real mOSD frames hold little else (0.33 to 0.53).
+_PRINTED = 0.3
 # From this probability on a region counts as two things on each other, with ends that are off by this share of its height.
 _MAY_BE_MERGED, _MERGED_SHARE = 0.1, 0.35
 _UP = 2
@@ -41,6 +44,7 @@ class Evidence(NamedTuple):
 
     Attributes:
         chroma_std: spread of its colours, in units of 8-bit CIE L*a*b*'s a and b.
+        tints_mixed: spread of colours within its two main tints, as a share of how far those are apart.
         tints_apart: how far its two main tints part along the image's down, in standard deviations within each.
         top_of_other: how much higher than its larger tint its smaller one reaches, as a share of its size.
         level_ratio, up_ratio: logarithm of its longer by its shorter level edge, and of its height by the mean of those.
@@ -58,6 +62,7 @@ class Evidence(NamedTuple):
     """
 
     chroma_std: float
+    tints_mixed: float
     tints_apart: float
     top_of_other: float
     level_ratio: float
@@ -111,9 +116,9 @@ def evidence_of(
     top = along[at_top, :2]
     span = top.max(axis=0) - top.min(axis=0) if len(top) else np.zeros(2)
     seen, mirrored = _outline_areas(along[:, :2], extents[:2])
-    chroma_std, apart, top_of_other = _tints(frame, region, thing, down)
+    chroma_std, mixed, apart, top_of_other = _tints(frame, region, thing, down)
     return Evidence(
-        chroma_std, apart, top_of_other / size, math.log(long / short), math.log(height / math.sqrt(area)), misfit / size,
+        chroma_std, mixed, apart, top_of_other / size, math.log(long / short), math.log(height / math.sqrt(area)), misfit / size,
         seen / area, mirrored / area, 1.0 - thing.visible_share if math.isfinite(thing.visible_share) else 0.0, float(is_ball),
         looked_down_rad, len(top) / len(along), float(span[0] * span[1]) / area, float(covered[:2].max()), float(covered[2]),
         float(covered[3]), float(thing.truncated), math.log(size / pixel_std_m), math.log(max(thing.num_points, 1)),
@@ -130,9 +135,9 @@ def _outline_areas(points: FloatArray, extents: FloatArray) -> tuple[float, floa
     return float(cv2.contourArea(hull)), float(cv2.contourArea(both))
 
 
-def _tints(frame: RGBDFrame, region: Region, thing: SceneObject, down: FloatArray) -> tuple[float, float, float]:
-    """Spread of a region's colours, how far its two main tints part along ``down`` (2,), and how much higher than the larger one
-    the smaller one reaches, metres.
+def _tints(frame: RGBDFrame, region: Region, thing: SceneObject, down: FloatArray) -> tuple[float, float, float, float]:
+    """Spread of a region's colours, and of those within its two main tints as a share of how far these are apart; how far the two
+    part along ``down`` (2,), and how much higher than the larger one the smaller one reaches, metres.
     """
     import cv2
 
@@ -144,7 +149,7 @@ def _tints(frame: RGBDFrame, region: Region, thing: SceneObject, down: FloatArra
     known = np.isfinite(z)
     v, u, z = v[known], u[known], z[known]
     if len(v) < _FEW:
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0
     chroma = cv2.cvtColor(frame.color[v, u][:, None], cv2.COLOR_RGB2LAB)[:, 0, 1:].astype(np.float64)
     chroma -= chroma.mean(axis=0)
     (first, cross), (_, second) = (chroma.T @ chroma / len(chroma)).tolist()
@@ -153,14 +158,16 @@ def _tints(frame: RGBDFrame, region: Region, thing: SceneObject, down: FloatArra
     other = _parted(chroma @ np.array([math.cos(main), math.sin(main)]))
     share = float(other.mean())
     if not 0.0 < share < 1.0:
-        return chroma_std, 0.0, 0.0
+        return chroma_std, 0.0, 0.0, 0.0
+    tints_apart = float(np.linalg.norm(chroma[other].sum(axis=0))) / len(chroma) / (share * (1 - share))
+    mixed = math.sqrt(max(chroma_std**2 - share * (1 - share) * tints_apart**2, 0.0)) / max(tints_apart, 1e-6)
     at = u * down[0] + v * down[1]
     at -= at.mean()
     difference = float(at[other].sum()) / len(at) / (share * (1 - share))
     within = math.sqrt(max(float(at @ at) / len(at) - share * (1 - share) * difference**2, 1.0))
     up = thing.axes[:, _UP]
     height = (frame.camera.rays[v, u] @ up[:2] + up[2]) * z
-    return chroma_std, abs(difference) / within, max(_top(height) - _top(height[other == (share > 0.5)]), 0.0)
+    return chroma_std, mixed, abs(difference) / within, max(_top(height) - _top(height[other == (share > 0.5)]), 0.0)
 
 
 def _parted(values: FloatArray) -> BoolArray:
@@ -182,7 +189,9 @@ def total(table: tuple[Step, ...], evidence: Evidence) -> float:
 
 
 def merged_chance(evidence: Evidence) -> float:
-    """Probability that a region is more than one thing."""
+    """Probability that a region is more than one thing, as far as tints tell: 0 for one that is printed in many."""
+    if evidence.tints_mixed > _PRINTED:
+        return 0.0
     return 1 / (1 + math.exp(-MERGED_AT - total(MERGED, evidence)))
 
 

@@ -10,10 +10,12 @@ import pytest
 from real_frames import MOSD, mosd, office, tote
 from stopwatch import quickest_s
 
+from spatialvlm_ros.engine import EngineConfig, SpatialEngine
 from spatialvlm_ros.perception.appearance import describe_scene
 from spatialvlm_ros.perception.names import match
 from spatialvlm_ros.perception.tabletop import TabletopSegmenter
 from spatialvlm_ros.scene.facts import Status
+from spatialvlm_ros.scene.noise import PRESETS
 
 
 @pytest.mark.parametrize("name", MOSD)
@@ -109,3 +111,12 @@ def test_time_per_frame() -> None:
     segmenter.segment(frame)
     # 20 ms on an idle core; the rest is for slower machines.
     assert quickest_s(lambda: segmenter.segment(frame), 0.3) < 0.3
+
+
+@pytest.mark.parametrize("name", MOSD)
+def test_printed_goods_do_not_pass_for_two_things(name: str) -> None:
+    """Their heights are known to millimetres where all of them is seen, whatever is printed on them."""
+    frame, _ = mosd(name)
+    things = SpatialEngine(EngineConfig(noise=PRESETS["structured_light"])).observe(frame, []).objects
+    assert things and all(thing.suspect < 0.1 for thing in things)
+    assert min(thing.extents_std[2] / thing.extents[2] for thing in things) < 0.1
