@@ -259,17 +259,23 @@ def _separating(
         if (relation.needs_canonical and scene.canonical is None) or not _shows(dimension, scene, {index, rival}, unseen):
             continue
         margin = relation.measure(scene, a, b).margin
-        if margin is None or not abs(margin.value) > options.sigmas * margin.std:
+        if margin is None:
+            continue
+        is_first = margin.value > 0
+        is_clear = abs(margin.value) > options.sigmas * margin.std
+        if dimension == "behind_or_front":
+            rear, front = (index, rival) if is_first else (rival, index)
+            if not _is_behind(scene, rear, front, unseen, options.min_apart_m):
+                continue
+            # How far a thing goes on behind what is seen of it makes its middle unsure to the rear alone.
+            is_clear = is_clear or rear in unseen.depth
+        if not is_clear:
             continue
         if dimension in OF_SIZE:
-            larger, smaller = (a, b) if margin.value > 0 else (b, a)
+            larger, smaller = (a, b) if is_first else (b, a)
             if not _clearly_larger(scene, dimension, larger, smaller, margin.value, options):
                 continue
         elif abs(margin.value) < options.min_apart_m:
-            continue
-        is_first = margin.value > 0
-        rear, front = (index, rival) if is_first else (rival, index)
-        if dimension == "behind_or_front" and not _is_behind(scene, rear, front, unseen, options.min_apart_m):
             continue
         if dimension == "left_or_right":
             apart = columns[rival] - columns[index]

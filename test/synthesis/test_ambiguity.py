@@ -170,6 +170,9 @@ def test_how_deep_the_front_one_is_must_show() -> None:
     assert first(Unseen(side=frozenset({1}))) in fronts and first(hidden) in fronts
     assert first(Unseen(depth=frozenset({0}))) is None
     assert first(Unseen(), seen_beside) in fronts and first(hidden, seen_beside) is None
+    # The middle of the rear one is unsure to the rear alone, however deep it may be.
+    deep = replace(world, objects=(front, replace(rear, covariance=rear.covariance + 0.2**2 * np.eye(3))))
+    assert first(hidden, deep) in fronts and first(Unseen(), deep) is None
 
 
 def test_a_size_that_nobody_sees_separates_nothing() -> None:
