@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from ..simulation.random_scene import SceneSampling
-from ..synthesis.pool import calm_libraries, single_threaded
+from ..synthesis.pool import calm_libraries, leave_with_parent, single_threaded
 from .engine_render import FAMILY_NAMES, IN_FAMILY, OUT_OF_FAMILY, render_scene
 from .engine_scenes import FrameResult, Observer, judge_frame
 
@@ -97,5 +97,10 @@ def _flat(results: Iterator[list[FrameResult]]) -> list[FrameResult]:
 
 def on_workers(job: Callable[[int], Result], items: Sequence[int], workers: int) -> Iterator[Result]:
     """``job`` of each item, in order, each in one thread of one of the processes."""
-    with single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=calm_libraries) as pool:
+    with single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_prepare) as pool:
         yield from pool.map(job, items, chunksize=1)
+
+
+def _prepare() -> None:
+    leave_with_parent()
+    calm_libraries()

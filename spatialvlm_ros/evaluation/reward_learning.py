@@ -44,7 +44,7 @@ class LearningOptions:
 
     out: Path = Path("out/reward-learning")
     benchmark: Path | None = None
-    steps: int = 3000
+    steps: int = 2000
     seeds: int = 3
     judge_every: int = 250
     episodes: int = 8

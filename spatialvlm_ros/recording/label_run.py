@@ -20,6 +20,7 @@ from typing import Any
 from ..evaluation.benchmark_file import write_json
 from ..reward.task import TaskSpec
 from ..reward.task_file import dump_task
+from ..synthesis.pool import prepare_worker, single_threaded
 from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
 from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document
@@ -31,7 +32,6 @@ from .label_video import VideoOutput
 from .lerobot_dataset import LeRobotOutput
 from .robomimic_file import RobomimicOutput
 from .robot_file import RobotFile
-from .sighting_pool import prepare_helper
 
 DONE, LOSSES, BAD_INPUT, FAILED = 0, 1, 2, 3
 """Exit codes: everything labelled; finished, but something was lost; a bag or an argument cannot be used; could not run."""
@@ -275,8 +275,6 @@ def reward_model(task: TaskSpec) -> str:
 
 def _in_parallel(jobs: Sequence[Job], workers: int, progress: Progress, finished: Callable[[JobResult], None]) -> None:
     """Every job in a process of a pool; results in the order of the jobs."""
-    from ..synthesis.pool import single_threaded
-
     context = multiprocessing.get_context("spawn")
     updates: Any = context.Queue()
     stop = context.Event()
@@ -319,7 +317,7 @@ _shared: dict[str, Any] = {}
 
 def _prepare(updates: Any, stop: Any) -> None:
     """In a new process."""
-    prepare_helper()
+    prepare_worker()
     _shared.update(updates=updates, stop=stop)
 
 

@@ -6,13 +6,9 @@ What never changes: a sighting is the one that this process would have made, bit
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import connection
 from multiprocessing.context import SpawnContext
 
 import numpy as np
@@ -24,7 +20,7 @@ from ..perception.sighting import Sighting, sight
 from ..perception.tabletop import SupportPlane, TabletopConfig
 from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig
-from ..synthesis.pool import calm_libraries, single_threaded
+from ..synthesis.pool import prepare_worker, single_threaded
 
 # Images that are on their way to each process: one that it works on and one that it finds ready when that is done.
 EACH = 2
@@ -100,22 +96,8 @@ _shared: dict[str, _Table] = {}
 
 def _prepare_with(table: _Table) -> None:
     """In a new process."""
-    prepare_helper()
+    prepare_worker()
     _shared["table"] = table
-
-
-def prepare_helper() -> None:
-    """In a new process: Ctrl-C is the parent's to handle, and without a parent there is nobody to work for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    calm_libraries()
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 @dataclass(frozen=True)

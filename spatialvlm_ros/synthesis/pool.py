@@ -201,10 +201,7 @@ def _cause(exit_code: int) -> str:
 
 def _serve(pipe: connection.Connection, factory: WorkFactory) -> None:
     """A worker's life: tasks from the pipe until None."""
-    # Ctrl-C goes to the whole group; the parent decides what becomes of the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    calm_libraries()
+    prepare_worker()
     try:
         work: Work | None = None
         while (task := pipe.recv()) is not None:
@@ -229,11 +226,24 @@ def describe(error: Exception) -> tuple[str, str]:
     return ("input" if is_input else "failed"), text
 
 
-def _leave_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+def prepare_worker() -> None:
+    """In a new process: Ctrl-C is the parent's to handle, without a parent there is nobody to work for, one thread is enough."""
+    # Ctrl-C goes to the whole group; the parent decides what becomes of the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_with_parent()
+    calm_libraries()
+
+
+def leave_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however it did; returns at once."""
+
+    def wait() -> None:
+        parent = parent_process()
+        if parent is not None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def calm_libraries() -> None:
