@@ -210,8 +210,8 @@ def label_one(job: Job, report: Report) -> JobResult:
         with BagLabeller(
             job.bag, job.label, job.task, pictures=needs_pictures(job.formats), dataset=job.dataset, helpers=job.helpers
         ) as labeller:
-            folder = work.begin()
             try:
+                folder = work.begin()
                 made, drawn = _fill(folder, job, labeller, report)
                 assert hashes is not None  # BagLabeller refuses a bag that is not there
                 lost = [text for kind, told in made.items() for text in dataset_losses(kind, told)]
