@@ -26,7 +26,7 @@ _TASK = "reach(red block)"
 # An episode has up to 20 steps: a discount that sees that far.
 GAMMA = 0.95
 # The same success for all three rewards, and about what F adds up to: by F alone, hovering at the goal is worth as much as going
-# into it (it telescopes), and a learner that is paid for entropy then hovers; four times as much makes the critic's target jump.
+# into it (it telescopes), and a learner that is paid for entropy then hovers.
 _SUCCESS = 10.0
 # F adds up to about 1 over an episode, distances of 0.4 m to some 5 m: both weigh about alike.
 _SHAPED_WEIGHT, _RAW_WEIGHT = 10.0, 2.0
