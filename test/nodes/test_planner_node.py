@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -141,7 +142,9 @@ def test_a_blocker_is_moved_away_first(ros: Any) -> None:
     setup = Setup(ros, blocks, haste=12.0)
     answer = setup.run(DEMO)
     assert code(answer) == "NONE", answer.result.error_msg
-    assert answer.result.steps[:2] == ["pick(blue block)", "place(blue block, table)"]
+    # A busy machine may measure too late to bear a grasp out; it is then tried again.
+    steps = [step for step, _ in itertools.groupby(answer.result.steps)]
+    assert steps[:2] == ["pick(blue block)", "place(blue block, table)"]
 
 
 def test_a_missed_grasp_is_tried_again(ros: Any) -> None:
