@@ -198,7 +198,8 @@ def _choose_fact(facts: list[Any], reward: Any, query: Query | None) -> Any:
         return by_query.get(query)
     # The whole name of a term, its stage and its query: "distance(a, b)" is a part of "distance(a, b) seen from base_link", too.
     terms = {term.name for term in reward.terms} if reward is not None else set()
-    used = [fact for known, fact in by_query.items() if terms & {f"{reward.stage}/{keep}{known}" for keep in ("", "keep ")}]
+    stage = reward.stage if reward is not None else ""  # an image can have facts and no reward: before the task, or one lost
+    used = [fact for known, fact in by_query.items() if terms & {f"{stage}/{keep}{known}" for keep in ("", "keep ")}]
     of_gripper = [
         fact for known, fact in by_query.items() if known.relation == "distance" and "gripper" in (known.subject, known.object)
     ]
