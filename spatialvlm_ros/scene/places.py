@@ -13,7 +13,19 @@ import numpy as np
 from ..geometry.rigid import FloatArray
 from .facts import COUNT, RADIAN, Status
 from .footprint import footprint, way_out
-from .relation import Kind, Measurement, along, apart, length, pair_covariance, register, up_axis, viewer_axes
+from .relation import (
+    Kind,
+    Measurement,
+    along,
+    apart,
+    extent_std,
+    leaning,
+    length,
+    pair_covariance,
+    register,
+    up_axis,
+    viewer_axes,
+)
 from .scene import Scene, SceneObject
 
 # Neighbouring pixels whose depths differ by less belong to one surface.
@@ -47,22 +59,26 @@ def _direction(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
 # -- points in free space ---------------------------------------------------------------------------------------------
 
 
-def _face(scene: Scene, thing: SceneObject, direction: FloatArray) -> tuple[FloatArray, float]:
-    """The point (3,) where a ray from a thing's centre leaves it, and its standard deviation along the ray.
+def _face(scene: Scene, thing: SceneObject, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The point (3,) where a ray from a thing's centre leaves it, and its covariance (3, 3) without the scale error.
 
     Along the ground it leaves the outline of the thing, so that a plate is as wide to all sides; else its box.
     """
     reach = float("nan")
     canonical = scene.canonical
-    if canonical is not None and abs(float(direction @ canonical.up)) < _LEVEL and len(thing.points):
+    is_level = canonical is not None and abs(float(direction @ canonical.up)) < _LEVEL
+    if canonical is not None and is_level and len(thing.points):
         basis = canonical.scene_from_canonical.rotation[:, :2]
         reach = way_out(footprint(thing, basis) - thing.centre @ basis, direction @ basis)
     if math.isnan(reach):
         in_box = np.abs(thing.axes.T @ direction)
         with np.errstate(divide="ignore"):
             reach = float(np.min(np.where(in_box > 1e-9, thing.extents / 2 / np.maximum(in_box, 1e-9), np.inf)))
-    edge = float(np.mean(thing.extents_std)) / 2
-    return thing.centre + reach * direction, math.hypot(along(direction, thing.covariance), edge)
+    if is_level:
+        variance = float(np.mean(thing.extents_std[:2])) ** 2 / 4
+    else:
+        variance = extent_std(thing, direction) ** 2 / 4 + leaning(thing, direction)
+    return thing.centre + reach * direction, thing.own_covariance + variance * np.outer(direction, direction)
 
 
 def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray]:
@@ -106,10 +122,15 @@ def _unseen(scene: Scene, point: FloatArray) -> str:
 
 def _point(scene: Scene, thing: SceneObject, direction: FloatArray, amount: float) -> Measurement:
     """The point ``amount`` metres off a thing's face; its value is the distance to the nearest surface of anything."""
-    face, std = _face(scene, thing, direction)
+    face, covariance = _face(scene, thing, direction)
     point = face + amount * direction
     value, nearest = _nearest_surface(scene, point)
-    std = math.hypot(std, thing.point_std_m)
+    if math.isfinite(value):
+        # The nearest surface is at about the same distance from the camera as the face is, and errs with it.
+        moved = thing.scale_std * (face - nearest)
+        covariance = covariance + np.outer(moved, moved)
+    # Only what leads to or from the surface changes how far it is.
+    std = math.hypot(length(point - nearest if math.isfinite(value) else direction, covariance).std, thing.point_std_m)
     if math.isnan(value):
         return Measurement(value, std, point, nearest, note="there is no surface on the image to check the point against")
     unseen = _unseen(scene, point)

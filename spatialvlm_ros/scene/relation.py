@@ -222,12 +222,12 @@ def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, flo
     up = up_axis(scene)
     half = float(np.abs(up @ thing.axes) @ thing.extents) / 2
     middle = float(up @ thing.centre)
-    variance = along(up, thing.own_covariance) ** 2 + extent_std(thing, up) ** 2 / 4 - _leaning(thing, up)
+    variance = along(up, thing.own_covariance) ** 2 + extent_std(thing, up) ** 2 / 4 - leaning(thing, up)
     return middle - half, middle + half, math.sqrt(max(variance, 0.0))
 
 
-def _leaning(thing: SceneObject, direction: FloatArray) -> float:
-    """Covariance of a thing's extent along a unit vector (3,) with its centre along it, square metres."""
+def leaning(thing: SceneObject, direction: FloatArray) -> float:
+    """Covariance of a thing's extent along a unit vector (3,) with its centre along it, square metres; odd in the vector."""
     turned = direction @ thing.axes
     return float((turned * np.abs(turned)) @ thing.extents_covariance)
 
@@ -237,7 +237,7 @@ def edges_apart(scene: Scene, a: SceneObject, b: SceneObject, end_a: int, end_b:
     up = up_axis(scene)
     edges = [vertical_extent(scene, thing)[0 if end < 0 else 1] for thing, end in ((a, end_a), (b, end_b))]
     variance = along(up, pair_covariance(scene, a, b)) ** 2 + (extent_std(a, up) ** 2 + extent_std(b, up) ** 2) / 4
-    variance += end_a * _leaning(a, up) + end_b * _leaning(b, up)
+    variance += end_a * leaning(a, up) + end_b * leaning(b, up)
     std = math.sqrt(max(variance, 0.0))
     error = (*apart(a, b, up), extent_error(a, up, end_a / 2), extent_error(b, up, -end_b / 2))
     return Reckoned(edges[0] - edges[1], std, error)
