@@ -171,6 +171,8 @@ def _ask(options: argparse.Namespace) -> int:
     )
     reply = ask(asked)
     answer, frame = reply.answer, reply.frame
+    for text in reply.lost:
+        print(f"loss: {text}", file=sys.stderr)
     if options.json:
         print(json.dumps(plain(answer_document(reply)), ensure_ascii=False, indent=1, allow_nan=False))
     else:
@@ -325,6 +327,15 @@ def _bench_ablations(options: argparse.Namespace) -> int:
     return run_ablations(options)
 
 
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Raises OSError for a place that a benchmark could not write to after an hour."""
+    from .evaluation.benchmark_file import writable_folder
+
+    writable_folder(options.out)
+    if options.benchmark is not None:
+        writable_folder(options.benchmark.parent)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(arguments)
@@ -350,6 +361,8 @@ def main(arguments: list[str] | None = None) -> int:
     }
     command = commands[options.command]
     try:
+        if options.command.startswith("bench-"):
+            _check_outputs(options)
         return command(options)
     except KeyboardInterrupt:
         return 130

@@ -124,7 +124,7 @@ class DemoClient:
             head = f"{feedback.step or 'plan'} {_STATES.get(feedback.state, '?')}"
             if head != last[0]:
                 last[0] = head
-                place = f"{feedback.step_index + 1}/{feedback.num_steps}" if feedback.num_steps else "-"
+                place = f"{feedback.step_index + 1}/{feedback.num_steps}" if feedback.step else "-"
                 measured = math.isfinite(feedback.distance)
                 far = f"  {feedback.distance:.3f} m ± {feedback.distance_std:.3f} m" if measured else ""
                 tell(f"step {place:>3}  {head:<44}{far}  done {feedback.potential:4.0%}")

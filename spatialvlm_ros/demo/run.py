@@ -23,6 +23,7 @@ QUESTIONS = (
     "Would the red block fit between the blue block and the tall green can?",
 )
 INSTRUCTION = "pick up the red block and put it on the green plate"
+RESULTS = ("episode.mcap", "summary.json", "reward.png", "overlay.mp4")
 PACKAGES = ("rclpy", "numpy", "scipy", "opencv-python-headless", "mujoco", "py_trees", "rosbags")
 _CAMERA = "/camera/camera"
 TOPICS = (
@@ -55,9 +56,16 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
 
     Raises:
         DemoError: when a node dies or does not answer; its text names the log to read.
+        ValueError: for an instruction that no task can be made from, and a directory that holds something else.
     """
+    from ..reward.builder import find_task
+    from ..share import config_file
+
     started = time.monotonic()
+    find_task(options.instruction, config_file("tasks"))  # what nobody understands is said before anything starts
     claim(options.out)
+    for name in RESULTS:  # beside a demo that fails, those of an earlier one would be taken for its own
+        (options.out / name).unlink(missing_ok=True)
     bag = options.out / "episode.mcap"
     with ending_by_sigterm():
         outcome, stages = _run_episode(options, bag)

@@ -84,11 +84,23 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def writable_folder(path: Path) -> Path:
+    """Make a folder that results will go to, so that hours of work are not lost on a wrong name. Raises OSError saying so."""
+    probe = path / f".probe-{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"nothing can be written to {path} ({error.strerror}); choose another folder") from error
+    return path
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(path.suffix + ".part")
-    draft.write_text(json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    draft.write_text(json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from .bag_transforms import BagTransforms
 from .rgbd_bag import read_bag_frames
 from .rgbd_folder import read_one
 from .robot_file import RobotFile
+
+# An image that is farther from the time that was asked for is another moment.
+_FARTHEST_S = 1.0
 
 
 class AskError(ValueError):
@@ -72,12 +76,13 @@ class Asked:
         self._is_fused = bool(robot.param("vlm_answers"))
         self._output_frame = output_frame(robot)
         self.problem = self.model.problem
+        self.lost: list[str] = []
         self._transforms: BagTransforms | None = None
         self._reader: RobotStateReader | None = None
         if not (math.isfinite(options.at_s) and options.at_s >= 0):
             raise AskError(f"the time is {options.at_s} s; give seconds after the bag's first image, 0 or more")
         if options.bag is not None:
-            self.frame = _frame_at(options.bag, options.at_s)
+            self.frame = _frame_at(options.bag, options.at_s, self.lost.append)
             self._transforms = BagTransforms(options.bag)
             self._transforms.begin(self.frame.stamp_ns)
             self._reader = RobotStateReader(robot, self._transforms)
@@ -112,11 +117,11 @@ class Asked:
         return RobotState(frames={view: why for view in views if view != "canonical"}, tool_text=f"no gripper: {why}")
 
 
-def _frame_at(bag: Path, at_s: float) -> RGBDFrame:
-    """The image of a bag whose stamp is nearest to ``at_s`` seconds after the first one."""
+def _frame_at(bag: Path, at_s: float, tell: Callable[[str], None]) -> RGBDFrame:
+    """The image of a bag whose stamp is nearest to ``at_s`` seconds after the first one; none that is far from it."""
     best: RGBDFrame | None = None
     wanted_ns = 0
-    for _, frame in read_bag_frames(bag):
+    for _, frame in read_bag_frames(bag, tell=tell):
         if best is None:
             best, wanted_ns = frame, frame.stamp_ns + round(at_s * 1e9)
         elif abs(frame.stamp_ns - wanted_ns) < abs(best.stamp_ns - wanted_ns):
@@ -125,6 +130,8 @@ def _frame_at(bag: Path, at_s: float) -> RGBDFrame:
             break
     if best is None:
         raise AskError(f"{bag} holds no pair of colour and depth images whose stamps fit together")
+    if abs(away_s := (best.stamp_ns - wanted_ns) * 1e-9) > _FARTHEST_S:
+        raise AskError(f"no image of {bag} was taken at {at_s:g} s; the nearest one is that at {at_s + away_s:.3f} s (--at)")
     return best
 
 
@@ -133,6 +140,7 @@ class Reply:
     """An answer, the plan it came from (None for a model's own words), the image, and the model that names were found by.
 
     Attributes:
+        lost: sentences on what could not be read of a bag that is broken.
         problem: why names were found by words alone although a model was asked for; "" otherwise.
     """
 
@@ -141,6 +149,7 @@ class Reply:
     frame: RGBDFrame
     vlm: str = "off"
     problem: str = ""
+    lost: tuple[str, ...] = ()
 
 
 def ask(options: AskOptions) -> Reply:
@@ -159,7 +168,7 @@ def ask(options: AskOptions) -> Reply:
     else:
         plan = reasoner.plan(options.question, known, options.view)
         answer = asked.answer(plan)
-    return Reply(answer, plan, asked.frame, asked.model.text, asked.problem)
+    return Reply(answer, plan, asked.frame, asked.model.text, asked.problem, tuple(asked.lost))
 
 
 def answer_document(reply: Reply) -> dict[str, Any]:
@@ -184,6 +193,7 @@ def answer_document(reply: Reply) -> dict[str, Any]:
         "trace": answer.trace,
         "vlm": reply.vlm,
         "vlm_problem": reply.problem,
+        "lost": reply.lost,
     }
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import TransformBuffer
 from ..nodes.conversions import stamp_to_ns, transform_from_msg
-from .bag_reader import BagReader
+from .label_salvage import open_bag
+from .label_topics import TF_TYPES
 
-_TF_TYPE = "tf2_msgs/msg/TFMessage"
 _STATIC = "tf_static"
 _LONGEST_BAG_S = 1e9
 
 
 class BagTransforms:
-    """All transforms of a bag; those that cannot be used are left out.
+    """All transforms of a bag, as far as it can be read; those that cannot be used are left out.
 
     Raises BagError or FileNotFoundError for a file that is no bag.
     """
@@ -24,8 +24,8 @@ class BagTransforms:
     def __init__(self, path: Path) -> None:
         self._buffer = TransformBuffer(_LONGEST_BAG_S)
         self.stamp_ns = 0
-        with BagReader(path) as reader:
-            topics = [topic for topic, kind in reader.topics().items() if kind == _TF_TYPE]
+        with open_bag(path)[0] as reader:
+            topics = [topic for topic, kind in reader.topics().items() if kind in TF_TYPES]
             for item in reader.messages(topics):
                 for transform in item.message.transforms:
                     with contextlib.suppress(ValueError):

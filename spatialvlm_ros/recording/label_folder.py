@@ -33,7 +33,8 @@ def bag_names(bags: Sequence[Path]) -> list[str]:
     """A folder name for each bag: its own, with a number behind one that comes twice or is the joined data set's."""
     counts = {LEROBOT: 1}
     names = []
-    for bag in bags:
+    for given in bags:
+        bag = Path(os.path.abspath(given))  # "." and ".." are folders with a name, too
         stem = bag.name if bag.is_dir() else bag.stem
         counts[stem] = counts.get(stem, 0) + 1
         names.append(stem if counts[stem] == 1 else f"{stem}-{counts[stem]}")
@@ -106,9 +107,19 @@ def read_provenance(folder: Path) -> Mapping[str, Any]:
     try:
         document = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        text = f"{folder} exists but holds no {PROVENANCE} that can be read: remove it or choose another --out"
+        text = f"{folder} exists but holds no {PROVENANCE} that can be read, so it is no result of label: choose another --out"
         raise LabelError(text) from error
     return document if isinstance(document, dict) else {}
+
+
+def check_place(folder: Path, bags: Sequence[Path]) -> None:
+    """Raises LabelError for a place of labels that holds anything else, above all one of the recordings themselves."""
+    place = folder.resolve()
+    for bag in bags:
+        if place in (bag.resolve(), *bag.resolve().parents):
+            raise LabelError(f"the labels of {bag} would go to {folder}, where recordings lie: choose another --out")
+    if (folder.exists() or folder.is_symlink()) and (folder.is_symlink() or "inputs" not in read_provenance(folder)):
+        raise LabelError(f"{folder} exists and is no result of label: choose another --out")
 
 
 def check_same_inputs(folder: Path, wanted: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from ..reward.task_file import dump_task
 from ..synthesis.pool import prepare_worker, single_threaded
 from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
-from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_same_inputs, inputs_document
+from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_place, check_same_inputs, inputs_document
 from .label_merge import check_free, merge
 from .label_outputs import PLOT, VIDEO, needs_pictures, open_outputs, require
 from .label_progress import Progress, Update
@@ -170,6 +170,8 @@ def _jobs(options: RunOptions) -> list[Job]:
         for bag, name in zip(options.bags, names, strict=True)
     ]
     mine = jobs[options.shard_index :: options.num_shards]
+    for job in mine:
+        check_place(job.out / job.name, options.bags)
     there = [job.out / job.name for job in mine if (job.out / job.name).exists()]
     if there and not options.resume and not options.overwrite:
         raise LabelError(f"{there[0]} exists: --resume keeps what is finished, --overwrite labels again, or choose another --out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +105,7 @@ def choose(path: Any, found: Sequence[Candidate], wanted: Wanted) -> CameraTopic
     missing = [kind for kind, some in usable.items() if not some]
     if missing:
         raise BagError(_missing(path, found, missing))
-    pairs = [(color, depth) for color in usable[COLOR] for depth in usable[DEPTH]]
-    color, depth = max(pairs, key=lambda pair: _fit(*pair))
-    info = max(usable[INFO], key=lambda candidate: _info_fit(candidate, depth))
+    color, depth, info = _best(usable)
     _check_alignment(path, color, depth, info)
     reasons = (
         f"colour {color}: {_why(color, depth, usable[COLOR], wanted.color)}",
@@ -115,6 +113,18 @@ def choose(path: Any, found: Sequence[Candidate], wanted: Wanted) -> CameraTopic
         f"camera_info {info}: " + ("named by you" if wanted.info else "of depth's size and frame, nearest to its name"),
     )
     return CameraTopics(color, depth, info, reasons)
+
+
+def best_camera(found: Sequence[Candidate]) -> tuple[Candidate, Candidate, Candidate] | None:
+    """Colour, depth and camera_info that fit best to each other; None where one kind has none that can be used."""
+    usable = {kind: _usable("", found, kind, "") for kind in (COLOR, DEPTH, INFO)}
+    return _best(usable) if all(usable.values()) else None
+
+
+def _best(usable: Mapping[str, Sequence[Candidate]]) -> tuple[Candidate, Candidate, Candidate]:
+    pairs = [(color, depth) for color in usable[COLOR] for depth in usable[DEPTH]]
+    color, depth = max(pairs, key=lambda pair: _fit(*pair))
+    return color, depth, max(usable[INFO], key=lambda candidate: _info_fit(candidate, depth))
 
 
 def _names(wanted: Wanted) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from ..nodes.conversions import frame_from_messages
 from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer
 from .bag_reader import BagError, BagReader
+from .label_salvage import open_bag
+from .label_topics import best_camera, candidates
 
 _DEPTH = ("16UC1", "mono16", "32FC1")
 
@@ -32,15 +34,25 @@ def find_topics(reader: BagReader) -> RgbdTopics:
     if missing:
         listed = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(reader.topics().items()))
         raise BagError(f"{reader.path} has no {' and no '.join(missing)} topic; it holds {listed}")
+    # Of several cameras, or with pictures that somebody drew, the topics that belong together.
+    best = best_camera([found for found in candidates(reader) if found.topic in {*color, *depth, *infos}])
+    if best is not None:
+        return RgbdTopics(*(one.topic for one in best))
     return RgbdTopics(color[0], depth[0], max(infos, key=lambda topic: _common_prefix(topic, depth[0])))
 
 
-def read_bag_frames(path: Path, slop_s: float = 0.02) -> Iterator[tuple[int, RGBDFrame]]:
+def read_bag_frames(
+    path: Path, slop_s: float = 0.02, tell: Callable[[str], None] = lambda text: None
+) -> Iterator[tuple[int, RGBDFrame]]:
     """(index, frame) of each exposure, in the bag's order. Images without a partner within ``slop_s`` are left out.
 
-    Raises BagError as find_topics does, and another ValueError for images that do not fit together.
+    A bag that was cut off is read as far as it goes; ``tell`` is called with what is lost. Raises BagError as find_topics does,
+    and another ValueError for images that do not fit together.
     """
-    with BagReader(path) as reader:
+    reader, lost = open_bag(path)
+    with reader:
+        for text in lost:
+            tell(text)
         topics = find_topics(reader)
         sync = FrameSynchronizer(slop_s)
         # Recorders often write camera_info after the images that it belongs to.

@@ -8,6 +8,7 @@ there is one. A unit is never guessed: 16 bits of 0.1 mm read as millimetres wou
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ import numpy.typing as npt
 
 from ..geometry.camera import CameraModel
 from ..scene.frame import FrameError, RGBDFrame, depth_to_metres
+from ..synthesis.record import Dropped
+from ..synthesis.sources import check_beside_depth
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".bmp")
 _UNITS_M = {"mm": 0.001, "m": 1.0, "0.1mm": 0.0001}
@@ -116,7 +119,18 @@ def _image(path: Path, *, color: bool) -> npt.NDArray[Any]:
     return pixels
 
 
+def _check_color(path: Path) -> None:
+    """Raises FolderError for what OpenCV reads without a word: it fills up what breaks off, and turns away from the depth."""
+    try:
+        check_beside_depth(path.read_bytes(), min_side_px=1)
+    except Dropped as dropped:
+        raise FolderError(f"{path} {dropped.text}", dropped.cause) from None
+    except ImportError:
+        return  # without Pillow, which comes with the extras, OpenCV's word has to do
+
+
 def _read(index: int, name: str, color_path: Path, depth_path: Path, folder: Path, unit_m: float | None) -> FolderFrame:
+    _check_color(color_path)
     bgr, raw = _image(color_path, color=True), _image(depth_path, color=False)
     size = (int(bgr.shape[1]), int(bgr.shape[0]))
     if raw.shape[:2] != bgr.shape[:2]:
@@ -126,6 +140,8 @@ def _read(index: int, name: str, color_path: Path, depth_path: Path, folder: Pat
         )
     camera, named_unit_m = _intrinsics(folder, name, size)
     unit = unit_m if unit_m is not None else named_unit_m
+    if unit is not None and not (math.isfinite(unit) and unit > 0):
+        raise FolderError(f"a depth unit of {unit} m cannot be; give metres of one count, e.g. 0.001", "unknown_depth_unit")
     if unit is None:
         raise FolderError(
             f'the unit of {depth_path} is not known; give --depth-unit-m, or "depth_unit": "mm" in its intrinsics',
@@ -155,6 +171,10 @@ def _intrinsics(folder: Path, name: str, size: tuple[int, int]) -> tuple[CameraM
         camera = CameraModel(*size, fx, fy, cx, cy)
     except (ValueError, KeyError, TypeError) as error:
         raise FolderError(f"{path}: {error!r}; expected fx, fy, cx, cy in pixels", "bad_intrinsics") from None
+    said = (values.get("width", size[0]), values.get("height", size[1]))
+    if said != size:
+        text = f"{path} is for {said[0]} x {said[1]} pixels, '{name}' has {size[0]} x {size[1]}: give the intrinsics of this size"
+        raise FolderError(text, "bad_intrinsics")
     unit = values.get("depth_unit")
     if unit is not None and str(unit) not in _UNITS_M:
         raise FolderError(f"{path}: depth_unit is '{unit}'; known are {', '.join(_UNITS_M)}", "unknown_depth_unit")

@@ -44,6 +44,12 @@ def test_demo_says_why_an_impossible_task_fails(tmp_path: Path, capsys: pytest.C
     assert "banana" in capsys.readouterr().out
 
 
+def test_a_task_that_nobody_understands_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "fly to the moon", "--out", str(tmp_path)]) == 2
+    assert "'fly to the moon' is not understood" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.timeout(200)
 def test_real_frames_are_measured_by_the_same_node(tmp_path: Path) -> None:
     paths = default_paths()

@@ -231,6 +231,13 @@ def test_overlay_draws_each_measured_image(bag):
     assert bars[0] < bars[15] < bars[40]
 
 
+def test_the_overlay_draws_images_that_have_facts_and_no_reward(tmp_path):
+    path = write_episode(tmp_path / "e.mcap", without=("/reward_node/reward",))
+    _, picture = next(overlay_frames(path))
+    assert (picture[:480] == (255, 230, 60)).all(axis=2).any(), "the gripper's distance"
+    assert not (picture[480:] == (0, 158, 115)).all(axis=2).any(), "no potential"
+
+
 def test_mp4_plays_everywhere_and_keeps_the_time(bag, tmp_path):
     import av
 

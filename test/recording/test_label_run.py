@@ -283,6 +283,25 @@ def test_a_file_of_somebody_else_is_not_replaced(
     assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "[1, 2]"
 
 
+@pytest.mark.parametrize("again", [(), ("--overwrite",), ("--resume",)])
+def test_labels_never_take_the_place_of_a_recording_or_of_another_folder(
+    again: tuple[str, ...], place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("bag0", "bag1"):
+        (tmp_path / folder).mkdir()
+    os.link(place / "bag0.mcap", tmp_path / "bag0" / "bag0.mcap")
+    (tmp_path / "bag1" / "notes.txt").write_text("mine")
+    before = contents(tmp_path)
+    options = ["--task", TASK, "--robot", str(place / "robot.yaml"), "--out", str(tmp_path), *again]
+    # The folder of a ROS 2 bag is the bag, and so is the file in it.
+    for bag in (tmp_path / "bag0", tmp_path / "bag0" / "bag0.mcap"):
+        assert main(["label", str(bag), *options]) == 2
+        assert "where recordings lie: choose another --out" in capsys.readouterr().err
+    assert main(["label", str(place / "bag1.mcap"), *options]) == 2
+    assert "is no result of label: choose another --out" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_done(workers: str, place: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -306,10 +325,12 @@ def test_two_runs_do_not_fill_one_folder(tmp_path: Path, monkeypatch: pytest.Mon
     assert os.listdir(tmp_path) == []
 
 
-def test_bags_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
+def test_bags_of_one_name_get_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "c").mkdir()
     bags = [tmp_path / "a" / "run.mcap", tmp_path / "b" / "run.bag", tmp_path / "c"]
     assert bag_names(bags) == ["run", "run-2", "c"]
+    monkeypatch.chdir(tmp_path / "c")
+    assert bag_names([Path("."), Path("..")]) == ["c", tmp_path.name], "labels of '..' must not go to OUT/.."
     with pytest.raises(LabelError, match="cannot be told apart"):
         bag_names([Path("run.mcap"), Path("x/run.mcap"), Path("run-2.mcap")])
     assert bag_names([Path("lerobot.mcap"), Path("a.mcap")]) == ["lerobot-2", "a"], "the joined data set lies in OUT/lerobot"

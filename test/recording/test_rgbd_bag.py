@@ -93,6 +93,16 @@ def test_the_info_that_belongs_to_depth_is_taken(tmp_path: Path) -> None:
     assert [frame.camera.fx for _, frame in read_bag_frames(path)] == [50.0]
 
 
+def test_of_two_cameras_the_topics_that_belong_together_are_taken(tmp_path: Path) -> None:
+    """By their names alone the first colour topic would be another camera's, the second one a picture that was drawn."""
+    rows = list(exposure(0, 1).values())
+    other = image(0, np.zeros((12, 16, 3), np.uint8), "rgb8")
+    drawn = image(0, np.zeros((6, 8, 3), np.uint8), "rgb8")
+    rows = [("/a_wrist/color/image_raw", 0, other), ("/b/debug_image", 0, drawn), *rows]
+    (found,) = read_bag_frames(write(tmp_path / "bag.mcap", rows))
+    assert np.all(found[1].color == 1)
+
+
 @pytest.mark.parametrize(("kind", "word"), [("color", "no colour"), ("depth", "no depth"), ("info", "no camera_info")])
 def test_what_is_missing_is_named_with_what_there_is(kind: str, word: str, tmp_path: Path) -> None:
     rows = [row for name, row in exposure(0, 1).items() if name != kind]

@@ -47,6 +47,34 @@ def test_a_pair_is_read_as_rgb_and_metres(tmp_path: Path) -> None:
     assert (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy) == (8, 6, 10.0, 11.0, 3.5, 2.5)
 
 
+@pytest.mark.parametrize("unit", [0.0, -0.001, float("nan"), float("inf")])
+def test_a_unit_that_cannot_be_is_refused(unit: float, tmp_path: Path) -> None:
+    write(tmp_path)
+    assert "a depth unit of" in error(tmp_path, depth_unit_m=unit)
+
+
+def test_intrinsics_of_another_size_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, intrinsics={**INTRINSICS, "width": 8, "height": 6})
+    assert len(list(read_folder(tmp_path))) == 1
+    write(tmp_path, intrinsics={**INTRINSICS, "width": 16, "height": 12})
+    assert "is for 16 x 12 pixels, 'a' has 8 x 6" in error(tmp_path)
+
+
+def test_a_colour_image_that_opencv_would_turn_or_fill_up_is_refused(tmp_path: Path) -> None:
+    from PIL import Image
+
+    write(tmp_path)
+    color = tmp_path / "a-color.jpg"
+    (tmp_path / "a-color.png").unlink()
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(color_image()).save(color, exif=exif)
+    assert "is to be turned (EXIF orientation 3)" in error(tmp_path)
+    Image.fromarray(color_image()).save(color)
+    color.write_bytes(color.read_bytes()[:-40])
+    assert "breaks off" in error(tmp_path)
+
+
 def test_frames_come_by_name_a_second_apart(tmp_path: Path) -> None:
     for name in ("b", "a", "c"):
         write(tmp_path, name)
