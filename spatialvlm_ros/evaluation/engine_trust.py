@@ -3,10 +3,11 @@
 Only with the families of noise that the engine's presets describe; the benchmark checks the result on the others, too, and on
 other seeds. ``python -m spatialvlm_ros.evaluation.engine_trust`` prints the tables (ten minutes).
 
-Residuals are taken as Student's t of six degrees of freedom, whose scale is the stated deviation times the exponential of a sum
-of steps. Steps are added one after another, each where it helps most, with half of its Newton step (Friedman 2001, "Greedy
-function approximation: a gradient boosting machine"). The factor in front of each table is the one with which two deviations hold
-95.45 % of the errors.
+Residuals are taken as Student's t of four degrees of freedom, whose scale is the stated deviation times the exponential of a sum
+of steps. Steps are added one after another, each where it helps most, with a part of its Newton step (Friedman 2001, "Greedy
+function approximation: a gradient boosting machine"), and those about one kind of evidence are then one curve. All is scaled so
+that two deviations hold ``TWO_SIGMA`` of the errors. With ``--held-out`` that many scenes of each run are kept from the fit, and
+what one and two deviations hold of them is told.
 """
 
 from __future__ import annotations
@@ -14,27 +15,31 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ..geometry.rigid import FloatArray
 from ..perception.tabletop import TabletopConfig, TabletopSegmenter
 from ..scene.canonical import canonical_from_up
-from ..scene.frame import Region, RGBDFrame
+from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_with_evidence
 from ..scene.noise import PRESETS, DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
 from ..scene.trust import Evidence, foot_is_unseen, merged_std_m
-from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks
+from ..scene.trust_tables import Curve
+from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks, on_workers
 from .engine_bench import TRUST_SEEDS
 from .engine_render import IN_FAMILY, Rendered, noisy_frame, render_scene
 from .engine_solids import Solid
 
 # Less of a region on the thing that it is matched with, and it is more than one thing.
 WHOLE_SHARE = 0.85
-_FREEDOM, _STEPS, _MERGED_STEPS, _RATE, _RIDGE = 6.0, 16, 16, 0.5, 10.0
+_FREEDOM, _STEPS, _MERGED_STEPS, _RATE, _RIDGE = 4.0, 250, 60, 0.25, 10.0
 _THRESHOLDS, _LEAST_SHARE = 24, 0.02
-_TWO_SIGMA = 0.9545
+# What two standard deviations hold of the errors that the tables are fitted on.
+TWO_SIGMA = 0.9545
+Steps = Sequence[tuple[int, float, float, float]]
 # A match needs half of the pixels of both.
 _MIN_IOU = 0.5
 
@@ -189,12 +194,12 @@ def sums(steps: Sequence[tuple[int, float, float, float]], evidence: FloatArray)
 
 
 def factor_of(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> float:
-    """The factor of ``scaled`` with which two deviations hold 95.45 % of the errors, by halving."""
+    """The factor of ``scaled`` with which two deviations hold ``TWO_SIGMA`` of the errors, by halving."""
     low, high = 0.1, 10.0
     for _ in range(40):
         middle = float(np.sqrt(low * high))
         held = float(np.mean(np.abs(error) <= 2 * np.hypot(fixed, middle * scaled)))
-        low, high = (middle, high) if held < _TWO_SIGMA else (low, middle)
+        low, high = (middle, high) if held < TWO_SIGMA else (low, middle)
     return high
 
 
@@ -209,43 +214,82 @@ def fit_merged(evidence: FloatArray, merged: FloatArray) -> tuple[float, list[tu
     return start, _boosted(evidence, start, slopes, _MERGED_STEPS)
 
 
-def tables_of(rows: Sequence[TrustRow]) -> str:
-    """The text of the constants in ``scene/trust_tables.py``."""
-    evidence = np.array([row.evidence for row in rows])
+@dataclass(frozen=True)
+class _Errors:
+    """One kind of error (N, M): what stays of its deviation, what is multiplied, and which rows (N,) tell."""
+
+    error: FloatArray
+    fixed: FloatArray
+    scaled: FloatArray
+    told: BoolArray
+
+
+def _columns(rows: Sequence[TrustRow], chance: FloatArray) -> dict[str, _Errors]:
+    """The errors of each table's kind; ``chance`` (N,) that a region is more than one thing."""
 
     def column(name: str) -> FloatArray:
-        return np.array([getattr(row, name) for row in rows], np.float64)
+        values = np.array([getattr(row, name) for row in rows], np.float64)
+        return values if values.ndim == 2 else values[:, None]
 
-    centre, own, scale = column("level"), column("level_std"), column("scale_std")
-    edges, edges_std = column("edges"), column("edges_std")
-    height, height_std = column("height")[:, None], column("height_std")[:, None]
-    nothing = np.zeros_like(edges)
-    at, merged_steps = fit_merged(evidence, column("merged"))
-    chance = 1 / (1 + np.exp(-at - sums(merged_steps, evidence)))
-    spread = np.sqrt(2) * np.array([[merged_std_m(row.height_m, float(p))] for row, p in zip(rows, chance, strict=True)])
-    level_steps, level = fit_scale(evidence, np.hstack([centre, edges]), np.hstack([scale, nothing]), np.hstack([own, edges_std]))
-    shown = ~column("foot_unseen").astype(bool)
-    height, spread, height_std = height[shown], spread[shown], height_std[shown]
-    height_steps, high = fit_scale(evidence[shown], height, spread, height_std)
-    grown, higher = np.exp(level)[:, None], np.exp(high)[:, None]
-    factors = (
-        factor_of(centre, scale, grown * own),
-        factor_of(edges, nothing, grown * edges_std),
-        factor_of(height, spread, higher * height_std),
-    )
-    text = [f"CENTRE, EXTENTS, UPRIGHT = {', '.join(f'{factor:.3g}' for factor in factors)}"]
-    text += [
-        _table("LEVEL", level_steps),
-        _table("HEIGHT", height_steps),
-        f"MERGED_AT = {at:.3g}",
-        _table("MERGED", merged_steps),
-    ]
-    return "\n".join(text)
+    every = np.ones(len(rows), bool)
+    spread = [np.sqrt(2) * merged_std_m(row.height_m, float(p)) for row, p in zip(rows, chance, strict=True)]
+    shown = ~column("foot_unseen").astype(bool)[:, 0]
+    return {
+        "CENTRE": _Errors(column("level"), column("scale_std"), column("level_std"), every),
+        "EDGES": _Errors(column("edges"), np.zeros((len(rows), 2)), column("edges_std"), every),
+        "HEIGHT": _Errors(column("height"), np.array(spread)[:, None], column("height_std"), shown),
+    }
 
 
-def _table(name: str, steps: Sequence[tuple[int, float, float, float]]) -> str:
-    lines = [f'    Step("{Evidence._fields[column]}", {at:.4g}, {below:.3f}, {above:.3f}),' for column, at, below, above in steps]
-    return "\n".join([f"{name}: tuple[Step, ...] = (", *lines, ")"])
+def _chances(evidence: FloatArray, at: float, steps: Steps) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-at - sums(steps, evidence))))
+
+
+def tables_of(rows: Sequence[TrustRow], held_out: Sequence[TrustRow] = ()) -> str:
+    """The text of the constants in ``scene/trust_tables.py``, with what they hold of ``held_out`` as comments."""
+    evidence, unseen = (np.array([row.evidence for row in some]).reshape(len(some), -1) for some in (rows, held_out))
+    merged = np.array([row.merged for row in rows], np.float64)
+    at, merged_steps = fit_merged(evidence, merged)
+    columns = _columns(rows, _chances(evidence, at, merged_steps))
+    usual = [factor_of(kind.error, kind.fixed, kind.scaled) for kind in (columns["CENTRE"], columns["EDGES"])]
+    text = [f"USUAL = {', '.join(f'{factor:.3g}' for factor in (*usual, usual[1]))}"]
+    others = _columns(held_out, _chances(unseen, at, merged_steps)) if len(held_out) else {}
+    for name, kind in columns.items():
+        error, fixed, scaled = (values[kind.told] for values in (kind.error, kind.fixed, kind.scaled))
+        steps, total = fit_scale(evidence[kind.told], error, fixed, scaled)
+        constant = float(np.log(factor_of(error, fixed, np.exp(total)[:, None] * scaled)))
+        if name in others:
+            text.append(f"# {name}: {_held(others[name], unseen, steps, constant)}")
+        text.append(_table(name, curves_of(steps, constant)))
+    return "\n".join([*text, f"MERGED_AT = {at:.3g}", _table("MERGED", curves_of(merged_steps, 0.0))])
+
+
+def _held(kind: _Errors, evidence: FloatArray, steps: Steps, constant: float) -> str:
+    std = np.hypot(kind.fixed, np.exp(constant + sums(steps, evidence))[:, None] * kind.scaled)
+    sigmas = (np.abs(kind.error) / std)[kind.told]
+    shares = (float(np.mean(sigmas <= count)) for count in (1, 2))
+    return f"one and two deviations hold {' and '.join(f'{100 * share:.1f} %' for share in shares)} of {sigmas.size} held out"
+
+
+def curves_of(steps: Steps, constant: float) -> list[Curve]:
+    """Steps as one curve for each kind of evidence, in its order; the first one has the constant, too."""
+    found: list[Curve] = []
+    for column in sorted({step[0] for step in steps}):
+        own = [step for step in steps if step[0] == column]
+        at = sorted({step[1] for step in own})
+        ends = [-np.inf, *at]
+        values = [sum(above if low >= where else below for _, where, below, above in own) for low in ends]
+        values = [value + constant for value in values] if not found else values
+        found.append(Curve(Evidence._fields[column], tuple(at), tuple(values)))
+    return found
+
+
+def _table(name: str, curves: Sequence[Curve]) -> str:
+    lines = []
+    for curve in curves:
+        at, values = (", ".join(f"{value:.4g}" for value in some) for some in (curve.at, curve.values))
+        lines.append(f'    Curve("{curve.name}", ({at},), ({values})),')
+    return "\n".join([f"{name}: tuple[Curve, ...] = (", *lines, ")"])
 
 
 def main() -> None:
@@ -255,11 +299,18 @@ def main() -> None:
         "--first", type=int, nargs="+", default=[some.start for some in TRUST_SEEDS], help="first seed of each run of scenes"
     )
     parser.add_argument("--scenes", type=int, default=len(TRUST_SEEDS[0]), help="of each run")
+    parser.add_argument("--held-out", type=int, default=0, help="of these, how many to judge the fit on instead")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     chosen = parser.parse_args()
-    extent = Extent()
     seeds = [seed for first in chosen.first for seed in range(first, first + chosen.scenes)]
-    rows = [row for seed in seeds for row in rendered_rows(seed, extent)]
-    print(tables_of(rows))
+    told = [
+        (seed - first) >= chosen.scenes - chosen.held_out
+        for first in chosen.first
+        for seed in range(first, first + chosen.scenes)
+    ]
+    found = list(on_workers(partial(rendered_rows, extent=Extent()), seeds, chosen.workers))
+    fitted, kept = ([row for rows, out in zip(found, told, strict=True) if out is held for row in rows] for held in (False, True))
+    print(tables_of(fitted, kept))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """How far a measured thing is to be trusted: what its own pixels say of errors that no noise model tells.
 
 Most things are measured better than noise, rims and hidden faces would have it, and some far worse: two things taken for one,
-a thing cut in parts, a handle or a bracket's other arm out of sight. ``Evidence`` is what shows of that, and small tables of
-steps turn it into factors of the stated standard deviations and into the probability that a region is more than one thing.
+a thing cut in parts, a handle or a bracket's other arm out of sight. ``Evidence`` is what shows of that, and a curve for each
+kind of it, all added up, turns it into factors of the stated standard deviations and into the probability that a region is more
+than one thing (a generalised additive model, Hastie and Tibshirani 1986).
 
 The constants were fitted by ``evaluation/engine_trust.py`` (``python -m spatialvlm_ros.evaluation.engine_trust`` does it again)
 on rendered scenes of seeds 600000-600159 and 610000-610159 with the three families of noise that the presets describe. Two
@@ -13,6 +14,7 @@ more than 68 %.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -22,7 +24,7 @@ import numpy.typing as npt
 from ..geometry.rigid import FloatArray
 from .frame import BoolArray, Region, RGBDFrame
 from .scene import SceneObject
-from .trust_tables import CENTRE, EXTENTS, HEIGHT, LEVEL, MERGED, MERGED_AT, UPRIGHT, Step
+from .trust_tables import CENTRE, EDGES, HEIGHT, MERGED, MERGED_AT, USUAL, Curve
 
 # Points and pixels that are looked at: more take longer and tell no more.
 _SOME_POINTS, _SOME_PIXELS = 200, 150
@@ -183,9 +185,9 @@ def _top(height: FloatArray) -> float:
     return float(np.sort(height)[int((1 - _TOP_SHARE) * (len(height) - 1))])
 
 
-def total(table: tuple[Step, ...], evidence: Evidence) -> float:
-    """Sum of a table's steps at what shows of a thing."""
-    return sum(step.above if getattr(evidence, step.name) > step.at else step.below for step in table)
+def total(curves: tuple[Curve, ...], evidence: Evidence) -> float:
+    """Sum of curves at what shows of a thing."""
+    return sum(curve.values[bisect_left(curve.at, getattr(evidence, curve.name))] for curve in curves)
 
 
 def merged_chance(evidence: Evidence) -> float:
@@ -208,16 +210,15 @@ def foot_is_unseen(thing: SceneObject) -> bool:
 def trusted(thing: SceneObject, evidence: Evidence | None) -> SceneObject:
     """The thing with standard deviations that its evidence bears out; without any (None) it passes for a usual one."""
     if evidence is None:
-        level, upright, suspect = 1.0, EXTENTS, 0.0
+        (centre, edges, upright), suspect = USUAL, 0.0
     else:
-        level, upright = math.exp(total(LEVEL, evidence)), math.exp(total(HEIGHT, evidence)) * UPRIGHT
+        centre, edges, upright = (math.exp(total(curves, evidence)) for curves in (CENTRE, EDGES, HEIGHT))
         suspect = merged_chance(evidence)
         if foot_is_unseen(thing):
             upright = max(upright, 1.0)
     spread = merged_std_m(float(thing.extents[_UP]), suspect)
-    factor = np.array([level * EXTENTS, level * EXTENTS, upright])
-    edges_std = thing.extents_std * factor
-    centre_std = thing.extents_std / 2 * np.array([level * CENTRE, level * CENTRE, upright])
+    edges_std = thing.extents_std * np.array([edges, edges, upright])
+    centre_std = thing.extents_std / 2 * np.array([centre, centre, upright])
     lean = thing.lean.copy()
     lean[_UP] *= edges_std[_UP] ** 2 / max(edges_std[_UP] ** 2 + 2 * spread**2, 1e-18)
     edges_std[_UP] = math.hypot(edges_std[_UP], math.sqrt(2) * spread)

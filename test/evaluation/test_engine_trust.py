@@ -7,8 +7,8 @@ import pytest
 
 from spatialvlm_ros.evaluation.engine_accuracy import Extent
 from spatialvlm_ros.evaluation.engine_bench import TRUST_SEEDS, EngineBenchOptions
-from spatialvlm_ros.evaluation.engine_trust import factor_of, fit_merged, fit_scale, rendered_rows, sums
-from spatialvlm_ros.scene.trust import Evidence
+from spatialvlm_ros.evaluation.engine_trust import curves_of, factor_of, fit_merged, fit_scale, rendered_rows, sums
+from spatialvlm_ros.scene.trust import Evidence, total
 
 
 def test_a_step_that_makes_errors_three_times_as_large_is_found() -> None:
@@ -42,6 +42,15 @@ def test_the_probability_of_a_mixture_follows_its_evidence() -> None:
     chance = 1 / (1 + np.exp(-start - sums(steps, evidence)))
     assert abs(chance[evidence[:, 0] > 0.85].mean() - 0.7) < 0.07
     assert abs(chance[evidence[:, 0] < 0.75].mean() - 0.05) < 0.03
+
+
+def test_curves_add_up_to_their_steps() -> None:
+    generator = np.random.default_rng(4)
+    evidence = generator.uniform(0, 1, (50, len(Evidence._fields)))
+    steps = [(2, 0.3, -1.0, 2.0), (0, 0.5, 0.25, -0.5), (2, 0.7, 0.5, 0.0), (2, 0.3, 0.125, 0.0)]
+    curves = tuple(curves_of(steps, 3.0))
+    assert [curve.name for curve in curves] == [Evidence._fields[0], Evidence._fields[2]]
+    assert [total(curves, Evidence(*row)) for row in evidence] == pytest.approx(list(3.0 + sums(steps, evidence)))
 
 
 def test_rows_of_a_rendered_scene_have_finite_evidence_and_errors() -> None:

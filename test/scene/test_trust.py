@@ -18,7 +18,7 @@ from spatialvlm_ros.scene.relation import edges_apart, vertical_extent
 from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.scene.scene import SceneObject
 from spatialvlm_ros.scene.trust import Evidence, total, trusted
-from spatialvlm_ros.scene.trust_tables import HEIGHT, LEVEL, MERGED
+from spatialvlm_ros.scene.trust_tables import CENTRE, EDGES, HEIGHT, MERGED
 
 LOWER = Solid((0.5, 0.0, 0.04), (0.07, 0.07, 0.08), 0.3, color=(200, 30, 30))
 UPPER = Solid((0.5, 0.0, 0.12), (0.07, 0.07, 0.08), 0.3, color=(30, 60, 200))
@@ -55,12 +55,14 @@ def test_evidence_changes_deviations_and_nothing_else() -> None:
     assert 0 <= after.suspect <= 1 and abs(after.lean[2]) <= 1
 
 
-def test_every_step_reads_a_field_of_the_evidence() -> None:
+def test_every_curve_reads_a_field_of_the_evidence() -> None:
     nothing = Evidence(*([0.0] * len(Evidence._fields)))
-    for table in (LEVEL, HEIGHT, MERGED):
-        for step in table:
-            below, above = (total((step,), nothing._replace(**{step.name: step.at + off})) for off in (-1e-6, 1e-6))
-            assert (below, above) == (step.below, step.above)
+    for table in (CENTRE, EDGES, HEIGHT, MERGED):
+        for curve in table:
+            assert len(curve.values) == len(curve.at) + 1 and list(curve.at) == sorted(curve.at)
+            for at, below, above in zip(curve.at, curve.values[:-1], curve.values[1:], strict=True):
+                found = (total((curve,), nothing._replace(**{curve.name: at + off})) for off in (-1e-7, 1e-7))
+                assert tuple(found) == (below, above)
 
 
 def test_the_support_tells_what_averaging_leaves_of_the_noise() -> None:
