@@ -19,6 +19,10 @@ DepthArray = npt.NDArray[np.float32]
 _RIM_PX = 3
 # How far beyond a mask its neighbours are looked at: past the rim that belongs to neither, which a sensor often leaves empty.
 _BEYOND_PX = (3, 5, 10)
+# The same where all of these are empty: beside what is nearer, a sensor with two eyes sees nothing for a while.
+_BEYOND_HOLE_PX = (20, 32)
+# No camera is nearer than this to the surface that the things on its image stand on.
+_NEAREST_SUPPORT_M = 0.2
 # What lies beside the robot counts less: a finger touches a thing more often than it hides half of it.
 _BY_ROBOT = 0.2
 # The four sides of an image: left, right, up, down, as unit vectors (u, v).
@@ -173,16 +177,17 @@ def hidden_sides(frame: RGBDFrame, region: Region, robot: BoolArray | None, nois
     return shares
 
 
-def _at_the_rim(depths: list[DepthArray]) -> DepthArray:
-    """Depth (N,) at a mask's rim of what lies beyond it, from depths (N,) ``_BEYOND_PX`` off.
+def _at_the_rim(depths: tuple[DepthArray, DepthArray, DepthArray], at_px: tuple[int, int, int], focal_px: float) -> DepthArray:
+    """Depth (N,) at a mask's rim of what lies beyond it, from depths (N,) ``at_px`` off.
 
-    What a thing stands on comes towards the camera, too, but goes on to the foot of the thing: 1 / z is linear in the pixel.
+    What a thing stands on comes towards the camera, too, but goes on to the foot of the thing: 1 / z is linear in the pixel, with
+    a slope of at most 1 / (f h) for a plane at the distance h from the camera. A round thing in front is steeper at its side.
     """
     first, second, last = depths
-    steps = np.where(np.isfinite(second), _BEYOND_PX[1], _BEYOND_PX[0]).astype(np.float32)
+    steps = np.where(np.isfinite(second), at_px[1], at_px[0]).astype(np.float32)
     near = np.where(np.isfinite(second), second, first)
-    inverse, slope = 1 / near, (1 / last - 1 / near) / (_BEYOND_PX[2] - steps)
-    continued = 1 / np.maximum(inverse - slope * steps, 1e-3)
+    inverse, slope = 1 / near, (1 / last - 1 / near) / (at_px[2] - steps)
+    continued = 1 / np.maximum(inverse - np.minimum(slope, 1 / (focal_px * _NEAREST_SUPPORT_M)) * steps, 1e-3)
     return np.where(np.isfinite(last) & (slope > 0), continued, np.fmin(first, near)).astype(np.float32)
 
 
@@ -212,16 +217,21 @@ def _hidden_beyond(
     own = np.full(len(v), np.nan, np.float32)
     for inward in (-2, -4, -6):
         own = np.fmin(own, depth_m[beyond(inward)])
-    covered, depths = np.zeros(len(v), np.bool_), []
-    for outward in _BEYOND_PX:
+    covered, depths = np.zeros(len(v), np.bool_), list[DepthArray]()
+    for outward in (*_BEYOND_PX, *_BEYOND_HOLE_PX):
         there = beyond(outward)
         depths.append(depth_m[there])
         if own_robot is not None and outward < _BEYOND_PX[-1]:
             covered |= own_robot[there]
+    focal_px, (near_hole, far_hole) = frame.camera.fx, _BEYOND_HOLE_PX
     edge_v, edge_u = v + 2 * step_v, u + 2 * step_u
     outside = (edge_v < 0) | (edge_v >= height) | (edge_u < 0) | (edge_u >= width)
     with np.errstate(invalid="ignore"):
         # Half a centimetre: less is the relief of one surface.
-        nearer = _at_the_rim(depths) < own - np.maximum(3 * noise.pixel_std_m(own), 0.005)
+        first, second, last, over, farther = depths
+        rim = _at_the_rim((first, second, last), _BEYOND_PX, focal_px)
+        is_hole = np.isnan(first) & np.isnan(second) & np.isnan(last)
+        rim[is_hole] = _at_the_rim((over, over, farther), (near_hole, near_hole, far_hole), focal_px)[is_hole]
+        nearer = rim < own - np.maximum(3 * noise.pixel_std_m(own), 0.005)
     hidden: BoolArray = nearer | outside
     return hidden, covered & ~hidden

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from things import camera_over_table
@@ -11,7 +12,7 @@ from tiny_render import CAMERA, NOISE, Solid, View, view
 
 from spatialvlm_ros.scene.frame import Region
 from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
-from spatialvlm_ros.scene.region_points import region_points, smooth_in_mask
+from spatialvlm_ros.scene.region_points import hidden_sides, region_points, smooth_in_mask
 from spatialvlm_ros.scene.scene import SceneObject
 
 BLOCK = Solid((0.7, 0.0, 0.03), (0.05, 0.07, 0.06), 0.3)
@@ -301,3 +302,17 @@ def test_the_renderer_agrees_with_the_camera_model() -> None:
     points = picture.camera_from_canonical.inverse().apply(CAMERA.back_project(picture.frame.depth_m))
     assert np.abs(points[picture.owner == -1][:, 2]).max() < 1e-5
     assert np.abs(np.linalg.norm(points[picture.owner == 0] - BALL.centre, axis=1) - 0.03).max() < 1e-5
+
+
+def test_what_a_round_thing_hides_is_known_also_behind_the_shadow_of_a_stereo_camera() -> None:
+    """A sensor with two eyes sees nothing beside what is nearer, and a ball's side bends away fast."""
+    block, ball = Solid((0.9, 0.03, 0.05), (0.06, 0.2, 0.1)), Solid((0.7, -0.08, 0.1), (0.2, 0.2, 0.2), ball=True)
+    picture, alone = view([block, ball]), view([block])
+    for width_px in (0, 12):
+        depth = picture.frame.depth_m.copy()
+        ball_beside = cv2.dilate((picture.owner == 1).astype(np.uint8), np.ones((1, 2 * width_px + 1), np.uint8)) > 0
+        depth[ball_beside & (picture.owner != 1)] = np.nan
+        frame = replace(picture.frame, depth_m=depth)
+        left, right, _, _ = hidden_sides(frame, Region((picture.owner == 0) & np.isfinite(depth)), None, NOISE)
+        assert right > 0.6 and left < 0.1
+    assert hidden_sides(alone.frame, alone.region(), None, NOISE).max() < 0.1
