@@ -25,6 +25,7 @@ def generate_launch_description():
                 default_value="pick up the red block and put it on the green plate",
                 description="Task that reward_node rewards.",
             ),
+            DeclareLaunchArgument("rviz", default_value="false", description="Watch in RViz."),
             Node(
                 package="spatialvlm_ros",
                 executable="sim_robot_node",
@@ -44,6 +45,7 @@ def generate_launch_description():
                     "use_sim_time": "true",
                     "executor": "sim",
                     "allow_motion": "true",
+                    "rviz": LaunchConfiguration("rviz"),
                 }.items(),
             ),
         ]

@@ -5,12 +5,12 @@ ros2 launch spatialvlm_ros spatialvlm.launch.py camera:=realsense robot:=/path/t
 
 import os
 
-import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchDescription
+from spatialvlm_ros.bringup import camera_preset
 from spatialvlm_ros.share import config_file
 
 _ARGUMENTS = {
@@ -23,6 +23,8 @@ _ARGUMENTS = {
     "image_transport": ("raw", "raw or compressed."),
     "depth_image_transport": ("raw", "raw or compressedDepth."),
     "namespace": ("", "Namespace of all nodes."),
+    "rviz": ("false", "Watch in RViz: the cloud, things with their names, distances with their numbers."),
+    "rviz_frame": ("base_link", "RViz's fixed frame; without tf that of the camera's images."),
 }
 
 
@@ -32,10 +34,9 @@ def _is_true(text):
 
 def _nodes(context):
     value = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
-    presets = yaml.safe_load(config_file("cameras.yaml").read_text())
-    if value["camera"] not in presets:
-        raise RuntimeError(f"camera:={value['camera']} has no preset; known are {', '.join(presets)}")
-    camera = presets[value["camera"]]
+    camera = camera_preset(value["camera"])
+    if value["robot"] and not os.path.isfile(value["robot"]):
+        raise RuntimeError(f"robot:={value['robot']} is no file; give the path of a parameter file of spatial_node")
     clock = {"use_sim_time": _is_true(value["use_sim_time"])}
     common = {"package": "spatialvlm_ros", "namespace": value["namespace"], "output": "screen"}
 
@@ -48,7 +49,9 @@ def _nodes(context):
         "depth_image_transport": value["depth_image_transport"],
         **clock,
     }
+    watching = [_rviz(value, camera, clock)] if _is_true(value["rviz"]) else []
     return [
+        *watching,
         Node(
             executable="spatial_node",
             name="spatial_node",
@@ -78,6 +81,26 @@ def _nodes(context):
             **common,
         ),
     ]
+
+
+def _rviz(value, camera, clock):
+    shown, namespace = camera_preset("sim"), value["namespace"].strip("/")
+    own = f"/{namespace}/spatial_node" if namespace else "/spatial_node"
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        name="spatialvlm_rviz",
+        output="log",
+        arguments=["-d", str(config_file("spatialvlm.rviz")), "-f", value["rviz_frame"]],
+        parameters=[clock],
+        remappings=[
+            (shown["color"], camera["color"]),
+            (shown["depth"], camera["depth"]),
+            # RViz takes the camera_info that lies beside the depth image.
+            (shown["info"], camera["info"]),
+            *((f"/spatial_node/{topic}", f"{own}/{topic}") for topic in ("markers", "debug_image")),
+        ],
+    )
 
 
 def generate_launch_description():

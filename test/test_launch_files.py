@@ -6,8 +6,9 @@ import ast
 from pathlib import Path
 
 import pytest
+import yaml
 
-from spatialvlm_ros.bringup import graph
+from spatialvlm_ros.bringup import camera_preset, graph
 from spatialvlm_ros.nodes.node_types import NODES
 from spatialvlm_ros.share import config_file
 
@@ -25,16 +26,35 @@ def strings(path: Path, name: str) -> list[str]:
     return [value.value for value in keywords(path, name) if isinstance(value, ast.Constant)]
 
 
+def ours(name: str) -> list[str]:
+    """Executables of this package that a launch file starts."""
+    return [executable for executable in strings(LAUNCH / name, "executable") if executable != "rviz2"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_launch_files_start_executables_that_exist(name: str) -> None:
-    executables = strings(LAUNCH / name, "executable")
+    executables = ours(name)
     assert executables and set(executables) <= set(NODES)
-    assert strings(LAUNCH / name, "name") == executables  # topics are named after the nodes
+    assert set(executables) <= set(strings(LAUNCH / name, "name"))  # topics are named after the nodes
 
 
 def test_the_demo_launch_file_starts_the_same_nodes_as_the_demo() -> None:
-    launched = {executable for name in FILES for executable in strings(LAUNCH / name, "executable")}
+    launched = {executable for name in FILES for executable in ours(name)}
     assert launched == {node.executable for node in graph("sim", None)}
+
+
+def test_rviz_shows_what_the_nodes_publish_and_the_launch_file_names_its_topics() -> None:
+    """RViz's file names the simulated robot's topics, for which the launch file puts those of the camera."""
+    shown = yaml.safe_load(config_file("spatialvlm.rviz").read_text(encoding="utf-8"))["Visualization Manager"]["Displays"]
+    topics = {value for display in shown for key, value in display.items() if key.endswith("Topic") and isinstance(value, str)}
+    topics |= {display["Topic"]["Value"] for display in shown if "Topic" in display}
+    camera = camera_preset("sim")
+    own = {f"/spatial_node/{topic}" for topic in ("markers", "debug_image")}
+    assert topics == {camera["color"], camera["depth"]} | own
+    node = (LAUNCH.parent / "spatialvlm_ros" / "nodes" / "spatial_node.py").read_text(encoding="utf-8")
+    assert all(f'"~/{topic.rsplit("/", 1)[1]}"' in node for topic in own)
+    remapped = ast.unparse(keywords(LAUNCH / FILES[0], "remappings")[-1])
+    assert all(f"shown['{kind}'], camera['{kind}']" in remapped for kind in ("color", "depth", "info"))
 
 
 def test_the_launch_file_remaps_what_bringup_remaps() -> None:
