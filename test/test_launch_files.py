@@ -26,6 +26,17 @@ def strings(path: Path, name: str) -> list[str]:
     return [value.value for value in keywords(path, name) if isinstance(value, ast.Constant)]
 
 
+def remappings(executable: str) -> ast.List:
+    """Of the node that the launch file starts from an executable."""
+    tree = ast.parse((LAUNCH / FILES[0]).read_text())
+    for call in ast.walk(tree):
+        words = {word.arg: word.value for word in call.keywords} if isinstance(call, ast.Call) else {}
+        if "executable" in words and ast.literal_eval(words["executable"]) == executable:
+            assert isinstance(words["remappings"], ast.List)
+            return words["remappings"]
+    raise AssertionError(f"{executable} is not started")
+
+
 def ours(name: str) -> list[str]:
     """Executables of this package that a launch file starts."""
     return [executable for executable in strings(LAUNCH / name, "executable") if executable != "rviz2"]
@@ -53,13 +64,12 @@ def test_rviz_shows_what_the_nodes_publish_and_the_launch_file_names_its_topics(
     assert topics == {camera["color"], camera["depth"]} | own
     node = (LAUNCH.parent / "spatialvlm_ros" / "nodes" / "spatial_node.py").read_text(encoding="utf-8")
     assert all(f'"~/{topic.rsplit("/", 1)[1]}"' in node for topic in own)
-    remapped = ast.unparse(keywords(LAUNCH / FILES[0], "remappings")[-1])
-    assert all(f"shown['{kind}'], camera['{kind}']" in remapped for kind in ("color", "depth", "info"))
+    remapped = remappings("rviz2")
+    assert all(f"shown['{kind}'], camera['{kind}']" in ast.unparse(remapped) for kind in ("color", "depth", "info"))
 
 
 def test_the_launch_file_remaps_what_bringup_remaps() -> None:
-    remapped = next(value for value in keywords(LAUNCH / FILES[0], "remappings"))
-    assert isinstance(remapped, ast.List)
+    remapped = remappings("spatial_node")
     pairs = [ast.literal_eval(pair.elts[0]) for pair in remapped.elts if isinstance(pair, ast.Tuple)]
     spatial = next(node for node in graph("realsense", None) if node.executable == "spatial_node")
     assert set(pairs) == set(spatial.remaps)
