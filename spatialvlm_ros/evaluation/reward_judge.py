@@ -15,7 +15,7 @@ from ..engine import EngineConfig, SpatialEngine
 from ..reward.annotator import RewardAnnotator, RewardSample, RewardStatus
 from ..reward.builder import find_task
 from ..reward.task import TaskSpec
-from ..scene.facts import METRE, Query, SpatialFact
+from ..scene.facts import Query, SpatialFact
 from ..share import config_file
 from .reward_episodes import NOISE, PERIOD_S, Plan, Shot, SimEpisode
 from .reward_scripts import FAMILIES, SUCCESS
@@ -89,7 +89,7 @@ def task_of(instruction: str) -> TaskSpec:
 
 def driving_query(task: TaskSpec, stage: int) -> Query | None:
     """The relation whose value a sample of this stage calls its distance; None for one that is made of several."""
-    found = next((c for c in task.stages[stage].constraints if c.unit == METRE), None)
+    found = task.driving(stage)
     return None if found is None else found.query
 
 

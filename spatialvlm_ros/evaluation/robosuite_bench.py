@@ -40,6 +40,7 @@ NAMES: Mapping[str, str] = {"Can": "red can", "Milk": "gray block", "Bread": "br
 """What each thing looks like to who knows colours and shapes alone; "milk carton" needs a model."""
 # Beyond the bins is only the floor of the room.
 _FAR_M = 1.45
+_SETTLE_NS = 1_000_000_000
 # A rendered depth image is exact but for its resolution; the least noise that the engine knows of.
 _SEGMENT = TabletopConfig(max_distance_m=_FAR_M)
 ENGINE = EngineConfig(noise=PRESETS["structured_light"], segment=_SEGMENT)
@@ -169,12 +170,15 @@ def _shot(content: Mapping[str, Any], index: int, name: str) -> Shot:
 
 
 def _truth(content: Mapping[str, Any], index: int, name: str) -> dict[Query, float]:
-    """Centre distances and how far the thing is above where it first lay."""
+    """Centre distances and how far the thing is above where it came to lie."""
     thing, tool = np.asarray(content["thing"][index]), np.asarray(content["tool"][index])[:3, 3]
     goal, first = np.asarray(content["goal"]), np.asarray(content["thing"][0])
+    # An episode begins with the thing some millimetres above the bin's floor, and it falls.
+    early = np.asarray(content["stamp_ns"]) - int(content["stamp_ns"][0]) <= _SETTLE_NS
+    floor_m = float(np.asarray(content["thing"])[early, 2].min())
     return {
         Query("distance", "gripper", name): float(np.linalg.norm(thing - tool)),
         Query("horizontal_distance", name, BIN): float(np.linalg.norm((thing - goal)[:2])),
         Query("horizontal_distance", name, "old bin"): float(np.linalg.norm((thing - first)[:2])),
-        Query("elevation", name): float(thing[2] - first[2]),
+        Query("elevation", name): float(thing[2] - floor_m),
     }

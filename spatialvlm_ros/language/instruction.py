@@ -108,6 +108,7 @@ POLITE_RE = re.compile(
     r"^(?:(?:please|now|ok|okay|hey|robot|first|kindly|just|can you|could you|would you|will you|i want you to|"
     r"i would like you to|go and|go)\b[ ,]*)+"
 )
+_LENGTH = r"\d[\d.,]* ?(?:mm|cm|m|in|inch(?:es)?|f(?:oo|ee)t|(?:milli|centi)?met(?:er|re)s?)"
 _NAME_RE = re.compile(r"[\w'#][\w\s'#\-]*")
 
 
@@ -174,6 +175,8 @@ def clause_goal(clause: str, last: str) -> Predicate:
         return _placing(match["rest"], last, clause)
     if match := re.fullmatch(r"(?:pick|lift|take) (?P<x>(?!up\b).+) up", clause) or re.fullmatch(rf"{_PICK} (?P<x>.+)", clause):
         thing = re.sub(r"\s(?:up )?(?:from|off)(?: of)? .*$", "", match["x"])
+        if clause.startswith("hold ") and (place := PLACE_RE.search(thing) or _UNKNOWN_PLACE_RE.search(thing)):
+            raise not_understood(clause, f"it says to hold a thing, and where ('{place[0]}'); say 'pick up X'")
         return Predicate(HELD, thing_name(thing, last, clause))
     raise not_understood(clause)
 
@@ -216,6 +219,8 @@ def thing_name(text: str, last: str, clause: str) -> str:
         raise not_understood(clause, f"'{name}' is more than one thing; name one thing at a time")
     if joint := re.search(r"\b(?:while|without|until|unless|before|after|because|if|but|then)\b", name):
         raise not_understood(clause, f"what '{joint[0]}' adds is not understood; leave it out or say it in a sentence of its own")
+    if aside := re.search(rf"\b(?:(?:(?:to|by|within|at) )*{_LENGTH}|by (?:its|their) .+)$", name):
+        raise not_understood(clause, f"'{aside[0]}' is no part of a name; leave it out")
     if len(name) > MAX_NAME_CHARS or not _NAME_RE.fullmatch(name):
         raise not_understood(
             clause, f"'{name[:40]}' is not a name of words, digits and hyphens up to {MAX_NAME_CHARS} characters"

@@ -13,7 +13,7 @@ from . import instruction as words
 from .instruction import ImpossibleGoalError, Predicate, not_understood, thing_name
 from .lengths import EXAMPLES, parse_length
 
-REACHED, OPEN_NEAR = "reached", "open_near"
+REACHED, OPEN_NEAR, IN = "reached", "open_near", "in"
 PUSHED = {
     "next_to": "pushed_to", "left_of": "pushed_left_of", "right_of": "pushed_right_of", "in_front_of": "pushed_in_front_of",
     "behind": "pushed_behind",
@@ -21,7 +21,8 @@ PUSHED = {
 """Where something is pushed: the place in the words of an instruction, and the goal's name."""
 GRIPPER = "gripper"
 TASK_FORMS = (
-    *words.FORMS, "push X to Y", "push X to the left of Y", "stack X on Y", "move the gripper to X", "open the gripper near X",
+    *words.FORMS, "put X in Y",
+    "push X to Y", "push X to the left of Y", "stack X on Y", "move the gripper to X", "open the gripper near X",
     "keep X at least 10 cm from Y", "stay at least 10 cm away from Y", "make sure that X is left of Y",
 )  # fmt: skip
 
@@ -29,12 +30,15 @@ _PUSH = r"(?:push|slide|shove|drag|nudge)"
 _KEEP = r"(?:always )?(?:keep|stay|remain)(?:ing)?"
 _NEVER = r"(?:never|do not|don't)"
 _ENSURE = r"(?:make sure|ensure|see to it)"
-_MORE_VERBS = rf"{_PUSH}|{_KEEP}|{_NEVER}|{_ENSURE}|reach|approach|touch|go to|move to|open"
+_PUT_IN = r"(?:put|place|set|move|lay|bring|drop|transfer|insert|stow)"
+_MORE_VERBS = rf"{_PUSH}|{_KEEP}|{_NEVER}|{_ENSURE}|{_PUT_IN}|reach|approach|touch|go to|move to|open"
 _ROBOT = rf"(?:(?:{words.ARTICLES} )?(?:robot |robot's )?(?:gripper|hand|fingers?|arm|tool|end effector))"
 _REACH_RE = re.compile(
     rf"(?:(?:move|bring|guide) {_ROBOT} (?:to|near(?: to)?|next to|close to|towards?)"
-    rf"|(?:reach(?: for| to)?|approach|touch|go to|move to)) (?P<x>.+)"
+    # "Go" is gone by then, as in "go and get it".
+    rf"|(?:reach(?: for| to)?|approach|touch|(?:(?:go|move) )?to)) (?P<x>.+)"
 )
+_IN_RE = re.compile(rf"{_PUT_IN}(?: down)? (?P<x>.+?) (?:into|inside(?: of)?|in(?! front\b)) (?P<y>.+)")
 _OPEN_NEAR_RE = re.compile(rf"open(?: up)? {_ROBOT} (?:near(?: to)?|next to|close to|beside|by|at|above|over) (?P<x>.+)")
 _PUSH_RE = re.compile(rf"{_PUSH} (?P<rest>.+)")
 _TO_RE = re.compile(r"\b(?:to|towards?|up to|against)\b(?! the (?:left|right|front)\b)")
@@ -48,6 +52,8 @@ _NEVER_RE = re.compile(
     rf"{_NEVER}(?:(?: let| allow| move| bring) (?P<x>.+?))?(?: to)?(?: come| get| go| be| pass| move)? "
     r"(?:closer than|nearer than|within|less than)\s+(?P<length>.+?)(?: away)?(?: from| of| to) (?P<y>.+)"
 )
+_SO_FAR_RE = re.compile(r"(?:stay|keep) (?P<length>.+?) (?:away|clear) (?:from|of) (?P<y>.+)")
+_NUMBER_RE = re.compile(rf"{_KEEP}\b.*\d.*\b(?:from|of|to) .+")
 _AWAY_RE = re.compile(rf"{_KEEP}\b.*\b(?:away|clear|apart|close|near)\b.*")
 _STATEMENT_RE = re.compile(rf"{_ENSURE}(?: that)? (?P<x>.+?) (?P<verb>is|are|stays|remains) (?P<rest>.+)")
 
@@ -108,6 +114,8 @@ def parse_task_sentence(text: str) -> TaskSentence:
                 words.check_goal(part)
                 words.add_goal(moved, part)
                 goals = [goal for goal in goals if not (goal in before and goal not in moved)]
+            elif part.name == IN:
+                goals = [goal for goal in goals if goal != Predicate(words.HELD, part.subject)]
             goals.append(part)
     words.check_together(moved)
     return TaskSentence(tuple(dict.fromkeys(goals)), tuple(keeps), text.strip())
@@ -125,6 +133,8 @@ def _part(clause: str, last: str) -> Predicate | Keep | Condition:
         return Predicate(REACHED, _thing(match["x"], last, clause))
     if match := _PUSH_RE.fullmatch(clause):
         return _pushing(match["rest"], last, clause)
+    if match := _IN_RE.fullmatch(clause):
+        return _inside(match["x"], match["y"], last, clause)
     try:
         return words.clause_goal(clause, last)
     except words.NotUnderstoodError as error:
@@ -133,14 +143,27 @@ def _part(clause: str, last: str) -> Predicate | Keep | Condition:
         raise
 
 
+def _inside(thing: str, container: str, last: str, clause: str) -> Predicate:
+    if place := words.PLACE_RE.search(f"{thing} {container}"):
+        raise not_understood(clause, f"it names more than one place ('in' and '{place[0]}')", TASK_FORMS)
+    goal = Predicate(IN, _thing(thing, last, clause), _thing(container, last, clause))
+    words.check_goal(goal)
+    return goal
+
+
 def _keep(clause: str, last: str) -> Keep:
     match, at_least = _KEEP_RE.fullmatch(clause), True
     if match is not None:
         at_least = match["far"] is not None
     else:
         match = _NEVER_RE.fullmatch(clause)
+    if match is None and (so_far := _SO_FAR_RE.fullmatch(clause)):
+        # "Stay 10 cm away from it": who is further away still does.
+        return _keep(f"keep at least {so_far['length']} from {so_far['y']}", last)
     if match is None:
         why = "say how far, with a unit: 'keep X at least 10 cm from Y'" if _AWAY_RE.fullmatch(clause) else ""
+        if _NUMBER_RE.fullmatch(clause):
+            why = "say whether that is 'at least' or 'at most': 'keep X at least 10 cm from Y'"
         raise not_understood(clause, why, TASK_FORMS)
     try:
         distance_m = parse_length(match["length"]).value

@@ -1,7 +1,8 @@
 """Conditions on the world as the facts tell them: true, false or unknown, each with its reason.
 
-No spatial relation is computed here: facts of the registry are combined and given a margin of two standard deviations. A fact
-that is missing, without a value, hidden for long or older than ``max_fact_age_s`` makes a condition unknown, never false.
+No spatial relation is computed here: a predicate is a constraint as rewards have them, and is judged by the same rule, with a
+margin of two standard deviations. A fact that is missing, without a value, hidden for long or older than ``max_fact_age_s`` makes
+a condition unknown, never false.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..language.instruction import BESIDE, HAND_EMPTY, HELD, ON, ON_TABLE, Predicate
-from ..scene.facts import Query, SpatialFact, Status, Truth, truth_from_margin
+from ..reward.readings import truth_of
+from ..reward.task import Constraint, at_least, at_most, is_true
+from ..scene.facts import PROBABILITY, Query, SpatialFact, Status, Truth
 from .config import PlanningConfig
 from .world import GRIPPER, Thing, World
 
@@ -137,22 +140,26 @@ class Beliefs:
         return None if self.problem(fact) else fact
 
     def _from_fact(self, predicate: Predicate, query: Query) -> Belief:
-        fact = self.world.facts.get(query)
-        problem = self.problem(fact)
-        if problem or fact is None:
-            return Belief(predicate, Truth(_UNKNOWN), f"{query}: {problem}")
-        return Belief(predicate, fact.truth, f"{query} = {fact.value:.3f}")
+        """Whether a predicate of the registry holds."""
+        return self._judged(predicate, query, is_true(query), "")
 
     def _limit(self, predicate: Predicate, query: Query, limit_m: float, *, below: bool) -> Belief:
         """Whether an estimate lies below (or above) a limit."""
+        constraint = at_most(query, limit_m) if below else at_least(query, limit_m)
+        return self._judged(predicate, query, constraint, f", wanted {'<' if below else '>'} {limit_m:.3f}")
+
+    def _judged(self, predicate: Predicate, query: Query, constraint: Constraint, wanted: str) -> Belief:
         fact = self.world.facts.get(query)
         problem = self.problem(fact)
         if problem or fact is None:
             return Belief(predicate, Truth(_UNKNOWN), f"{query}: {problem}")
-        margin = limit_m - fact.value if below else fact.value - limit_m
-        sign = "<" if below else ">"
-        why = f"{query} = {fact.value:.3f} m +- {fact.std:.3f}, wanted {sign} {limit_m:.3f}"
-        return Belief(predicate, truth_from_margin(margin, fact.std), why)
+        truth = truth_of(constraint, [fact])
+        if truth is None:
+            return Belief(
+                predicate, Truth(_UNKNOWN), f"{query}: {fact.value:g} {fact.unit} +- {fact.std:g} is no such measurement"
+            )
+        doubt = "" if fact.unit == PROBABILITY else f" m +- {fact.std:.3f}"
+        return Belief(predicate, truth, f"{query} = {fact.value:.3f}{doubt}{wanted}")
 
 
 def could_be_on(above: Thing, below: Thing) -> bool:

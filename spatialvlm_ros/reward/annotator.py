@@ -77,9 +77,12 @@ class RewardAnnotator:
         - A fact that is OCCLUDED carries its last measured place with a raised std, and is used with that std. Any
           other fact without a value is missing; STALE ones count as missing too, unless it is known what the gripper did with
           the thing: see ``readings.FactFilter``.
+        - An episode begins with the first image that shows all that any stage goes by, or once the filter is full: before that it
+          is not known which stage it begins in, and nothing is claimed.
         - When the current stage lacks a fact, the potential holds and ``potential_std`` grows.
-        - A stage is left forward when its goals are met and the next stage's facts are there and its keeps hold; so
-          the potential of a stage that waits stays at the band's top.
+        - A stage is entered when the goals of the one before it are met and its own facts are there and its keeps hold, also from
+          further back: stages are states, not a path. So an episode may begin anywhere, a thing that is taken without the
+          gripper having come to its middle is taken, and the potential of a stage that waits stays at the band's top.
         - A stage is left backward when one of its keeps breaks beyond doubt, to the last stage before it whose keeps
           hold.
         - What the first stage keeps has no earlier stage to fall back to: breaking it takes the potential away, all of it one
@@ -114,7 +117,7 @@ class RewardAnnotator:
         self._measured_std = math.nan
         self._progress = 0.0
         self._frames = self._measured = 0
-        self._success = self._ended = False
+        self._begun = self._success = self._ended = False
         self._streak = 0
 
     def update(self, stamp_ns: int, facts: Iterable[SpatialFact]) -> RewardSample:
@@ -128,7 +131,10 @@ class RewardAnnotator:
         readings = self._filter.read(stamp_ns, facts)
         self._anchors.update(facts)
         self._move(readings)
-        measured = self._has(self.task.stages[self._stage], readings)
+        self._begun = (
+            self._begun or self._frames >= self.task.filter_frames or all(self._has(s, readings) for s in self.task.stages)
+        )
+        measured = self._begun and self._has(self.task.stages[self._stage], readings)
         if measured:
             self._measured += 1
             self._measured_ns = stamp_ns
@@ -155,8 +161,7 @@ class RewardAnnotator:
             if all(map(readings.met, final.constraints)):
                 self._stage = last
         if not self._fall_back(readings):
-            while self._stage < last and self._may_advance(readings):
-                self._stage += 1
+            self._stage = next((ahead for ahead in range(last, self._stage, -1) if self._may_enter(ahead, readings)), self._stage)
         self._remember_references(readings)
 
     def _fall_back(self, readings: Readings) -> bool:
@@ -170,13 +175,13 @@ class RewardAnnotator:
                 return True
         return False
 
-    def _may_advance(self, readings: Readings) -> bool:
-        here, ahead = self.task.stages[self._stage], self.task.stages[self._stage + 1]
+    def _may_enter(self, index: int, readings: Readings) -> bool:
+        before, stage = self.task.stages[index - 1], self.task.stages[index]
         return (
-            self._has(here, readings)
-            and all(map(readings.met, here.goals))
-            and self._has(ahead, readings)
-            and all(readings.met(keep, keep.tolerance) for keep in ahead.keeps)
+            readings.have(before.goals)
+            and all(map(readings.met, before.goals))
+            and self._has(stage, readings)
+            and all(readings.met(keep, keep.tolerance) for keep in stage.keeps)
         )
 
     def _remember_references(self, readings: Readings) -> None:
@@ -241,12 +246,9 @@ class RewardAnnotator:
         return max(self._measured_std, min(UNKNOWN_STD, math.hypot(self._measured_std, drift)))
 
     def _driving(self, readings: Readings) -> tuple[float, float]:
-        """The length that drives the current stage: of its first goal in metres, else of its first keep in metres."""
-        for constraint in self.task.stages[self._stage].constraints:
-            if constraint.unit == METRE:
-                reading = readings.find(constraint)
-                return (reading.raw, reading.std) if reading else (math.nan, math.nan)
-        return math.nan, math.nan
+        driving = self.task.driving(self._stage)
+        reading = None if driving is None else readings.find(driving)
+        return (math.nan, math.nan) if reading is None else (reading.raw, reading.std)
 
     def _terms(self, readings: Readings) -> tuple[RewardTerm, ...]:
         stage, width = self.task.stages[self._stage], self._bands[self._stage].width

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..expressions.tree import Apply, ExpressionError, Number, Tree
 from ..language.instruction import BESIDE, HAND_EMPTY, HELD, ON, ON_TABLE, NotUnderstoodError, Predicate
 from ..language.patterns import QuestionError
-from ..language.task_sentences import OPEN_NEAR, PUSHED, REACHED, Condition, Keep, TaskSentence, parse_task_sentence
+from ..language.task_sentences import IN, OPEN_NEAR, PUSHED, REACHED, Condition, Keep, TaskSentence, parse_task_sentence
 from ..reasoning.grammar import parse
 from ..scene.facts import METRE, PROBABILITY, Query
 from .task import GRIPPER, Constraint, Stage, TaskError, TaskSpec, Want, at_least, at_most, is_false, is_true
@@ -69,7 +69,8 @@ def _lift(x: str) -> Stage:
 
 def _carry(x: str, goals: Sequence[Constraint]) -> Stage:
     # Dragging a thing over the table is not carrying it.
-    return Stage("carry", tuple(goals), (_held(x), at_least(Query("elevation", x), _CARRIED_M)), weight=2.0)
+    off_the_table = at_least(Query("elevation", x), _CARRIED_M, tolerance_m=_CARRIED_M / 2)
+    return Stage("carry", tuple(goals), (_held(x), off_the_table), weight=2.0)
 
 
 def _release(x: str, keeps: Sequence[Constraint]) -> Stage:
@@ -77,8 +78,8 @@ def _release(x: str, keeps: Sequence[Constraint]) -> Stage:
 
 
 def reach_stages(x: str) -> list[Stage]:
-    """The gripper goes to x."""
-    return _reach_and_grasp(x)[:1]
+    """The gripper goes to x: to its middle, or to where fingers would have hold of it, which may be far from the middle."""
+    return [Stage("reach", (_near(x, _REACHED_M, 0.03),), weight=2.0), Stage("at", (_held(x),), weight=0.5)]
 
 
 def pick_stages(x: str) -> list[Stage]:
@@ -221,6 +222,8 @@ def _goal_stages(goal: Predicate | Condition) -> list[Stage]:
         return simple[goal.name](goal.subject)
     if goal.name == ON:
         return pick_and_place_stages(goal.subject, goal.object)
+    if goal.name == IN:
+        return put_in_stages(goal.subject, goal.object)
     if goal.name in BESIDE:
         return put_beside_stages(goal.subject, goal.object, _SIDES.get(goal.name, ""))
     for place, name in PUSHED.items():
@@ -277,7 +280,7 @@ def task_from_instruction(text: str) -> TaskSpec:
         if isinstance(goal, Condition):
             lasting += made[-1].goals
         elif goal.name not in (HELD, REACHED, OPEN_NEAR):
-            lasting += made[-1].keeps if goal.name in (ON, ON_TABLE, *BESIDE) else made[-1].goals
+            lasting += made[-1].keeps if goal.name in (ON, ON_TABLE, IN, *BESIDE) else made[-1].goals
     return TaskSpec(_unique(sentence.text), _numbered(stages), anchored=_anchored(sentence))
 
 

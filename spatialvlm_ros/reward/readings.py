@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..scene.facts import PROBABILITY, Query, SpatialFact, Status
+from ..scene.facts import PROBABILITY, Query, SpatialFact, Status, Truth, truth_from_margin
 from ..scene.relations import RELATIONS
 from .potential import MedianFilter
 from .task import Constraint, TaskSpec
@@ -134,21 +134,26 @@ class FactFilter:
         return before is not None and float(np.linalg.norm(fact.subject_point - before)) > _MOVED_M
 
 
-def verdict(constraint: Constraint, facts: Iterable[SpatialFact]) -> bool | None:
-    """Whether facts say that a constraint holds: true or false by a margin of two standard deviations, None for unknown.
+def truth_of(constraint: Constraint, facts: Iterable[SpatialFact]) -> Truth | None:
+    """How probable it is, by the facts of one image, that a constraint holds; None where it lacks a usable fact.
 
-    For planners: the guard of a plan is the same tree as the reward's. A probability is beyond doubt at 2.3 and 97.7 %; a guard's
-    tolerance is not taken into account.
+    For planners: the guard of a plan is the same tree as the reward's, judged by the same facts. Where a probability or a number
+    is wanted, it is whether the thing is so, or the limit kept, that counts; tolerances are not taken into account.
     """
     found = {fact.query: Reading(fact.value, fact.value, _std(fact)) for fact in facts if usable(fact)}
     reading = Readings(found).find(constraint)
     if reading is None:
         return None
     if constraint.unit == PROBABILITY:
-        probability = reading.value if constraint.signed_error(1.0) < constraint.signed_error(0.0) else 1.0 - reading.value
-        return True if probability >= 0.9772 else False if probability <= 0.0228 else None
-    error, doubt = constraint.signed_error(reading.value), BREAK_SIGMAS * reading.std
-    return True if error <= -doubt else False if error > doubt else None
+        return Truth(reading.value if constraint.signed_error(1.0) < constraint.signed_error(0.0) else 1.0 - reading.value)
+    error = constraint.signed_error(reading.value)
+    return truth_from_margin(-error, reading.std) if reading.std > 0.0 else Truth(float(error <= 0.0))
+
+
+def verdict(constraint: Constraint, facts: Iterable[SpatialFact]) -> bool | None:
+    """``truth_of`` as true or false by two standard deviations; None for what is too close to call, or not known."""
+    truth = truth_of(constraint, facts)
+    return None if truth is None else truth.verdict
 
 
 def _std(fact: SpatialFact) -> float:

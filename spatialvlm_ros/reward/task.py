@@ -216,6 +216,14 @@ class TaskSpec:
         shown = {name for query in needed if query.relation in OF_CENTRES and not query.view for name in query.names}
         return (*needed, *(Query("elevation", name) for name in self.anchored if name not in shown))
 
+    def driving(self, stage: int) -> Constraint | None:
+        """What a stage's length is of: its first goal in metres, else its first keep in metres, else that of the stage before."""
+        for index in range(stage, -1, -1):
+            for constraint in self.stages[index].constraints:
+                if constraint.unit == METRE:
+                    return constraint
+        return None
+
     def stage_names(self) -> list[str]:
         return [stage.name for stage in self.stages]
 

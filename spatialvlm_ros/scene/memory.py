@@ -2,7 +2,8 @@
 
 A thing that is not found any more is hidden when something nearer (or the robot) covers its place, and gone when its place is
 seen to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool; so is one that was
-out of sight when the tool came to its place, as soon as that place is seen to be empty.
+out of sight when the tool came to its place, as soon as that place is seen to be empty. Two things that are taken for one on an
+image (a block with the plate it stands on) must not lend their place or size to either.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class MemoryConfig:
         occluded_s: hidden for longer than this is stale.
         forget_s: hidden for longer than this is forgotten.
         drift_m_s: growth of a hidden thing's standard deviation with time, on top of ``hidden_std_m``.
+        grip_m: the fingers hold a thing whose box the tool point is in, or outside by no more than this.
+        other_size: a thing whose edges differ from the usual ones by this share of them is measured wrongly, or is another one.
     """
 
     gate_m: float = 0.05
@@ -35,7 +38,13 @@ class MemoryConfig:
     forget_s: float = 10.0
     hidden_std_m: float = 0.01
     drift_m_s: float = 0.02
-    held_m: float = 0.035
+    grip_m: float = 0.01
+    other_size: float = 0.3
+
+
+_NO_COLORS = {"tall", "and"}
+# The usual size of a thing is the median of so many images.
+_SIZES = 7
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class _Track:
     """A remembered thing in the world frame.
 
     Attributes:
+        settled: as it was seen last with its usual size.
+        sizes: (K, 3) its edges on the last images, each sorted, metres.
         in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
         reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
     """
@@ -50,7 +61,15 @@ class _Track:
     thing: SceneObject
     in_tool: RigidTransform | None
     confirmed: int
+    settled: SceneObject
+    sizes: FloatArray
     reached: RigidTransform | None = None
+
+    @property
+    def usual(self) -> FloatArray:
+        """(3,) its usual edges, sorted, metres."""
+        size: FloatArray = np.median(self.sizes, axis=0)
+        return size
 
 
 class ObjectMemory:
@@ -93,19 +112,34 @@ class ObjectMemory:
 
     def _remember(self, thing: SceneObject, world_from_tool: RigidTransform | None) -> None:
         before = self._tracks.get(thing.id)
-        in_tool = self._between_fingers(thing, world_from_tool)
-        self._tracks[thing.id] = _Track(thing, in_tool, 1 if before is None else before.confirmed + 1)
+        size = np.sort(thing.extents)
+        usual = size if before is None else before.usual
+        in_tool = self._between_fingers(thing, world_from_tool, usual)
+        if before is None:
+            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None])
+            return
+        settled = thing if _difference(size, usual) <= self._config.other_size else before.settled
+        sizes = np.concatenate((before.sizes, size[None]))[-_SIZES:]
+        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes)
 
-    def _between_fingers(self, thing: SceneObject, world_from_tool: RigidTransform | None) -> RigidTransform | None:
-        """Its pose in the tool where the tool point is at its centre, else None."""
+    def _between_fingers(
+        self, thing: SceneObject, world_from_tool: RigidTransform | None, usual: FloatArray
+    ) -> RigidTransform | None:
+        """Its pose in the tool where the tool point is in its box, else None; what its ``usual`` size has more may be anywhere.
+
+        By its box and not by its centre: the fingers take a tall thing far above its middle, and a plate that a held block stands
+        on has its middle nearer than that.
+        """
         if world_from_tool is None:
             return None
-        pose = world_from_tool.inverse() @ RigidTransform(thing.axes, thing.centre)
-        return pose if float(np.linalg.norm(pose.translation)) < self._config.held_m else None
+        unseen_m = max(0.0, float(np.linalg.norm(usual) - np.linalg.norm(thing.extents)))
+        reach = thing.extents / 2 + self._config.grip_m + unseen_m
+        inside = np.abs(thing.axes.T @ (world_from_tool.translation - thing.centre)) <= reach
+        return world_from_tool.inverse() @ RigidTransform(thing.axes, thing.centre) if bool(inside.all()) else None
 
     def _reached(self, track: _Track, world_from_tool: RigidTransform | None) -> _Track:
         """The track of a hidden thing with the tool's nearest approach to where it lies."""
-        pose = self._between_fingers(track.thing, world_from_tool) if track.in_tool is None else None
+        pose = self._between_fingers(track.thing, world_from_tool, track.usual) if track.in_tool is None else None
         if pose is None:
             return track
         if track.reached is not None and np.linalg.norm(track.reached.translation) <= np.linalg.norm(pose.translation):
@@ -113,7 +147,7 @@ class ObjectMemory:
         return replace(track, reached=pose)
 
     def _associate(self, seen: list[SceneObject], dt_s: float, world_from_tool: RigidTransform | None) -> list[int]:
-        """An id for each thing seen: by nearest predicted centre, things of another colour or shape at a penalty."""
+        """An id for each thing seen: by nearest predicted centre, things of another colour or size at a penalty."""
         from scipy.optimize import linear_sum_assignment
 
         known = list(self._tracks)
@@ -122,19 +156,26 @@ class ObjectMemory:
             gate = self._config.gate_m + self._config.max_speed_m_s * dt_s
             # Where the tool would have taken it, or where it was: a grasp may have missed.
             taken = np.stack([self._predicted(self._tracks[i], world_from_tool).translation for i in known])
-            left = np.stack([self._tracks[i].thing.centre for i in known])
             centres = np.stack([thing.centre for thing in seen])[:, None]
-            cost = np.minimum(np.linalg.norm(centres - taken, axis=-1), np.linalg.norm(centres - left, axis=-1))
-            # The visible surface moves less than the box that is drawn around it when a part of the thing gets hidden.
-            surfaces = np.stack([self._tracks[i].thing.surface_point for i in known])
             shown = np.stack([thing.surface_point for thing in seen])[:, None]
-            cost = np.fmin(cost, np.linalg.norm(shown - surfaces, axis=-1))
+            cost = np.linalg.norm(centres - taken, axis=-1)
+            for before in ([self._tracks[i].thing for i in known], [self._tracks[i].settled for i in known]):
+                cost = np.minimum(cost, np.linalg.norm(centres - np.stack([thing.centre for thing in before]), axis=-1))
+                # The visible surface moves less than the box that is drawn around it when a part of the thing gets hidden.
+                surfaces = np.stack([thing.surface_point for thing in before])
+                cost = np.fmin(cost, np.linalg.norm(shown - surfaces, axis=-1))
             labels = [self._tracks[i].thing.label for i in known]
-            other = np.array([[_first_word(thing.label) != _first_word(label) for label in labels] for thing in seen])
-            cost = cost + other * gate / 2
+            usual = [self._tracks[i].usual for i in known]
+            recolored = np.array([[not _same_color(thing.label, label) for label in labels] for thing in seen])
+            resized = np.array([[_difference(np.sort(thing.extents), size) for size in usual] for thing in seen])
+            resized = np.minimum(resized / self._config.other_size, 1.0)
+            ranked = cost + (recolored + resized) * gate / 2
+            # Colours flicker, and how much of a thing is seen changes fast; both at once make it another thing.
+            possible = cost + recolored * (1.0 + resized) * gate / 2 <= gate
             # No pair beyond the gate costs more than another one, so that a newcomer far off does not decide about the others.
-            for row, column in zip(*linear_sum_assignment(np.minimum(cost, gate)), strict=True):
-                if cost[row, column] <= gate:
+            ranked = np.where(possible, np.minimum(ranked, gate), gate)
+            for row, column in zip(*linear_sum_assignment(ranked), strict=True):
+                if possible[row, column]:
                     ids[int(row)] = known[int(column)]
         for index, object_id in enumerate(ids):
             if object_id == 0:
@@ -157,18 +198,24 @@ class ObjectMemory:
         robot: BoolArray | None,
     ) -> list[SceneObject]:
         hidden = []
+        tool = None if world_from_tool is None else camera_from_world.apply(world_from_tool.translation)
+        shown = [self._tracks[object_id].thing for object_id in seen_ids]
         for object_id, track in list(self._tracks.items()):
             if object_id in seen_ids:
                 continue
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
             track = self._tracks[object_id] = self._reached(track, world_from_tool)
             thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
-            is_gone = _place_is_empty(thing, frame, robot)
+            held_at = tool if track.in_tool is not None else None
+            is_gone = _place_is_empty(thing, frame, robot, held_at)
             if is_gone and track.reached is not None and world_from_tool is not None:
                 # Nobody saw it, but only the hand was there: it is between the fingers, unless they show to be empty.
                 track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None)
                 thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
-                is_gone = _place_is_empty(thing, frame, robot)
+                is_gone = _place_is_empty(thing, frame, robot, tool)
+            # What lies inside a seen thing of its colour is a part of that, which was once taken for a thing of its own.
+            middle = self._predicted(track, world_from_tool).translation
+            is_gone = is_gone or any(_is_in(middle, other) for other in shown if _same_color(other.label, track.thing.label))
             # One sighting is noise more often than a thing, and is not worth a memory.
             if age_s > self._config.forget_s or track.confirmed < 2 or is_gone:
                 del self._tracks[object_id]
@@ -180,8 +227,20 @@ class ObjectMemory:
         return hidden
 
 
-def _first_word(label: str) -> str:
-    return label.split(" ", 1)[0]
+def _difference(size: FloatArray, usual: FloatArray) -> float:
+    """By what share of the larger one two sizes differ, from 0 to 1; (3,) sorted edges, metres."""
+    larger = max(float(np.linalg.norm(size)), float(np.linalg.norm(usual)), 1e-6)
+    return float(np.linalg.norm(size - usual)) / larger
+
+
+def _is_in(point: FloatArray, thing: SceneObject) -> bool:
+    return bool((np.abs(thing.axes.T @ (point - thing.centre)) <= thing.extents / 2).all())
+
+
+def _same_color(label: str, other: str) -> bool:
+    """Whether two labels, such as "tall blue can" and "blue and white block", have a colour in common, or none at all."""
+    colors, others = (set(text.split()[:-1]) - _NO_COLORS for text in (label, other))
+    return bool(colors & others) or colors == others
 
 
 def _placed(thing: SceneObject, pose: RigidTransform) -> SceneObject:
@@ -205,9 +264,20 @@ def _moved(thing: SceneObject, transform: RigidTransform) -> SceneObject:
 _BEHIND_M = 0.006
 
 
-def _place_is_empty(thing: SceneObject, frame: RGBDFrame, robot: BoolArray | None) -> bool:
-    """Whether the camera sees through the place of a thing: most pixels around its centre show something behind it."""
-    pixels = frame.camera.project(thing.centre + 0.15 * (thing.corners() - thing.centre))
+def _place_is_empty(thing: SceneObject, frame: RGBDFrame, robot: BoolArray | None, tool: FloatArray | None = None) -> bool:
+    """Whether the camera sees through the place of a thing: most pixels around its centre show something behind it.
+
+    ``tool``: the tool point (3,) of the fingers that hold it. Where only a part of it was seen, its centre is known badly; but if
+    it is held at all, it is at the tool point, and that has to be seen through as well.
+    """
+    around = 0.15 * (thing.corners() - thing.centre)
+    places = (thing.centre,) if tool is None else (thing.centre, tool)
+    return all(_is_seen_through(place, around, frame, robot) for place in places)
+
+
+def _is_seen_through(place: FloatArray, around: FloatArray, frame: RGBDFrame, robot: BoolArray | None) -> bool:
+    """Of a place (3,) and what is ``around`` it, (N, 3) offsets; optical frame, metres."""
+    pixels = frame.camera.project(place + around)
     if not np.isfinite(pixels).all():
         return False
     height, width = frame.depth_m.shape
@@ -215,7 +285,7 @@ def _place_is_empty(thing: SceneObject, frame: RGBDFrame, robot: BoolArray | Non
     u1, v1 = np.ceil(pixels.max(axis=0) + 3).astype(int)
     if u0 < 0 or v0 < 0 or u1 > width or v1 > height:
         return False  # out of view, so nothing speaks against it
-    behind = frame.depth_m[v0:v1, u0:u1] > thing.centre[2] + _BEHIND_M
+    behind = frame.depth_m[v0:v1, u0:u1] > place[2] + _BEHIND_M
     if robot is not None:
         behind = behind & ~robot[v0:v1, u0:u1]
     return bool(np.count_nonzero(behind) > 0.6 * behind.size)

@@ -67,6 +67,17 @@ def test_an_episode_reads_as_the_engine_wants_it(file: Path) -> None:
         assert fact.status is Status.OK and fact.value == pytest.approx(truth, abs=0.01)
 
 
+def test_elevations_are_above_where_the_thing_came_to_lie(file: Path, tmp_path: Path) -> None:
+    """robosuite lets things fall a few millimetres at first; the engine measures from the floor that they fall to."""
+    with np.load(file) as data:
+        content = {name: data[name] for name in data.files}
+    path = tmp_path / "fallen.npz"
+    thing = np.repeat(content["thing"][:1], 2, axis=0) + np.array([[0, 0, 0.004], [0, 0, 0]])
+    np.savez(path, **{**content, "thing": thing})
+    shots = load_episode(path)[0].shots
+    assert [shot.truth[Query("elevation", "red can")] for shot in shots] == pytest.approx([0.004, 0.0], abs=1e-9)
+
+
 def test_no_episodes_say_how_to_make_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench-reward-robosuite", "--episodes", str(tmp_path), "--out", str(tmp_path)]) == 2
     assert "record some" in capsys.readouterr().err

@@ -34,10 +34,16 @@ GOALS = {
     "open the gripper": ["hand_empty"],
     "stack A on B, then push the ball to the cup": ["on(a, b)", "pushed_to(ball, cup)"],
     "push the cup to the can and pick it up": ["pushed_to(cup, can)", "held(cup)"],
+    "go to the cup": ["reached(cup)"],
+    "put the can in the bowl": ["in(can, bowl)"],
+    "pick up the can and drop it into the blue bin": ["in(can, blue bin)"],
+    "insert the can inside of the cup, then put the cup on the tray": ["in(can, cup)", "on(cup, tray)"],
+    "put the can in front of the bowl": ["in_front_of(can, bowl)"],
 }
 KEEPS = {
     "keep the red block at least 10 cm from the green plate": Keep("red block", "green plate", True, 0.1),
     "always keep the mug more than half a meter away from the can": Keep("mug", "can", True, 0.5),
+    "stay 10 cm away from the mug": Keep("gripper", "mug", True, 0.1),
     "stay at least ten centimetres away from the mug": Keep("gripper", "mug", True, 0.1),
     "keep the gripper within 20 cm of the mug": Keep("gripper", "mug", False, 0.2),
     "keep the cup and the plate at least 10 cm from each other": Keep("cup", "plate", True, 0.1),
@@ -78,6 +84,13 @@ def test_a_statement_becomes_a_question() -> None:
 
 REFUSED = {
     "keep away from the mug": "say how far",
+    "keep the can 10 cm from the mug": "'at least' or 'at most'",
+    "lift the mug 10 cm": "'10 cm' is no part of a name",
+    "approach the block to within 5 cm": "'to within 5 cm' is no part of a name",
+    "grasp the mug by its handle": "'by its handle' is no part of a name",
+    "hold the cup above the plate": "say 'pick up X'",
+    "put the can left of the cup in the bowl": "more than one place",
+    "put the can in the table": "not one thing with a place",
     "keep the cup at least 10 bananas from the plate": "'10 bananas' is no length",
     "keep the cup at least 0 cm from the plate": "not above 0",
     "push the red block": "to which one place",

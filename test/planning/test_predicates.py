@@ -12,6 +12,8 @@ from spatialvlm_ros.language.instruction import Predicate
 from spatialvlm_ros.planning.config import PlanningConfig, Workspace
 from spatialvlm_ros.planning.predicates import Beliefs, goal_names, queries_for
 from spatialvlm_ros.planning.world import GRIPPER, World
+from spatialvlm_ros.reward.readings import verdict
+from spatialvlm_ros.reward.task import at_most, is_true
 from spatialvlm_ros.scene.facts import METRE, PROBABILITY, Query, Source, SpatialFact, Status
 
 CONFIG = PlanningConfig()
@@ -66,6 +68,23 @@ def test_old_or_missing_facts_are_unknown_never_false(broken: SpatialFact) -> No
     belief = beliefs(broken).of(Predicate("on", "a", "b"))
     assert belief.verdict is None and belief.truth.probability == 0.5
     assert belief.why
+
+
+def test_a_guard_says_what_the_rewards_constraint_says() -> None:
+    """One rule for what is too close to call; a number in another unit, or without a deviation, is no measurement to either."""
+    rng = np.random.default_rng(3)
+    limit, on = at_most(Query("elevation", "a"), CONFIG.rest_tolerance_m), is_true(Query("on", "a", "b"))
+    verdicts = set()
+    for _ in range(300):
+        low = fact("elevation", "a", value=rng.normal(0.02, 0.01), std=rng.uniform(0.0, 0.01))
+        stands = fact("on", "a", "b", value=rng.choice([0.0, 0.02, 0.5, 0.97, 0.98, 1.0]))
+        judged = beliefs(low, stands)
+        assert judged.verdict(Predicate("on_table", "a")) is verdict(limit, [low])
+        assert judged.verdict(Predicate("on", "a", "b")) is verdict(on, [stands])
+        verdicts |= {verdict(limit, [low]), verdict(on, [stands])}
+    assert verdicts == {True, False, None}
+    for broken in (replace(low, unit=PROBABILITY), replace(low, std=float("nan")), replace(low, std=-1.0)):
+        assert beliefs(broken).verdict(Predicate("on_table", "a")) is None is verdict(limit, [broken])
 
 
 def test_a_fact_that_nobody_asked_for_is_unknown() -> None:

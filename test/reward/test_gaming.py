@@ -234,15 +234,15 @@ GAP = Query("gap", "block", "cup")
 
 def test_breaking_what_is_to_be_kept_costs_where_no_earlier_stage_allows_it() -> None:
     task = task_from_instruction("move the gripper to the block and keep the block at least 10 cm from the cup")
-    near = {GRIP: 0.2}
+    near, there = {GRIP: 0.2, HELD: 0.0}, {GRIP: 0.02, HELD: 1.0}
     kept, broken, far_too_near = ({**near, GAP: gap} for gap in (0.2, 0.07, 0.01))
     potentials = [
-        sample.potential for sample in run(task, [{GRIP: 0.4, GAP: 0.2}, *[kept] * 3, *[broken] * 3, *[far_too_near] * 3])
+        sample.potential for sample in run(task, [{**near, GRIP: 0.4, GAP: 0.2}, *[kept] * 3, *[broken] * 3, *[far_too_near] * 3])
     ]
     assert potentials[3] > potentials[6] > potentials[9]
-    done = run(task, [{GRIP: 0.4, GAP: 0.2}, *[{GRIP: 0.02, GAP: 0.05}] * 8])
+    done = run(task, [{**near, GAP: 0.2}, *[{**there, GAP: 0.05}] * 8])
     assert not any(sample.success for sample in done) and done[-1].potential < 0.5
-    assert run(task, [{GRIP: 0.4, GAP: 0.2}, *[{GRIP: 0.02, GAP: 0.15}] * 8])[-1].success
+    assert run(task, [{**near, GAP: 0.2}, *[{**there, GAP: 0.15}] * 8])[-1].success
 
 
 def test_a_guard_alone_is_a_task() -> None:

@@ -243,6 +243,9 @@ def test_an_instruction_and_the_ready_task_agree():
     said = task_from_instruction("put the red block on the green plate")
     bound = template("pick_and_place").bind({"subject": "red block", "object": "green plate"})
     assert said.stages == bound.stages and said.name == "put the red block on the green plate"
+    inside = template("put_in").bind({"subject": "can", "object": "bowl"})
+    said = task_from_instruction("pick up the can and put it in the bowl")
+    assert said.stages == inside.stages and said.anchored == inside.anchored == ("bowl",)
 
 
 def test_a_side_becomes_the_registrys_predicate():

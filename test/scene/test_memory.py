@@ -191,11 +191,89 @@ def test_a_held_thing_moves_with_the_tool_while_it_is_hidden() -> None:
 
 
 def test_a_thing_away_from_the_tool_stays_where_it_was() -> None:
-    stream = Stream(MemoryConfig(held_m=0.035))
+    stream = Stream(MemoryConfig(grip_m=0.01))
     for stamp in (0, 100):
         stream.see(stamp, [red(0.1)], tool=RigidTransform(np.eye(3), np.array([0.14, 0.0, 1.0])))
     stream.see(200, [], depth=NEAR, tool=RigidTransform(np.eye(3), np.array([0.5, 0.0, 1.0])))
     assert np.allclose(stream.hidden[0].centre, (0.1, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("extents", "above_m", "is_held"), [((0.05, 0.05, 0.2), 0.07, True), ((0.15, 0.15, 0.012), 0.027, False)]
+)
+def test_held_is_what_the_tool_point_is_in(extents: tuple[float, float, float], above_m: float, is_held: bool) -> None:
+    """A carton is taken near its lid; a plate under a held block is nearer to the tool by its middle, and is not held."""
+    stream = Stream()
+    thing = box((0.0, 0.0, 1.0), extents)
+    for stamp in (0, 100):
+        stream.see(stamp, [thing], tool=RigidTransform(np.eye(3), np.array([0.0, 0.0, 1.0 - above_m])))
+    stream.see(200, [], depth=NEAR, tool=RigidTransform(np.eye(3), np.array([0.3, 0.0, 0.8])))
+    expected = (0.3, 0.0, 0.8 + above_m) if is_held else (0.0, 0.0, 1.0)
+    assert np.allclose(stream.hidden[0].centre, expected)
+
+
+def test_two_things_taken_for_one_do_not_take_a_name_away() -> None:
+    """A block and its plate are one region on an image, a rest of it stays on the next: the plate is the one of its size."""
+    plate, rest = box((0.0, 0.04, 1.01), (0.15, 0.15, 0.02), label="green plate"), (0.09, 0.09, 0.03)
+    stream = Stream()
+    tool = RigidTransform(np.eye(3), np.array([0.0, 0.0, 0.98]))
+    for stamp in (0, 100, 200):
+        assert stream.see(stamp, [plate, red(0.0, 0.0, 0.98)], tool=tool) == [1, 2]
+    assert stream.see(300, [box((0.0, 0.0, 0.99), (0.14, 0.16, 0.11), label="green box")], depth=NEAR, tool=tool) == [1]
+    seen = [red(0.0, 0.0, 0.98), box((0.0, 0.015, 1.01), rest, label="green box"), plate]
+    assert stream.see(400, seen, tool=tool)[::2] == [2, 1]
+
+
+def test_a_part_that_shows_between_the_fingers_is_held_like_the_whole() -> None:
+    stream = Stream()
+    tool = RigidTransform(np.eye(3), np.array([0.0, 0.0, 1.0]))
+    for stamp in (0, 100, 200):
+        stream.see(stamp, [red(0.0)], tool=tool)
+    assert stream.see(300, [box((0.02, 0.0, 1.0), (0.01, 0.05, 0.05), label="red box")], tool=tool) == [1]
+    stream.see(400, [], depth=NEAR, tool=RigidTransform(np.eye(3), np.array([0.3, 0.0, 1.0])))
+    assert np.allclose(stream.hidden[0].centre, (0.32, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("label", "edge_m", "same"), [("yellow box", 0.05, True), ("red box", 0.02, True), ("yellow box", 0.02, False)]
+)
+def test_another_colour_and_another_size_at_once_are_another_thing(label: str, edge_m: float, same: bool) -> None:
+    """What the hand hides must not lend its name to a speck of noise nearby."""
+    stream = Stream()
+    for stamp in (0, 100):
+        stream.see(stamp, [red(0.0)])
+    ids = stream.see(200, [box((0.01, 0.0, 1.0), (edge_m,) * 3, label=label)], depth=NEAR)
+    assert (ids == [1]) is same
+
+
+def test_a_size_word_is_no_colour() -> None:
+    stream = Stream()
+    assert stream.see(0, [box((0.0, 0.0, 1.0), label="tall red can"), box((0.02, 0.0, 1.0), label="tall blue can")]) == [1, 2]
+    assert stream.see(100, [box((0.02, 0.0, 1.0), label="red can"), box((0.0, 0.0, 1.0), label="blue can")]) == [1, 2]
+
+
+@pytest.mark.parametrize(("label", "x", "hidden"), [("blue block", 0.02, 0), ("red block", 0.02, 1), ("blue block", 0.05, 1)])
+def test_a_part_that_was_taken_for_a_thing_is_not_hidden_in_it(label: str, x: float, hidden: int) -> None:
+    """A strip of a block was all that stood out below another one; the whole block must not stay nameless for its sake."""
+    whole, strip = box((0.0, 0.0, 1.0), (0.07, 0.07, 0.05), label=label), box((x, 0.0, 1.0), (0.02, 0.02, 0.05), label="blue box")
+    stream = Stream()
+    for stamp in (0, 100):
+        assert stream.see(stamp, [whole, strip]) == [1, 2]
+    assert stream.see(200, [whole], depth=1.0) == [1]
+    assert len(stream.hidden) == hidden
+
+
+@pytest.mark.parametrize(("covered", "kept"), [("all", 1), ("tool", 1), ("nothing", 0)])
+def test_what_is_held_is_lost_only_when_the_fingers_show_to_be_empty(covered: str, kept: int) -> None:
+    """Of a held thing only an edge was seen, so that its place is off; the hand is before the tool point, or is not."""
+    stream = Stream()
+    tool = RigidTransform(np.eye(3), np.array([0.0, 0.0, 1.0]))
+    for stamp in (0, 100):
+        stream.see(stamp, [box((0.03, 0.0, 1.0), (0.05, 0.05, 0.05))], tool=tool)
+    robot = np.full((120, 160), covered == "all", np.bool_)
+    robot[:, :82] = covered != "nothing"
+    stream.see(200, [], depth=FAR, tool=tool, robot=robot)
+    assert len(stream.hidden) == kept
 
 
 def test_a_missed_grasp_does_not_make_a_ghost_between_the_fingers() -> None:
