@@ -54,10 +54,15 @@ class NodeProcess:
 
 
 def camera_preset(name: str) -> dict[str, str]:
-    """Topics of a camera in config/cameras.yaml. Raises ValueError with the known names."""
-    presets: dict[str, dict[str, str]] = yaml.safe_load(config_file("cameras.yaml").read_text())
+    """Topics of a camera in config/cameras.yaml. Raises ValueError with the known names, or with what a preset lacks."""
+    presets: dict[str, dict[str, str]] = yaml.safe_load(config_file("cameras.yaml").read_text(encoding="utf-8"))
     if name not in presets:
         raise ValueError(f"camera '{name}' has no preset; known are {', '.join(presets)} (config/cameras.yaml)")
+    lacking = [key for key in ("color", "depth", "info", "depth_noise") if not (presets[name] or {}).get(key)]
+    if lacking:
+        raise ValueError(
+            f"camera '{name}' of config/cameras.yaml lacks {', '.join(lacking)}; the presets beside it have all four"
+        )
     return presets[name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -171,8 +172,8 @@ def _ask(options: argparse.Namespace) -> int:
     )
     reply = ask(asked)
     answer, frame = reply.answer, reply.frame
-    for text in reply.lost:
-        print(f"loss: {text}", file=sys.stderr)
+    for text in reply.notes:
+        print(f"note: {text}", file=sys.stderr)
     if options.json:
         print(json.dumps(plain(answer_document(reply)), ensure_ascii=False, indent=1, allow_nan=False))
     else:
@@ -327,13 +328,18 @@ def _bench_ablations(options: argparse.Namespace) -> int:
     return run_ablations(options)
 
 
-def _check_outputs(options: argparse.Namespace) -> None:
-    """Raises OSError for a place that a benchmark could not write to after an hour."""
+def _check(options: argparse.Namespace) -> None:
+    """Raises ValueError for counts and times of a demo or benchmark that cannot be, OSError for a place it could not write to."""
     from .evaluation.benchmark_file import writable_folder
 
-    writable_folder(options.out)
-    if options.benchmark is not None:
-        writable_folder(options.benchmark.parent)
+    for name in ("workers", "seeds", "frames", "steps", "cpu_seconds", "timeout"):
+        value = getattr(options, name, 1)
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; give a number above 0")
+    if options.command.startswith("bench-"):
+        writable_folder(options.out)
+        if options.benchmark is not None:
+            writable_folder(options.benchmark.parent)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -361,8 +367,8 @@ def main(arguments: list[str] | None = None) -> int:
     }
     command = commands[options.command]
     try:
-        if options.command.startswith("bench-"):
-            _check_outputs(options)
+        if options.command.startswith(("bench-", "demo")):
+            _check(options)
         return command(options)
     except KeyboardInterrupt:
         return 130

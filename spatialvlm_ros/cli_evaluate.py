@@ -67,6 +67,7 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; returns the exit code. Raises as ``cli.main`` catches."""
+    from .evaluation.benchmark_file import writable_folder
     from .evaluation.model_source import opened_with
     from .evaluation.vqa_dataset import asked_images
     from .evaluation.vqa_report import print_scores, report_of, write_report
@@ -89,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     vlm = opened_with(options.model, how)
     try:
+        writable_folder(options.out)
         evaluation = Evaluation(vlm, options.depth_noise, _progress)
         images = asked_images(dataset, options.limit, pictures)
         found = evaluation.run(images, controls=not options.no_controls, seed=options.seed)
@@ -125,7 +127,9 @@ def _progress(text: str) -> None:
 def _answered(found: Evaluated) -> bool:
     from .evaluation.vqa_run import ENGINE, MODEL
 
-    parts = [found.scores[who][kind] for who in (MODEL, ENGINE) if who in found.scores for kind in ("numbers", "verdicts")]
+    # The engine answers by words alone where the model fails: that is no answer of a model that has answers of its own.
+    who = MODEL if MODEL in found.scores else ENGINE
+    parts = [found.scores[who][kind] for kind in ("numbers", "verdicts") if who in found.scores]
     return any((part.get("gives_a_number") or part.get("gives_a_verdict") or 0) > 0 for part in parts)
 
 

@@ -230,12 +230,31 @@ def _is_embedded(base: str) -> bool:
         return False
 
 
+# What is read with --from embedded or scratch, of the options that a file may give.
+_OF_EMBEDDED = ("steps", "batch_size", "learning_rate", "held_out_share", "seed", "replayed_scenes", "scratch_steps")
+
+
+def _refuse_unread(options: argparse.Namespace) -> None:
+    """Raises ValueError for what the embedded model's training does not know: nobody should believe that it had an effect."""
+    from .training.finetune_config import data_choice
+
+    known = {**_file_defaults(), "device": "cpu" if options.device == "cpu" else "auto"}  # it is trained on the CPU
+    unread = [name for name in known if name not in _OF_EMBEDDED and getattr(options, name) != known[name]]
+    if unread:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in unread)
+        raise ValueError(f"{names}: not known to --from {options.base}; leave it out (--help lists what is read)")
+    weighted = [text for text in options.data if data_choice(text).weight != 1]
+    if weighted:
+        raise ValueError(f"--data {weighted[0]} has a weight; --from {options.base} draws from all data sets alike: leave it out")
+
+
 def _run_embedded(options: argparse.Namespace) -> int:
     from .cli_synthesize import all_parts
     from .training.embedded.user_run import EmbeddedRun, run_embedded
     from .training.embedded.user_training import UserTraining
     from .training.finetune_config import data_choice
 
+    _refuse_unread(options)
     if not options.data:
         raise ValueError("there is nothing to train on: give --data, or use 'make train-embedded' for rendered scenes alone")
     training = UserTraining(

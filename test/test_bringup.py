@@ -45,6 +45,13 @@ def test_an_unknown_preset_lists_the_known_ones() -> None:
     assert all(name in str(caught.value) for name in CAMERAS)
 
 
+def test_a_preset_that_lacks_a_topic_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cameras.yaml").write_text("mine: {color: /c, depth: /d, depth_noise: stereo}\n")
+    monkeypatch.setattr("spatialvlm_ros.bringup.config_file", lambda name: tmp_path / name)
+    with pytest.raises(ValueError, match=r"camera 'mine' of config/cameras\.yaml lacks info"):
+        camera_preset("mine")
+
+
 @pytest.mark.parametrize("camera", CAMERAS)
 def test_spatial_node_gets_the_presets_topics_and_noise(camera: str) -> None:
     preset = camera_preset(camera)

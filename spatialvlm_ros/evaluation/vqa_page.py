@@ -65,8 +65,7 @@ def _head(report: Mapping[str, Any]) -> str:
             "tells how well names are bound, not how well lengths are measured."
         )
     lines += [
-        f'<span class="bad">The model failed on {count} images: {escape(text)}</span>'
-        for text, count in report["problems"].items()
+        f'<span class="bad">The model failed {count} times: {escape(text)}</span>' for text, count in report["problems"].items()
     ]
     return "".join(f"<p>{line}</p>" for line in lines)
 

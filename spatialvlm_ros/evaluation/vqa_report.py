@@ -61,6 +61,8 @@ def print_scores(report: Mapping[str, Any]) -> None:
             f"{_percent(verdicts.get('gives_a_verdict'), 10)}{right}"
         )
         print(f"{who:26}{score['questions']:7}{cells}")
+    for text, count in report["problems"].items():
+        print(f"the model failed {count} times: {text}")
 
 
 def _percent(part: float | None, width: int = 9) -> str:

@@ -147,6 +147,9 @@ class Evaluation:
         if not self._vlm.answers:
             return {ENGINE: by_depth}
         answers = [Prediction.of_fact(fact) for fact, _ in engine.measure_all(scene, image.queries)]
+        if engine.names_problem:
+            text = f"names were found by words alone, for the model failed: {engine.names_problem}"
+            self._problems[text] = self._problems.get(text, 0) + 1
         return {ENGINE: answers, BY_DEPTH: by_depth}
 
 

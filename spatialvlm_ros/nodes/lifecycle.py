@@ -34,7 +34,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 
 from .executor import PatientExecutor
-from .parameters import AUTOSTART, Param, declare
+from .parameters import AUTOSTART, Param, declare, near_misses
 from .streams import Streams
 
 T = TypeVar("T")
@@ -56,6 +56,9 @@ class ManagedNode(LifecycleNode):
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         declare(self, (*self.PARAMS, AUTOSTART))
+        # rclpy drops what is not declared without a word.
+        for name, meant in near_misses(getattr(self, "_parameter_overrides", {}), (*self.PARAMS, AUTOSTART)).items():
+            self.get_logger().warning(f"parameter '{name}' is not known and has no effect; did you mean '{meant}'?")
         self._owned: list[Callable[[], object]] = []
         self._streams: Streams | None = None
         self._active = threading.Event()
@@ -168,6 +171,15 @@ class ManagedNode(LifecycleNode):
         self.halt()
         self._release()
         return TransitionCallbackReturn.SUCCESS
+
+    def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:
+        """rclpy's own, which raises for a transition that the state does not have: the service would then never answer."""
+        try:
+            changed: TransitionCallbackReturn = super()._LifecycleNodeMixin__change_state(transition_id)
+        except RuntimeError as error:
+            self.get_logger().warning(f"transition {transition_id} refused: {str(error).splitlines()[0]}")
+            return TransitionCallbackReturn.FAILURE
+        return changed
 
     def autostart(self) -> bool:
         """Configure and activate. False, with the reason logged, when a transition fails."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -73,6 +74,13 @@ def parameter_file(node_name: str, params: Sequence[Param]) -> str:
             limits = f" Range: {param.minimum} to {param.maximum}."
         lines += [f"    # {param.description}{limits}", f"    {param.name}: {json.dumps(param.default, ensure_ascii=False)}"]
     return "\n".join(lines) + "\n"
+
+
+def near_misses(given: Iterable[str], params: Sequence[Param]) -> dict[str, str]:
+    """Given names that no parameter has, with the one that was probably meant; others may be meant for other nodes."""
+    known = {param.name for param in params}
+    found = {name: get_close_matches(name, known, 1, cutoff=0.8) for name in given if name not in known}
+    return {name: near[0] for name, near in found.items() if near}
 
 
 def declare(node: Node, params: Sequence[Param]) -> None:

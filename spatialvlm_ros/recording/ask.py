@@ -76,13 +76,13 @@ class Asked:
         self._is_fused = bool(robot.param("vlm_answers"))
         self._output_frame = output_frame(robot)
         self.problem = self.model.problem
-        self.lost: list[str] = []
+        self.notes: list[str] = []
         self._transforms: BagTransforms | None = None
         self._reader: RobotStateReader | None = None
         if not (math.isfinite(options.at_s) and options.at_s >= 0):
             raise AskError(f"the time is {options.at_s} s; give seconds after the bag's first image, 0 or more")
         if options.bag is not None:
-            self.frame = _frame_at(options.bag, options.at_s, self.lost.append)
+            self.frame = _frame_at(options.bag, options.at_s, self.notes.append)
             self._transforms = BagTransforms(options.bag)
             self._transforms.begin(self.frame.stamp_ns)
             self._reader = RobotStateReader(robot, self._transforms)
@@ -112,7 +112,10 @@ class Asked:
 
     def _robot(self, views: tuple[str, ...]) -> RobotState:
         if self._reader is not None:
-            return self._reader.read(self.frame.frame_id, views)
+            robot = self._reader.read(self.frame.frame_id, views)
+            if self._reader.problem is not None:
+                self.notes.append(self._reader.problem)
+            return robot
         why = "there is no tf beside a folder of images; ask a bag"
         return RobotState(frames={view: why for view in views if view != "canonical"}, tool_text=f"no gripper: {why}")
 
@@ -140,7 +143,7 @@ class Reply:
     """An answer, the plan it came from (None for a model's own words), the image, and the model that names were found by.
 
     Attributes:
-        lost: sentences on what could not be read of a bag that is broken.
+        notes: sentences on what a broken bag has lost, and on what tf does not tell of the robot.
         problem: why names were found by words alone although a model was asked for; "" otherwise.
     """
 
@@ -149,7 +152,7 @@ class Reply:
     frame: RGBDFrame
     vlm: str = "off"
     problem: str = ""
-    lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def ask(options: AskOptions) -> Reply:
@@ -168,7 +171,7 @@ def ask(options: AskOptions) -> Reply:
     else:
         plan = reasoner.plan(options.question, known, options.view)
         answer = asked.answer(plan)
-    return Reply(answer, plan, asked.frame, asked.model.text, asked.problem, tuple(asked.lost))
+    return Reply(answer, plan, asked.frame, asked.model.text, asked.problem, tuple(dict.fromkeys(asked.notes)))
 
 
 def answer_document(reply: Reply) -> dict[str, Any]:
@@ -193,7 +196,7 @@ def answer_document(reply: Reply) -> dict[str, Any]:
         "trace": answer.trace,
         "vlm": reply.vlm,
         "vlm_problem": reply.problem,
-        "lost": reply.lost,
+        "notes": reply.notes,
     }
 
 

@@ -101,8 +101,8 @@ class Counts:
     measured: int = 0
     color_images: int = 0
     total: int = 0
-    first_ns: int = 0
     last_ns: int = 0
+    spanned_ns: int = 0
     unmeasured: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
     not_found: dict[str, str] = field(default_factory=dict)
@@ -110,8 +110,8 @@ class Counts:
 
     @property
     def seconds(self) -> float:
-        """Time that the images span."""
-        return (self.last_ns - self.first_ns) * 1e-9
+        """Time that the images span; where stamps jump back, that before and after."""
+        return self.spanned_ns * 1e-9
 
 
 class BagLabeller:
@@ -234,7 +234,7 @@ class BagLabeller:
             self.stream.losses.add("stamp before that of the image before it", sample.stamp_ns)
         if begins:
             self.episodes.append({"begins": begins, "first_stamp_ns": sample.stamp_ns, "frames": 0})
-        counts.first_ns = counts.first_ns or sample.stamp_ns
+        counts.spanned_ns += max(0, sample.stamp_ns - counts.last_ns) if counts.frames else 0
         counts.last_ns = sample.stamp_ns
         counts.frames += 1
         counts.measured += sample.status is RewardStatus.OK

@@ -116,7 +116,8 @@ def check_place(folder: Path, bags: Sequence[Path]) -> None:
     """Raises LabelError for a place of labels that holds anything else, above all one of the recordings themselves."""
     place = folder.resolve()
     for bag in bags:
-        if place in (bag.resolve(), *bag.resolve().parents):
+        recording = bag.resolve()
+        if place in (recording, *recording.parents) or (recording.is_dir() and recording in place.parents):
             raise LabelError(f"the labels of {bag} would go to {folder}, where recordings lie: choose another --out")
     if (folder.exists() or folder.is_symlink()) and (folder.is_symlink() or "inputs" not in read_provenance(folder)):
         raise LabelError(f"{folder} exists and is no result of label: choose another --out")

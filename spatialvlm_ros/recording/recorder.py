@@ -18,9 +18,11 @@ from typing import Any
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.validate_topic_name import validate_topic_name
 
 from .bag_writer import BagWriter
 from .definitions import DefinitionError, normal_type
@@ -40,6 +42,11 @@ class Recorder(Node):
         self, path: str | Path, topics: Mapping[str, str], *, overwrite: bool = False, compress: bool = False, **kwargs: Any
     ) -> None:
         """Raises FileExistsError, ValueError or ImportError as BagWriter does, before the node exists."""
+        for topic in topics:
+            try:
+                validate_topic_name(topic)
+            except InvalidTopicNameException as error:
+                raise ValueError(" ".join(str(error).split())) from None
         self._bag = BagWriter(path, overwrite=overwrite, compress=compress)
         super().__init__("recorder", **kwargs)
         self._wanted = {self.resolve_topic_name(topic): message_type for topic, message_type in topics.items()}
@@ -199,12 +206,15 @@ def main(args: list[str] | None = None) -> None:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (FileExistsError, ImportError, ValueError) as error:
+    except (OSError, ImportError, ValueError) as error:
         sys.exit(f"error: {error}")
     finally:
         executor.shutdown(timeout_sec=2.0)
         if recorder is not None:
-            counts = recorder.stop()
+            try:
+                counts = recorder.stop()
+            except OSError as error:
+                sys.exit(f"error: {recorder.path} holds what was recorded before this: {error}")
             for topic in recorder.missing():
                 print(f"nothing was published on {topic}", file=sys.stderr)
             print(f"{recorder.path}: " + ", ".join(f"{topic} {count}" for topic, count in counts.items()))

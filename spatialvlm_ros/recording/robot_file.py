@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from ..nodes.imu_input import IMU_PARAMS
 from ..nodes.parameters import Param
 from ..nodes.robot_state import ROBOT_PARAMS
 from ..nodes.vlm_params import VLM_PARAMS, naming_of, options_of
+from ..share import config_file
 from ..vlm.factory import DEFAULT_VLM
 from ..vlm.judge import NamingConfig
 from ..vlm.options import VlmOptions
@@ -101,11 +104,34 @@ def _wanted(param: Param, value: object) -> str | None:
 
 
 def _spatial_node_parameters(loaded: object, path: Path) -> Mapping[str, Any]:
-    """The parameters that a ROS parameter file has for spatial_node."""
-    if isinstance(loaded, Mapping):
-        for name, node in loaded.items():
-            if str(name).rstrip("/").rsplit("/", 1)[-1] in ("spatial_node", "**", "*") and isinstance(node, Mapping):
-                parameters = node.get("ros__parameters")
-                if isinstance(parameters, Mapping):
-                    return parameters
+    """The parameters that a ROS parameter file has for spatial_node: of all its sections, as for a node, the later ones win."""
+    found: dict[str, Any] = {}
+    sections = 0
+    for name, node in loaded.items() if isinstance(loaded, Mapping) else ():
+        last = str(name).rstrip("/").rsplit("/", 1)[-1]
+        parameters = node.get("ros__parameters") if isinstance(node, Mapping) else None
+        if last in ("spatial_node", "**", "*") and isinstance(parameters, Mapping):
+            sections += 1
+            if last == "spatial_node":
+                _check_known(parameters, path)
+            found |= parameters
+    if sections:
+        return found
     raise RobotFileError(f"{path} has no parameters for spatial_node; it needs '/**/spatial_node:' with 'ros__parameters:' below")
+
+
+def _check_known(parameters: Mapping[str, Any], path: Path) -> None:
+    """Raises RobotFileError for a name that spatial_node does not have: a slip of the pen would change numbers without a word."""
+    known = {*known_parameters("spatial_node"), "use_sim_time", "qos_overrides", "start_type_description_service"}
+    for name in map(str, parameters):
+        if name.split(".")[0] not in known:
+            near = get_close_matches(name, known, 1)
+            cure = f"did you mean '{near[0]}'?" if near else "config/spatial_node.yaml lists what there is"
+            raise RobotFileError(f"{path}: spatial_node has no parameter '{name}'; {cure}")
+
+
+@cache
+def known_parameters(node: str) -> frozenset[str]:
+    """Names of a node's parameters, by its file in config/."""
+    defaults = yaml.safe_load(config_file(f"{node}.yaml").read_text(encoding="utf-8"))
+    return frozenset(defaults[f"/**/{node}"]["ros__parameters"])

@@ -99,7 +99,10 @@ class BagSource:
                 self._topics = find_topics(reader)
                 self._exposures = list(_exposures(reader, self._topics, slop_s))
             self._transforms = BagTransforms(path) if gravity_frame else None
-        except (BagError, FileNotFoundError) as error:
+        except BagError as error:
+            cure = "; if its recording was cut off, 'mcap recover' or 'rosbag reindex' makes it whole"
+            raise SourceError(f"{error}{cure if 'cannot be read as a bag' in str(error) else ''}") from error
+        except FileNotFoundError as error:
             raise SourceError(str(error)) from error
         if not self._exposures:
             raise SourceError(f"{path} holds no pair of colour and depth images whose stamps fit together within {slop_s} s")

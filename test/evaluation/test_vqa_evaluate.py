@@ -124,6 +124,28 @@ def test_input_that_is_wrong_is_told_by_the_exit_code(data: Path, tmp_path: Path
     assert run("--model", "words", "--data", str(data), "--limit", "-1") == 2
     assert run("--model", str(tmp_path / "nothing"), "--data", str(data)) == 3
     assert "there is no such folder" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert run("--model", "words", "--data", str(data), "--out", str(tmp_path / "file" / "out")) == 2
+    said = capsys.readouterr()
+    assert "nothing can be written to" in said.err and "images" not in said.err, "before any question is asked"
+
+
+def test_a_model_that_fails_has_not_answered(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The engine goes on by words alone; that is not the model's answer, and why it failed is said."""
+    nobody = [
+        "evaluate",
+        "--model",
+        "http://127.0.0.1:9/v1#x",
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path),
+        "--limit",
+        "1",
+        "--no-controls",
+    ]
+    assert main(nobody) == 1
+    assert re.search(r"the model failed \d+ times: .*Connection refused", capsys.readouterr().out)
 
 
 def test_a_data_set_whose_source_is_gone_is_asked_about_without_depth(

@@ -21,7 +21,7 @@ from std_srvs.srv import Trigger
 
 from spatialvlm_ros.nodes.lifecycle import ManagedNode, RunningGoals
 from spatialvlm_ros.nodes.node_types import NODES
-from spatialvlm_ros.nodes.parameters import Param
+from spatialvlm_ros.nodes.parameters import Param, near_misses
 from spatialvlm_ros.nodes.spatial_node import SpatialNode
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -203,6 +203,11 @@ def test_transitions_work_as_services(ros: Any) -> None:
         request.transition.id = transition
         assert call(change, request).success
         assert call(get, GetState.Request()).current_state.label == after
+    # One that the state does not have is answered as well: a manager that is out of step would wait for ever.
+    request = ChangeState.Request()
+    request.transition.id = Transition.TRANSITION_ACTIVATE
+    assert not call(change, request).success
+    assert call(get, GetState.Request()).current_state.label == "unconfigured"
     node.fails["setup"] = OSError("gone")
     request = ChangeState.Request()
     request.transition.id = Transition.TRANSITION_CONFIGURE
@@ -237,6 +242,11 @@ def test_a_wrong_value_is_refused_with_the_choices(ros: Any) -> None:
     answer = node.set_parameters([Parameter("mode", value="slow")])[0]
     assert not answer.successful and "read-only" in answer.reason
     assert node.param("mode") == "fast"
+
+
+def test_a_slip_in_a_parameters_name_is_told() -> None:
+    """rclpy says nothing of it. Names that are like none of the node's may be meant for another one."""
+    assert near_misses(["mode", "mod", "reach_cm", "of_another"], SmallNode.PARAMS) == {"mod": "mode", "reach_cm": "reach_m"}
 
 
 @pytest.mark.parametrize(

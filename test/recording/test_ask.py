@@ -75,7 +75,7 @@ def test_a_bag_that_was_cut_off_is_asked_as_far_as_it_goes(tmp_path: Path, capsy
     (tmp_path / "cut.mcap").write_bytes(whole[: len(whole) * 2 // 3])
     question = ("How many objects are there?", "--bag")
     _, out, err = run(capsys, *question, str(tmp_path / "cut.mcap"), "--json")
-    assert "loss: cut.mcap: it" in err and json.loads(out)["lost"]
+    assert "note: cut.mcap: it" in err and json.loads(out)["notes"]
     assert json.loads(out)["stamp_ns"] == json.loads(run(capsys, *question, str(BAG), "--json")[1])["stamp_ns"]
 
 
@@ -88,6 +88,9 @@ def test_a_robot_file_gives_gravity_and_the_gripper(tmp_path: Path, capsys: pyte
     reply = ask(options)
     answer, plan = reply.answer, reply.plan
     assert not answer.answered and "set parameter tool_frame" in answer.text and plan is not None
+    robot.write_text("/**/spatial_node:\n  ros__parameters:\n    gravity_frame: wrld\n")
+    assert "note: " in (err := run(capsys, "How many objects are there?", "--bag", str(BAG), "--robot", str(robot))[2])
+    assert "no frame 'wrld'" in err
 
 
 def test_a_folder_has_no_gripper_and_says_so() -> None:
@@ -137,12 +140,20 @@ def test_a_robot_file_with_a_wrong_value_is_named(tmp_path: Path) -> None:
         ("/**/spatial_node:\n  ros__parameters:\n    vlm_timeout_s: -2.0\n", "vlm_timeout_s is -2.0; give a number from 0.1 to"),
         ("/**/spatial_node:\n  ros__parameters:\n    vlm_quantization: 2bit\n", "vlm_quantization is '2bit'; give one of none"),
         ("/**/spatial_node:\n  ros__parameters:\n    vlm_answers: 1\n", "vlm_answers is 1; give true or false"),
+        ("/**/spatial_node:\n  ros__parameters:\n    tool_fram: tool0\n", "no parameter 'tool_fram'; did you mean 'tool_frame'"),
     ):
         path.write_text(text)
         with pytest.raises(RobotFileError, match=problem):
             RobotFile(path)
     with pytest.raises(RobotFileError, match="cannot be read"):
         RobotFile(tmp_path / "none.yaml")
+
+
+def test_all_sections_of_a_robot_file_that_are_for_the_node_count(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    shared = "/**:\n  ros__parameters:\n    use_sim_time: true\n    of_another_node: 1\n    tool_frame: hand\n"
+    path.write_text(shared + "spatial_node:\n  ros__parameters:\n    tool_frame: tool0\n    use_sim_time: true\n")
+    assert RobotFile(path).param("tool_frame") == "tool0"
 
 
 def test_without_an_image_there_is_nothing_to_ask() -> None:

@@ -297,6 +297,8 @@ def test_labels_never_take_the_place_of_a_recording_or_of_another_folder(
     for bag in (tmp_path / "bag0", tmp_path / "bag0" / "bag0.mcap"):
         assert main(["label", str(bag), *options]) == 2
         assert "where recordings lie: choose another --out" in capsys.readouterr().err
+    assert main(["label", str(tmp_path / "bag0"), *options, "--out", str(tmp_path / "bag0" / "labels")]) == 2
+    assert "where recordings lie: choose another --out" in capsys.readouterr().err
     assert main(["label", str(place / "bag1.mcap"), *options]) == 2
     assert "is no result of label: choose another --out" in capsys.readouterr().err
     assert contents(tmp_path) == before

@@ -79,6 +79,12 @@ def test_an_existing_file_is_refused_before_anything_starts(ros, tmp_path):
     assert path.read_text() == "precious" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_topic_that_cannot_be_leaves_nothing_behind(ros, tmp_path):
+    with pytest.raises(ValueError, match="bad topic"):
+        Recorder(tmp_path / "episode.mcap", {"/tf": "", "bad topic": ""}, context=ros.context)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_complete_file(ros, tmp_path, number):
     node = ros.node(Node, "source")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...vlm.options import VlmOptions
+from ..benchmark_file import writable_folder
 from ..model_source import opened_with
 from .catalog import benchmark_of
 from .item import LoadOptions
@@ -38,6 +39,8 @@ def run_public(asked_for: PublicRun, tell: Callable[[str], None] | None = None) 
     items = limited(benchmark.load(asked_for.folder, asked_for.load), asked_for.load.limit)
     vlm = opened_with(asked_for.model, asked_for.how)
     try:
+        if vlm.answers:  # else it is refused below
+            writable_folder(asked_for.out)
         asked = ask(vlm, items, tell)
     finally:
         vlm.close()
