@@ -8,11 +8,13 @@
 #   make bench-engine the engine against true scenes, real labels and a plain pipeline, into benchmarks/engine.json
 #   make bench-language questions read, reasoned about and answered against true scenes, into benchmarks/language.json
 #   make bench-synthesis data made of rendered and of real images against truth, into benchmarks/synthesis.json
+#   make bench-model  the embedded model, or MODEL=..., by words against truth, into benchmarks/model.json
 #   make bench-reward dense rewards of simulated episodes against truth, into benchmarks/reward.json
 #   make bench-label  how fast recordings are labelled and in how much memory, into benchmarks/label.json
 #   make bench-reward-learning reinforcement learning with sparse, raw and shaped rewards, into benchmarks/reward_learning.json
 #   make ablations    the paper's ablations at small scale, three seeds each, into benchmarks/ablations.json
 #   make train-embedded the model in spatialvlm_ros/models from nothing, into out/train-embedded; hours, goes on where it stopped
+#   make train-joints what tells whether two pieces of surface are one thing, into out/train-joints; a quarter of an hour
 #   make bench-designs the embedded model's design against another on the same budget, into benchmarks/designs.json
 #   make bench-reward-robosuite dense rewards of robosuite's PickPlace tasks, into benchmarks/reward_robosuite.json
 #   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
@@ -41,7 +43,7 @@ export MUJOCO_GL ?= egl
 export PYTHON ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis bench-model bench-reward bench-reward-learning bench-reward-robosuite bench-label ablations train-embedded bench-designs test test-jazzy lint venv clean
+.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis bench-model bench-reward bench-reward-learning bench-reward-robosuite bench-label ablations train-embedded train-joints bench-designs test test-jazzy lint venv clean
 
 venv:
 	@scripts/bootstrap.sh
@@ -99,6 +101,10 @@ DEVICE ?= cpu
 TRAIN_ARGS ?=
 train-embedded: venv
 	@$(BIN)/python -m spatialvlm_ros.training.embedded.train --device $(DEVICE) $(TRAIN_ARGS)
+
+# What perception/joints.py judges by. To ship them: copy both files to spatialvlm_ros/models/joints.
+train-joints: venv
+	@$(BIN)/python -m spatialvlm_ros.training.joints --out out/train-joints
 
 bench-designs: venv
 	@$(BIN)/spatialvlm bench-designs --seed $(SEED) --benchmark benchmarks/designs.json

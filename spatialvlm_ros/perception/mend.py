@@ -109,6 +109,10 @@ class Part:
         corner = np.array([self.window[0].start, self.window[1].start])
         return np.asarray(np.argwhere(self.mask) + corner, dtype=np.intp)
 
+    def most(self, labels: IntMap) -> int:
+        """The number that most of its pixels have in other labels (h, w)."""
+        return int(np.bincount(labels[self.window][self.mask]).argmax())
+
     def sag_m(self) -> float:
         """How far its middle lies behind its border, from the plane between them: positive for the inside of a bowl."""
         import cv2
@@ -124,8 +128,12 @@ class Part:
         return float(behind[core].mean() - behind[~core].mean()) if core.any() and not core.all() else 0.0
 
 
-def mend(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -> IntMap:
-    """Merge parts (h, w) of one thing; labels keep the number of the larger part."""
+def mend(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig, *, judged: IntMap | None = None) -> IntMap:
+    """Merge parts (h, w) of one thing; labels keep the number of the larger part.
+
+    Args:
+        judged: (h, w) labels that somebody has judged: parts of two of them that are next to each other are two things.
+    """
     parts = parts_of(grid, surface, labels)
     owner = {name: name for name in parts}
     near = _neighbours(labels, parts)
@@ -134,6 +142,8 @@ def mend(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -
         if a == b:
             continue
         touching = large in near[small] or small in near[large]
+        if touching and judged is not None and parts[large].most(judged) != parts[small].most(judged):
+            continue
         judge = _one_thing if touching else _one_behind
         if judge(parts[large], parts[small], config):
             owner[max(a, b, key=lambda n: (-parts[n].count, n))] = min(a, b, key=lambda n: (-parts[n].count, n))

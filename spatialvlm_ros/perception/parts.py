@@ -43,6 +43,11 @@ class PartConfig:
         foot_px: how far below a thing, in camera pixels, its foot is looked for by colour.
         foot_contrast: least difference of colour (CIE Lab of 8-bit images) between a thing's foot and the table.
         handle_gap_m: a small part that floats this near to a larger one is its handle.
+        learnt: whether a learnt judgement tells what is one thing (joints.py), or these rules alone.
+        piece_valley: valleys from this share of the depth that parts two things by the rules cut pieces for that judgement,
+        piece_edge: ... and so do edges of colour (CIE Lab of 8-bit images, over two grid pixels).
+        one_thing: probability from which two pieces are one thing.
+        printed: colours that spread by a larger share of how far two pieces' are apart are print, and part nothing by themselves.
     """
 
     crease_m: float = 0.0035
@@ -56,17 +61,21 @@ class PartConfig:
     foot_px: float = 10.0
     foot_contrast: float = 20.0
     handle_gap_m: float = 0.02
+    learnt: bool = True
+    piece_valley: float = 0.6
+    piece_edge: float = 10.0
+    one_thing: float = 0.35
+    printed: float = 0.25
 
 
-def object_labels(grid: Grid, surface: Surface, config: TabletopConfig) -> IntMap:
-    """(h, w) int32: 1..n for things, nearest first, 0 elsewhere."""
+def parts_by_rules(grid: Grid, surface: Surface, config: TabletopConfig) -> IntMap:
+    """(h, w) int32: a number for each part above the plane that the rules take for a thing, 0 elsewhere."""
     seeds = surface.above & ~creases(grid, surface.above, config)
     least = max(6, int(config.parts.seed_share * config.min_pixels / grid.step**2))
     labels = connected(grid, seeds, config, least)
     labels = grow(grid, labels, surface.above, config)
     labels = split_by_color(grid, labels, config)
-    labels = mend(grid, surface, labels, config)
-    return select(grid, surface, labels, config)
+    return mend(grid, surface, labels, config)
 
 
 def creases(grid: Grid, above: BoolArray, config: TabletopConfig) -> BoolArray:

@@ -15,10 +15,11 @@ from ..geometry.plane import BoolArray, Plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import PRESETS, DepthNoise
+from .discovery import object_labels
 from .enclosures import EnclosureConfig, without_walls
 from .grid import Grid, make_grid
 from .masks import full_resolution_masks
-from .parts import PartConfig, object_labels
+from .parts import PartConfig
 from .support import SupportConfig, find_support, sample_cloud
 
 SOURCE = "tabletop"

@@ -23,8 +23,11 @@ FloatArray = npt.NDArray[np.float32]
 _ONE_HUE = math.cos(math.radians(15))
 
 
-def split_by_color(grid: Grid, labels: IntMap, config: TabletopConfig) -> IntMap:
-    """Labels (h, w) with each part of two plain colours made two; the second one gets a new number."""
+def split_by_color(grid: Grid, labels: IntMap, config: TabletopConfig, most_print: float = math.inf) -> IntMap:
+    """Labels (h, w) with each part of two plain colours made two; the second one gets a new number.
+
+    Where tints spread within the two by more than the share ``most_print`` of how far these are apart, it is printed and stays.
+    """
     from scipy.ndimage import find_objects
 
     result, following = labels, int(labels.max()) + 1
@@ -32,7 +35,7 @@ def split_by_color(grid: Grid, labels: IntMap, config: TabletopConfig) -> IntMap
         if box is None:
             continue
         mask = labels[box] == name
-        second = second_color(grid.color[box], mask, config)
+        second = second_color(grid.color[box], mask, config, most_print)
         if second is not None:
             result = labels.copy() if result is labels else result
             result[box][second] = following
@@ -40,7 +43,9 @@ def split_by_color(grid: Grid, labels: IntMap, config: TabletopConfig) -> IntMap
     return result
 
 
-def second_color(color: npt.NDArray[np.uint8], mask: BoolArray, config: TabletopConfig) -> BoolArray | None:
+def second_color(
+    color: npt.NDArray[np.uint8], mask: BoolArray, config: TabletopConfig, most_print: float = math.inf
+) -> BoolArray | None:
     """The pixels of a mask (h, w) that have the second of its two plain colours; None when it has not exactly two."""
     import cv2
 
@@ -60,12 +65,23 @@ def second_color(color: npt.NDArray[np.uint8], mask: BoolArray, config: Tabletop
     halves = np.zeros(mask.shape, dtype=np.uint8)
     halves.ravel()[pixels] = _nearer_second(tints, centres)
     in_second = cv2.medianBlur(halves, 5).ravel()[pixels] > 0
+    if _print_share(tints, in_second) > most_print:
+        return None
     for half in (~in_second, in_second):
         part = np.zeros(mask.shape, dtype=np.uint8)
         part.ravel()[pixels] = half
         if not _is_plain(part, tints[half], least, config):
             return None
     return np.asarray(part > 0, dtype=bool)
+
+
+def _print_share(tints: FloatArray, in_second: BoolArray) -> float:
+    """Spread of tints (N, 2) within two groups as a share of how far those are apart; infinite where one is empty."""
+    if in_second.all() or not in_second.any():
+        return math.inf
+    first, second = tints[~in_second], tints[in_second]
+    within = (len(first) * float(first.var(axis=0).sum()) + len(second) * float(second.var(axis=0).sum())) / len(tints)
+    return math.sqrt(within) / max(float(np.linalg.norm(first.mean(axis=0) - second.mean(axis=0))), 1e-6)
 
 
 def _two_centres(tints: FloatArray, apart: float) -> FloatArray | None:
