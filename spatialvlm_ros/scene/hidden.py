@@ -7,6 +7,7 @@ low, the visible points are a sheet, and the middle of their box would be the fr
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,18 +15,23 @@ from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray
 from .frame import Region, RGBDFrame
 
+# Share of a thing's upper rim on which something else stands, from which on that hides how deep the thing is.
+COVERED = 0.5
 # Seen flatter than this a top face is a strip of a pixel or two.
 _LOW_CAMERA_RAD = math.radians(10.0)
 # What continues a thing upwards is at its depth, within this, and at least so near its top.
 _CONTINUES_M, _TOP_M = 0.04, 0.01
 # A thing is taken to be as deep as it is wide, give or take: one standard deviation of its far side, as a share of what is added.
-PRIOR_SHARE = 0.5
+_PRIOR_SHARE = 0.5
+# From how many times as tall as deep on a thing hardly stands, and from which on it does not; what is hidden then, as a share of
+# its height; and how much wider than deep a thing is that is not round.
+_SLENDER, _BEHIND_SHARE, _ROUND = (2.8, 3.3), 0.5, 1.15
 # The upper part of a thing that counts as its top, how much narrower than the rest it has to be, and how near to the middle.
 _TOP_SHARE, _NARROW, _BESIDE = 0.12, 0.75, 0.12
 
 
-def top_is_hidden(frame: RGBDFrame, region: Region, plane: FloatArray, centre: FloatArray, top_m: float) -> bool:
-    """Whether the top face of a region's thing is out of sight.
+def top_is_low(plane: FloatArray, centre: FloatArray, top_m: float) -> bool:
+    """Whether the camera is so low that it hardly sees the top face of a thing.
 
     Args:
         plane: (4,) n, d of the support plane in the optical frame, n up, metres.
@@ -34,31 +40,33 @@ def top_is_hidden(frame: RGBDFrame, region: Region, plane: FloatArray, centre: F
     """
     above_top = float(plane[3]) - top_m
     level = centre - (centre @ plane[:3]) * plane[:3]
-    if math.atan2(above_top, float(np.linalg.norm(level))) < _LOW_CAMERA_RAD:
-        return True
-    return _is_covered(frame, region, plane, top_m)
+    return math.atan2(above_top, float(np.linalg.norm(level))) < _LOW_CAMERA_RAD
 
 
-def _is_covered(frame: RGBDFrame, region: Region, plane: FloatArray, top_m: float) -> bool:
-    """Whether most columns of the region go on above its upper rim, at its own depth: something stands on it."""
+def on_top(frame: RGBDFrame, region: Region, plane: FloatArray, top_m: float) -> float:
+    """Share of a region's columns that go on above its upper rim, at its own depth: something stands on it.
+
+    Args:
+        plane, top_m: as ``top_is_low`` takes them.
+    """
     u0, v0, u1, v1 = region.box
     mask = region.mask[v0:v1, u0:u1]
     columns = np.flatnonzero(mask.any(axis=0))
     if not len(columns):
-        return False
+        return 0.0
     rims = mask[:, columns].argmax(axis=0) + v0
     columns = columns + u0
     inner, outer = np.minimum(rims + 3, frame.camera.height - 1), rims - 4
     columns, inner, outer = columns[outer >= 0], inner[outer >= 0], outer[outer >= 0]
     if not len(columns):
-        return False
+        return 0.0
     # Not frame.xyz: a few pixels are wanted, not the cloud of the whole image.
     z = frame.depth_m[outer, columns].astype(np.float64)
     outside = np.column_stack([frame.camera.rays[outer, columns] * z[:, None], z])
     with np.errstate(invalid="ignore"):
         goes_on = np.abs(outside[:, 2] - frame.depth_m[inner, columns]) < _CONTINUES_M
         goes_on &= outside @ plane[:3] + plane[3] > top_m - _TOP_M
-    return float(np.mean(goes_on)) > 0.5
+    return float(np.mean(goes_on))
 
 
 def top_is_narrow(along: FloatArray, low: FloatArray, high: FloatArray) -> bool:
@@ -81,7 +89,16 @@ def top_is_narrow(along: FloatArray, low: FloatArray, high: FloatArray) -> bool:
     return float(np.max(last - first)) < _NARROW * width and beside < _BESIDE * width
 
 
-def missing_depth(extents: FloatArray, axes: FloatArray, away: FloatArray) -> tuple[int, int, float] | None:
+class Missing(NamedTuple):
+    """Length that a box lacks at one of its faces, and one standard deviation of it, metres; ``end`` is 0 for low, 1 for high."""
+
+    axis: int
+    end: int
+    length_m: float
+    std_m: float
+
+
+def missing_depth(extents: FloatArray, axes: FloatArray, away: FloatArray) -> Missing | None:
     """What a box as deep as it is wide has behind a visible face.
 
     Args:
@@ -89,8 +106,7 @@ def missing_depth(extents: FloatArray, axes: FloatArray, away: FloatArray) -> tu
         away: (3,) unit vector, level, from the camera.
 
     Returns:
-        The axis, its end (0 low, 1 high) that lies further back, and the missing length in metres; None where the visible points
-        are not flatter along the view than across.
+        None where the visible points are not flatter along the view than across.
     """
     thin = int(np.argmin(extents[:2]))
     towards = float(axes[:, thin] @ away)
@@ -98,4 +114,17 @@ def missing_depth(extents: FloatArray, axes: FloatArray, away: FloatArray) -> tu
     # A sheet that is seen edge-on hides its width, not its depth.
     if missing <= 0 or abs(towards) < math.cos(math.radians(60)):
         return None
-    return thin, int(towards >= 0), missing
+    return Missing(thin, int(towards >= 0), missing, _PRIOR_SHARE * missing)
+
+
+def unsteady_std_m(extents: FloatArray) -> float:
+    """One standard deviation of what may lie behind the face of a thing that would hardly stand if it ended there; metres.
+
+    Upright sheets and sticks are mostly the front of something: of a bracket the arm on the ground hides behind the upright one.
+    What is as wide as deep (a bottle) stands.
+    """
+    short, long = (float(edge) for edge in np.sort(extents[:2]))
+    slender = float(extents[2]) / short
+    if long < _ROUND * short or slender < _SLENDER[0]:
+        return 0.0
+    return _BEHIND_SHARE * float(extents[2]) * min((slender - _SLENDER[0]) / (_SLENDER[1] - _SLENDER[0]), 1.0)

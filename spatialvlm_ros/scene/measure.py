@@ -13,11 +13,12 @@ import numpy as np
 
 from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray
-from .ball import find_ball
+from .ball import Ball, find_ball
+from .box import UP, Box, box_axes
 from .facts import Source, Status
 from .foot import down_in_image, is_at_robot, looked_down_on_rad, surface_below
 from .frame import BoolArray, FrameError, Region, RGBDFrame
-from .hidden import PRIOR_SHARE, missing_depth, top_is_hidden, top_is_narrow
+from .hidden import COVERED, missing_depth, on_top, top_is_low, top_is_narrow, unsteady_std_m
 from .noise import DepthNoise
 from .region_points import SIDES, PointArray, hidden_sides, region_points
 from .scene import Canonical, SceneObject
@@ -25,8 +26,11 @@ from .trust import Evidence, evidence_of, trusted
 
 # Share of a thing's lower rim that something in front covers, from which on its foot is not seen.
 _FOOT_COVERED = 0.25
-# Share of the lower rim right below which one surface is seen, from which on a thing may stand on it, and from which on it does.
-_MAY_STAND, _STANDS = 0.3, 0.75
+# Share of the lower rim right below which one surface is seen, from which on a thing may stand on it, from which on it does
+# when it ends there, and from which on even when it ends higher up, or the surface is so low that it may stand on the table, too.
+_MAY_STAND, _CARRIES, _STANDS = 0.3, 0.5, 0.75
+# What is seen right below a thing ends so much above its visible end, and in standard deviations, where it is in front of it.
+_IN_FRONT_M, _IN_FRONT_STDS = 0.006, 3.0
 # From this steep on the sides of a thing show too little of themselves to tell where they end.
 _FROM_ABOVE_RAD = math.radians(60.0)
 # A thing that is seen from the side hides no more of itself below its lowest visible points than this share of its top's height.
@@ -38,8 +42,6 @@ _TO_TABLE, _FROM_TABLE = 1.4, 1.4
 _BOTTOM_SHARE = 0.01
 # What is not known of the far side of a thing that is covered from the left or the right, as a share of its size.
 _DEEP_SHARE = 0.5
-# The third axis of a box; up, where that is known.
-_UP = 2
 # How much less a thing's height suffers from its not being a box than its width does.
 _UPRIGHT_MISFIT = 0.25
 
@@ -77,71 +79,6 @@ class MeasureConfig:
     hidden_share: float = 0.05
     misfit_share: float = 0.45
     covered_share: float = 0.9
-
-
-def _yaw(xy: FloatArray) -> float:
-    """Angle in [-pi/4, pi/4) of the first side of the smallest rectangle around points (N, 2)."""
-    import cv2
-
-    _, _, angle_deg = cv2.minAreaRect(cv2.convexHull(np.ascontiguousarray(xy, dtype=np.float32)))
-    return float((np.deg2rad(angle_deg) + np.pi / 4) % (np.pi / 2) - np.pi / 4)
-
-
-def _axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
-    """(3, 3) columns: axes of the box. Upright with the smallest footprint where up is known, else principal axes."""
-    if canonical is None:
-        if len(points) < 2:
-            return np.eye(3)  # one point has no axes
-        _, vectors = np.linalg.eigh(np.cov(points.T))
-        axes: FloatArray = vectors[:, ::-1].copy()
-        if np.linalg.det(axes) < 0:
-            axes[:, 2] *= -1
-        return axes
-    basis = canonical.scene_from_canonical.rotation
-    yaw = _yaw(_trim_rows(points @ basis[:, :2], 0.002))
-    c, s = np.cos(yaw), np.sin(yaw)
-    upright: FloatArray = basis @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
-    return upright
-
-
-def _trim_rows(values: FloatArray, share: float) -> FloatArray:
-    """Rows of (N, D) inside the central part of each column."""
-    low, high = linear_quantiles(np.ascontiguousarray(values.T), (share, 1 - share))
-    kept: FloatArray = values[((low <= values) & (values <= high)).all(axis=1)]
-    return kept if len(kept) >= 8 else values
-
-
-@dataclass(frozen=True)
-class _Box:
-    """An oriented box: ``low``, ``high`` (3,) along ``axes``, and one standard deviation (3, 2) of each low and high face."""
-
-    axes: FloatArray
-    low: FloatArray
-    high: FloatArray
-    faces_std: FloatArray
-
-    @property
-    def centre(self) -> FloatArray:
-        return np.asarray(self.axes @ ((self.low + self.high) / 2))
-
-    @property
-    def extents(self) -> FloatArray:
-        return np.maximum(self.high - self.low, 1e-3)
-
-    @property
-    def extents_std(self) -> FloatArray:
-        return np.asarray(np.sqrt((self.faces_std**2).sum(axis=1)))
-
-    @property
-    def lean(self) -> FloatArray:
-        """(3,) correlation of its height's error with that of its centre's height; 0 for the other two edges."""
-        low, high = self.faces_std[_UP] ** 2
-        return np.array([0.0, 0.0, (high - low) / max(high + low, 1e-18)])
-
-    @property
-    def covariance(self) -> FloatArray:
-        """(3, 3) of the centre, for faces that err independently."""
-        return np.asarray((self.axes * (self.faces_std**2).sum(axis=1) / 4) @ self.axes.T)
 
 
 def measure_region(
@@ -185,9 +122,9 @@ def measure_with_evidence(
         return None
     thinned = points[:: max(1, len(points) // config.max_box_points)]
     covered = hidden_sides(frame, region, robot, noise)
-    box, is_ball = _box_of(frame, region, thinned, rim, canonical, support_plane, covered, robot, noise, config)
+    box, ball = _box_of(frame, region, thinned, rim, canonical, support_plane, covered, robot, noise, config)
     mean = points.mean(axis=0, dtype=np.float64)
-    box = _with_hidden_faces(box, mean, covered, is_ball, config)
+    box = _with_hidden_faces(box, mean, covered, ball, config)
     step, centre = max(1, len(points) // config.max_kept_points), box.centre
     pixel_std_m = float(noise.pixel_std_m(np.median(points[:, 2])))
     thing = SceneObject(
@@ -201,7 +138,8 @@ def measure_with_evidence(
     if canonical is None:
         return thing, None
     down, looked_down = down_in_image(centre, canonical), looked_down_on_rad(centre, canonical.up)
-    return thing, evidence_of(frame, region, thing, thinned, covered, pixel_std_m, down, looked_down, is_ball)
+    is_ball = ball is not None
+    return thing, evidence_of(frame, region, thing, thinned, covered, pixel_std_m, down, looked_down, is_ball, support_plane)
 
 
 def _box_of(
@@ -215,34 +153,34 @@ def _box_of(
     robot: BoolArray | None,
     noise: DepthNoise,
     config: MeasureConfig,
-) -> tuple[_Box, bool]:
-    """The box of a region's visible points (N, 3) and of its rim's (M, 3), and whether they lie on a ball."""
+) -> tuple[Box, Ball | None]:
+    """The box of a region's visible points (N, 3) and of its rim's (M, 3), and the ball on which they lie."""
     outline = np.concatenate([points, rim[:: max(1, len(rim) // config.max_box_points)]])
     plane = support_plane if canonical is not None and np.isfinite(support_plane).all() else None
-    box = _visible_box(_axes(points, canonical), outline, plane, noise, config, frame.camera.fx, canonical is not None)
+    box = _visible_box(box_axes(points, canonical), outline, noise, config, frame.camera.fx, canonical is not None)
     ball = find_ball(points, box.high - box.low, None if canonical is None else canonical.up, plane, noise)
     if ball is not None:
-        middle = box.axes.T @ ball[0]
-        box = replace(box, low=middle - ball[1], high=middle + ball[1])
+        middle = box.axes.T @ ball.centre
+        box = replace(box, low=middle - ball.radius_m, high=middle + ball.radius_m)
     elif plane is not None and canonical is not None:
         box = _completed(frame, region, outline, box, canonical, plane)
     if plane is not None and canonical is not None and not (ball is not None and covered[3] >= _FOOT_COVERED):
-        box = _with_unseen_foot(frame, region, box, canonical, plane, covered, robot, noise, config)
+        ends = None if ball is not None else outline @ plane[:3] + plane[3]
+        box = _with_foot(frame, region, box, ends, canonical, plane, covered, robot, noise, config)
     if ball is None:
         box = _with_misfit(box, points, noise, config, upright=canonical is not None)
-    return box, ball is not None
+    return box, ball
 
 
 def _visible_box(
     axes: FloatArray,
     outline: PointArray,
-    plane: FloatArray | None,
     noise: DepthNoise,
     config: MeasureConfig,
     focal_px: float,
     upright: bool,
-) -> _Box:
-    """The box of the visible points (N, 3), down to the ground where it stands on it, with the noise of its faces."""
+) -> Box:
+    """The box of the visible points (N, 3) with the noise of its faces."""
     along = outline.astype(np.float64) @ axes
     low, high = linear_quantiles(np.ascontiguousarray(along.T), (config.trim_share, 1 - config.trim_share))
     mean = outline.mean(axis=0, dtype=np.float64)
@@ -260,31 +198,27 @@ def _visible_box(
     beyond = config.far_px * footprint_m * np.array([1.0, 1.0, 0.0 if upright else 1.0])
     low, high = low - beyond * np.maximum(-turned, 0), high + beyond * np.maximum(turned, 0)
     if upright:
-        high[_UP] -= config.top_px * footprint_m
-    if plane is not None:
-        lowest, bottom = linear_quantiles(outline @ plane[:3] + plane[3], (config.trim_share, _BOTTOM_SHARE))
-        if abs(float(bottom)) < config.ground_snap_m:
-            low[2] -= float(lowest)
-            faces[2, 0] = config.ground_std_m
-    return _Box(axes, low, high, faces)
+        high[UP] -= config.top_px * footprint_m
+    return Box(axes, low, high, faces)
 
 
-def _completed(frame: RGBDFrame, region: Region, outline: PointArray, box: _Box, canonical: Canonical, plane: FloatArray) -> _Box:
+def _completed(frame: RGBDFrame, region: Region, outline: PointArray, box: Box, canonical: Canonical, plane: FloatArray) -> Box:
     """The box grown to the depth that nobody sees, where the visible points do not tell how deep the thing is."""
     top_m = float(plane[:3] @ box.centre) + float(plane[3]) + float(box.extents[2]) / 2
-    if not (top_is_hidden(frame, region, plane, box.centre, top_m) or top_is_narrow(outline @ box.axes, box.low, box.high)):
+    is_covered = top_is_low(plane, box.centre, top_m) or on_top(frame, region, plane, top_m) > COVERED
+    if not (is_covered or top_is_narrow(outline @ box.axes, box.low, box.high)):
         return box
     grown = missing_depth(box.extents, box.axes, canonical.scene_from_canonical.rotation[:, 0])
     if grown is None:
         return box
-    axis, end, missing = grown
+    axis, end, missing, std = grown
     low, high, faces = box.low.copy(), box.high.copy(), box.faces_std.copy()
     (high if end else low)[axis] += missing if end else -missing
-    faces[axis, end] = math.hypot(faces[axis, end], PRIOR_SHARE * missing)
-    return _Box(box.axes, low, high, faces)
+    faces[axis, end] = math.hypot(faces[axis, end], std)
+    return Box(box.axes, low, high, faces)
 
 
-def _with_misfit(box: _Box, points: PointArray, noise: DepthNoise, config: MeasureConfig, upright: bool) -> _Box:
+def _with_misfit(box: Box, points: PointArray, noise: DepthNoise, config: MeasureConfig, upright: bool) -> Box:
     """The box with faces the less certain the less the points (N, 3) lie on them: round things, handles, hollow things.
 
     The foot and the top of an upright box are seen whatever its shape is. The sides of round things are seen at a slant where
@@ -299,56 +233,62 @@ def _with_misfit(box: _Box, points: PointArray, noise: DepthNoise, config: Measu
     return replace(box, low=box.low - wider, high=box.high + wider, faces_std=faces)
 
 
-def _with_unseen_foot(
+def _with_foot(
     frame: RGBDFrame,
     region: Region,
-    box: _Box,
+    box: Box,
+    heights_m: FloatArray | None,
     canonical: Canonical,
     plane: FloatArray,
     covered: FloatArray,
     robot: BoolArray | None,
     noise: DepthNoise,
     config: MeasureConfig,
-) -> _Box:
-    """The box of a thing whose foot does not show: down to the ground, or to the thing right below, where it stands there for
-    all that is known, else with a foot that may be there.
+) -> Box:
+    """The box down to what the thing stands on: the surface that is seen right below it if there is one, else the ground.
 
-    What hides a foot may hide what the thing stands on, and a hand may hold it.
+    Where its foot does not show, down to where it stands for all that is known, else with a foot that may be there. What hides a
+    foot may hide what the thing stands on, and a hand may hold it.
+
+    Args:
+        heights_m: (N,) of its visible points above the plane; None for a ball, whose lowest points are never seen.
     """
-    gap = float(plane[:3] @ (box.axes @ np.append((box.low + box.high)[:2] / 2, box.low[2]))) + float(plane[3])
+    centre, held = box.centre, is_at_robot(region, robot)
+    below = surface_below(frame, region, down_in_image(centre, canonical), plane, noise, float(centre[2]))
+    thin = 0 < below.height_m < 2 * config.ground_snap_m
+    stands_on = below.share >= (_STANDS if thin else _CARRIES)
+    seen = stands_on if thin else below.share >= _MAY_STAND
+    # Something in front that hides the foot is seen right below it, too, but the thing goes on behind it.
+    in_front = seen and below.drop_m < -max(_IN_FRONT_M, _IN_FRONT_STDS * below.std_m)
+    onto, onto_std = (below.height_m, below.std_m) if seen and not in_front else (0.0, 0.0)
+    gap = float(plane[:3] @ (box.axes @ np.append((box.low + box.high)[:2] / 2, box.low[UP]))) + float(plane[3]) - onto
+    if heights_m is not None:
+        lowest, bottom = (float(x) - onto for x in linear_quantiles(heights_m, (config.trim_share, _BOTTOM_SHARE)))
+        if abs(bottom) < config.ground_snap_m and (stands_on or onto == 0):
+            # A hand may hold it as high as it seems to end.
+            lifted = np.nanmax([bottom, below.drop_m, 0.0]) if held else 0.0
+            faces_std = float(np.linalg.norm([config.ground_std_m, onto_std, lifted / _FROM_TABLE]))
+            return box.moved_down(lowest, faces_std)
     if gap < config.ground_snap_m:
         # Few of its points are as low as that. A hand may hold it there, but nothing else.
-        return box if gap < config.ground_std_m or is_at_robot(region, robot) else _on_the_ground(box, gap)
+        return box if gap < config.ground_std_m or held else box.moved_down(gap, gap / _FROM_TABLE)
     if covered[3] >= _FOOT_COVERED:
-        return _on_the_ground(box, gap)
-    centre = box.centre
-    height, share = surface_below(frame, region, down_in_image(centre, canonical), plane, noise, float(centre[2]))
+        return box.moved_down(gap, gap / _FROM_TABLE)
     from_above = looked_down_on_rad(centre, canonical.up) > _FROM_ABOVE_RAD
     # Where nothing that may carry it is seen below (a table's edge), its top alone does not tell how tall it is.
-    untold = from_above and math.isnan(height)
-    if (share < _MAY_STAND and not untold) or is_at_robot(region, robot):
+    untold = from_above and math.isnan(below.height_m)
+    if (below.share < _MAY_STAND and not untold) or in_front or held:
         return box
-    gap -= 0.0 if untold else height
-    if gap < config.ground_snap_m:
-        return box
-    if from_above and share >= _STANDS:
-        return _on_the_ground(box, gap)
+    if from_above and below.share >= _STANDS:
+        return box.moved_down(gap, gap / _FROM_TABLE)
     if not from_above and gap > _HIDES_SHARE * (gap + float(box.extents[2])):
         return box
     faces = box.faces_std.copy()
-    faces[2, 0] = math.hypot(faces[2, 0], gap / _TO_TABLE)
+    faces[UP, 0] = math.hypot(faces[UP, 0], gap / _TO_TABLE)
     return replace(box, faces_std=faces)
 
 
-def _on_the_ground(box: _Box, gap_m: float) -> _Box:
-    """The box grown down by ``gap_m``, which it may not reach."""
-    low, faces = box.low.copy(), box.faces_std.copy()
-    low[2] -= gap_m
-    faces[2, 0] = gap_m / _FROM_TABLE
-    return replace(box, low=low, faces_std=faces)
-
-
-def _with_hidden_faces(box: _Box, mean: FloatArray, covered: FloatArray, is_ball: bool, config: MeasureConfig) -> _Box:
+def _with_hidden_faces(box: Box, mean: FloatArray, covered: FloatArray, ball: Ball | None, config: MeasureConfig) -> Box:
     """The box with what is not known of faces turned away from the camera and of faces on covered sides of the image.
 
     Args:
@@ -357,15 +297,16 @@ def _with_hidden_faces(box: _Box, mean: FloatArray, covered: FloatArray, is_ball
     """
     ray = mean / np.linalg.norm(mean)
     faces, most = box.faces_std.copy(), float(covered[:2].max())
+    unsteady = unsteady_std_m(box.extents)
     extents = [float(extent) for extent in box.extents]
     for axis, extent in enumerate(extents):
         # A sliver of a thing tells less of how wide it is than the rest of it does. How tall it is shows all the same.
-        size = extent if axis == _UP else max(extent, sum(extents) / 3)
-        deep = 0.0 if axis == _UP else _DEEP_SHARE * most * size
+        size = extent if axis == UP else max(extent, sum(extents) / 3)
+        deep = 0.0 if axis == UP else math.hypot(_DEEP_SHARE * most * size, unsteady)
         for end, sign in ((0, -1.0), (1, 1.0)):
             normal = sign * box.axes[:, axis]
             turned = max(float(normal @ ray), 0.0)
-            unseen = 0.0 if is_ball else (config.hidden_share * extent + deep) * turned
+            unseen = (config.hidden_share * extent + deep if ball is None else ball.far_std_m) * turned
             # Where the face lies on the image, seen from the thing's middle.
             on_image = normal[:2] - ray[:2] / ray[2] * normal[2]
             behind = np.maximum(SIDES @ on_image, 0.0) ** 2

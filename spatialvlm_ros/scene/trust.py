@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
+from .continued import continued
 from .frame import BoolArray, Region, RGBDFrame
 from .scene import SceneObject
 from .trust_tables import CENTRE, EDGES, HEIGHT, MERGED, MERGED_AT, USUAL, Curve
@@ -61,6 +62,7 @@ class Evidence(NamedTuple):
         truncated: 1 where it touches the image's edge, else 0.
         size_noise, pixels: logarithm of its size in standard deviations of a pixel's depth, and of its number of pixels.
         level_std, height_std: logarithm of the stated deviation of its longer level edge and of its height, by its size.
+        joined, goes_on: share of its rim beyond which something stands at its own depth, of any colour, and of its own.
     """
 
     chroma_std: float
@@ -85,6 +87,8 @@ class Evidence(NamedTuple):
     pixels: float
     level_std: float
     height_std: float
+    joined: float
+    goes_on: float
 
 
 def evidence_of(
@@ -97,6 +101,7 @@ def evidence_of(
     down: FloatArray,
     looked_down_rad: float,
     is_ball: bool,
+    plane: FloatArray,
 ) -> Evidence:
     """The evidence of a thing that stands upright.
 
@@ -105,6 +110,7 @@ def evidence_of(
         covered: (4,) share of its left, right, upper and lower rim behind which more of it may lie.
         pixel_std_m: standard deviation of one pixel's depth at the thing.
         down: (2,) unit vector (u, v) of -up on the image.
+        plane: (4,) n, d of the support plane, n up, metres; NaN when there is none.
     """
     some = points[:: max(1, len(points) // _SOME_POINTS)].astype(np.float64)
     extents = thing.extents
@@ -125,6 +131,7 @@ def evidence_of(
         looked_down_rad, len(top) / len(along), float(span[0] * span[1]) / area, float(covered[:2].max()), float(covered[2]),
         float(covered[3]), float(thing.truncated), math.log(size / pixel_std_m), math.log(max(thing.num_points, 1)),
         math.log(float(thing.extents_std[:2].max()) / size), math.log(float(thing.extents_std[_UP]) / size),
+        *continued(frame, region, plane, pixel_std_m),
     )  # fmt: skip
 
 

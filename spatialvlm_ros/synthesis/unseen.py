@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..geometry.rigid import FloatArray
 from ..scene.foot import down_in_image, table_below
 from ..scene.frame import Region, RGBDFrame
+from ..scene.hidden import COVERED, on_top
 from ..scene.noise import DepthNoise
 from ..scene.region_points import SIDES, hidden_sides
 from ..scene.scene import Canonical, SceneObject
@@ -102,15 +103,20 @@ def parts_unseen(
         beside = covered[np.abs(SIDES @ down) < 0.72].max(initial=0.0)
         clearance = _clearance(thing, plane)
         floats = clearance > ground_snap_m / 2
-        if below > _COVERED or (
-            floats
-            and (beside > _COVERED or table_below(frame, region, down, plane, noise, rim_below_m=clearance / 2) > _ON_PLANE)
-        ):
+        hangs = floats and (
+            beside > _COVERED or table_below(frame, region, down, plane, noise, rim_below_m=clearance / 2) > _ON_PLANE
+        )
+        # Of a thing that the image cuts off at its side, the highest or the lowest point may lie beyond.
+        is_cut = thing.truncated and beside > _MOSTLY_COVERED
+        if below > _COVERED or hangs or is_cut:
             foot.add(index)
         is_bent = thing.visible_share < _CONVEX
-        if beside > _COVERED or is_bent:
+        top_m = float(np.max(thing.corners() @ plane[:3] + plane[3]))
+        # What stands on a thing hides the far part of its top.
+        is_under = on_top(frame, region, plane, top_m) > COVERED
+        if beside > _COVERED or is_bent or is_under:
             side.add(index)
-        if max(below, beside) > _MOSTLY_COVERED or is_bent:
+        if max(below, beside) > _MOSTLY_COVERED or is_bent or is_under:
             depth.add(index)
     return Unseen(frozenset(foot), frozenset(side), frozenset(depth))
 

@@ -8,14 +8,16 @@ from functools import cache
 import numpy as np
 import pytest
 from pictures import region, rendered, with_regions
-from things import box, scene
+from things import box, camera_over_table, scene
+from tiny_render import NOISE, Solid, view
 
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
 from spatialvlm_ros.synthesis.ask import AskOptions, make_example
 from spatialvlm_ros.synthesis.facts import FactLimits, SceneFacts
 from spatialvlm_ros.synthesis.lift import Lifted, lift
 from spatialvlm_ros.synthesis.record import Dropped, Picture
 from spatialvlm_ros.synthesis.sources import RenderSource
-from spatialvlm_ros.synthesis.unseen import Unseen, needs_unseen
+from spatialvlm_ros.synthesis.unseen import Unseen, needs_unseen, parts_unseen
 
 
 @cache
@@ -58,6 +60,26 @@ def test_something_in_front_hides_the_foot_or_a_side() -> None:
     below, beside = (lift(hidden(picture, index, part)).unseen for part in ("lower", "left"))
     assert below.foot == {0} and below.depth == {0}
     assert beside.side == {0} and beside.depth == {0}
+
+
+def test_what_the_image_cuts_off_at_its_side_may_be_taller_than_it_shows() -> None:
+    for left_m, is_cut in ((0.0, False), (0.39, True)):
+        picture = view([Solid((0.5, left_m, 0.04), (0.06, 0.09, 0.08))])
+        thing = measure_region(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+        assert thing is not None and thing.truncated == is_cut
+        unseen = parts_unseen(picture.frame, [picture.region()], [thing], picture.canonical, picture.plane, NOISE, 0.01)
+        assert (unseen.foot == {0}) == is_cut
+
+
+def test_what_stands_on_a_thing_hides_how_deep_it_is() -> None:
+    carton = Solid((0.6, 0.0, 0.075), (0.16, 0.065, 0.15))
+    on_it = Solid((0.61, 0.0, 0.22), (0.062, 0.062, 0.14), color=(90, 30, 140))
+    for solids, is_under in (([carton], False), ([carton, on_it], True)):
+        picture = view(solids, pose=camera_over_table(42.0, height_m=0.75))
+        thing = measure_region(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+        assert thing is not None
+        unseen = parts_unseen(picture.frame, [picture.region()], [thing], picture.canonical, picture.plane, NOISE, 0.01)
+        assert (unseen.depth == unseen.side == {0}) == is_under
 
 
 def test_another_region_hides_a_side_where_the_camera_has_no_depth() -> None:

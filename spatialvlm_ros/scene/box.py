@@ -1,0 +1,87 @@
+"""Boxes around things while they are measured: an axis frame, and where each of six faces lies give or take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..geometry.quantiles import linear_quantiles
+from ..geometry.rigid import FloatArray
+from .region_points import PointArray
+from .scene import Canonical
+
+# The third axis of a box; up, where that is known.
+UP = 2
+
+
+@dataclass(frozen=True)
+class Box:
+    """An oriented box: ``low``, ``high`` (3,) along ``axes``, and one standard deviation (3, 2) of each low and high face."""
+
+    axes: FloatArray
+    low: FloatArray
+    high: FloatArray
+    faces_std: FloatArray
+
+    @property
+    def centre(self) -> FloatArray:
+        return np.asarray(self.axes @ ((self.low + self.high) / 2))
+
+    @property
+    def extents(self) -> FloatArray:
+        return np.maximum(self.high - self.low, 1e-3)
+
+    @property
+    def extents_std(self) -> FloatArray:
+        return np.asarray(np.sqrt((self.faces_std**2).sum(axis=1)))
+
+    @property
+    def lean(self) -> FloatArray:
+        """(3,) correlation of its height's error with that of its centre's height; 0 for the other two edges."""
+        low, high = self.faces_std[UP] ** 2
+        return np.array([0.0, 0.0, (high - low) / max(high + low, 1e-18)])
+
+    @property
+    def covariance(self) -> FloatArray:
+        """(3, 3) of the centre, for faces that err independently."""
+        return np.asarray((self.axes * (self.faces_std**2).sum(axis=1) / 4) @ self.axes.T)
+
+    def moved_down(self, by_m: float, std_m: float) -> Box:
+        """With its low face moved down, and one standard deviation of where that is then."""
+        low, faces = self.low.copy(), self.faces_std.copy()
+        low[UP] -= by_m
+        faces[UP, 0] = std_m
+        return replace(self, low=low, faces_std=faces)
+
+
+def box_axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
+    """(3, 3) columns: axes of the box. Upright with the smallest footprint where up is known, else principal axes."""
+    if canonical is None:
+        if len(points) < 2:
+            return np.eye(3)  # one point has no axes
+        _, vectors = np.linalg.eigh(np.cov(points.T))
+        axes: FloatArray = vectors[:, ::-1].copy()
+        if np.linalg.det(axes) < 0:
+            axes[:, 2] *= -1
+        return axes
+    basis = canonical.scene_from_canonical.rotation
+    yaw = _yaw(_trim_rows(points @ basis[:, :2], 0.002))
+    c, s = np.cos(yaw), np.sin(yaw)
+    upright: FloatArray = basis @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
+    return upright
+
+
+def _yaw(xy: FloatArray) -> float:
+    """Angle in [-pi/4, pi/4) of the first side of the smallest rectangle around points (N, 2)."""
+    import cv2
+
+    _, _, angle_deg = cv2.minAreaRect(cv2.convexHull(np.ascontiguousarray(xy, dtype=np.float32)))
+    return float((np.deg2rad(angle_deg) + np.pi / 4) % (np.pi / 2) - np.pi / 4)
+
+
+def _trim_rows(values: FloatArray, share: float) -> FloatArray:
+    """Rows of (N, D) inside the central part of each column."""
+    low, high = linear_quantiles(np.ascontiguousarray(values.T), (share, 1 - share))
+    kept: FloatArray = values[((low <= values) & (values <= high)).all(axis=1)]
+    return kept if len(kept) >= 8 else values

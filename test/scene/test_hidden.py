@@ -1,0 +1,44 @@
+"""Things of which nobody sees how deep they are: their depth is not sure, and covers the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from things import camera_over_table
+from tiny_render import NOISE, Solid, View, view
+
+from spatialvlm_ros.scene.hidden import on_top, unsteady_std_m
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
+from spatialvlm_ros.scene.scene import SceneObject
+
+# 16 cm deep; what stands on it hides all but the front of its top.
+CARTON = Solid((0.6, 0.0, 0.075), (0.16, 0.065, 0.15))
+ON_IT = Solid((0.61, 0.0, 0.22), (0.062, 0.062, 0.14), color=(90, 30, 140))
+POSE = camera_over_table(42.0, height_m=0.75)
+
+
+def measured(picture: View) -> SceneObject:
+    thing = measure_region(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+    assert thing is not None
+    return thing
+
+
+def deep(thing: SceneObject, picture: View) -> int:
+    """Its axis that points away from the camera."""
+    return int(np.argmax(np.abs(thing.axes.T @ picture.camera_from_canonical.rotation[:, 0])))
+
+
+def test_what_stands_on_a_thing_covers_its_upper_rim() -> None:
+    picture = view([CARTON, ON_IT], pose=POSE)
+    assert on_top(picture.frame, picture.region(), picture.plane, 0.15) > 0.6
+    alone = view([CARTON], pose=POSE)
+    assert on_top(alone.frame, alone.region(), alone.plane, 0.15) < 0.1
+
+
+def test_a_sheet_that_would_not_stand_goes_on_behind() -> None:
+    assert unsteady_std_m(np.array([0.08, 0.022, 0.08])) == pytest.approx(0.04)
+    assert unsteady_std_m(np.array([0.055, 0.056, 0.25])) == 0.0
+    assert unsteady_std_m(np.array([0.10, 0.06, 0.12])) == 0.0
+    picture = view([Solid((0.6, 0.0, 0.04), (0.022, 0.045, 0.08))], pose=POSE)
+    thing = measured(picture)
+    assert thing.extents_std[deep(thing, picture)] > 0.02
