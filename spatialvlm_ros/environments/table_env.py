@@ -30,16 +30,16 @@ class TableEnvConfig:
 
     Attributes:
         objects: on the table; the first one is what the task is about.
-        size_px: of the images.
+        size_px: of the images: as small as still shows a block at the far edge of the table large enough to be found.
         step_m: the tool moves by at most so much along each axis in a step.
         dt_s: simulated time of a step.
         max_steps: an episode is truncated after so many.
         near_m: success: the tool point is this near to the first object's centre.
-        scenes: seeds of the layouts; each reset takes one of them.
+        scenes: seeds of the layouts; each reset takes one of them, or the one that its option ``scene`` names.
     """
 
     objects: tuple[str, ...] = ("red block", "green plate")
-    size_px: tuple[int, int] = (240, 180)
+    size_px: tuple[int, int] = (280, 210)
     step_m: float = 0.05
     dt_s: float = 0.3
     max_steps: int = 20
@@ -70,9 +70,12 @@ class TableReachEnv(gymnasium.Env[Array, Array]):
         return self._cells[seed]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
-        """A new episode in one of the scenes, the arm at home."""
+        """A new episode in one of the scenes, the arm at home. Raises ValueError for a scene that is not one of them."""
         super().reset(seed=seed)
-        self._cell = self._cell_of(int(self.np_random.choice(self.config.scenes)))
+        scene = int((options or {}).get("scene", self.np_random.choice(self.config.scenes)))
+        if scene not in self.config.scenes:
+            raise ValueError(f"scene is {scene}, expected one of {', '.join(map(str, self.config.scenes))}")
+        self._cell = self._cell_of(scene)
         self._cell.sim.reset()
         self._steps = 0
         return self._observation(), {"distance": self.distance_m()}

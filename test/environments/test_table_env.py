@@ -13,7 +13,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from spatialvlm_ros.engine import EngineConfig
-from spatialvlm_ros.environments.gym_reward import DenseReward
+from spatialvlm_ros.environments.gym_reward import POTENTIAL, DenseReward
 from spatialvlm_ros.environments.table_env import TableEnvConfig, TableReachEnv
 from spatialvlm_ros.reward.task import TaskError
 from spatialvlm_ros.scene.noise import PRESETS
@@ -120,3 +120,48 @@ def test_a_bad_task_is_refused(env: TableReachEnv, task: str, problem: str) -> N
 def test_every_has_to_be_a_number_of_steps(env: TableReachEnv) -> None:
     with pytest.raises(ValueError, match="every is 0"):
         dense(env, every=0)
+
+
+def test_a_step_is_paid_for_what_it_did_itself(env: TableReachEnv) -> None:
+    """A potential that lags pays for the step before, which a learner cannot see."""
+
+    def there_and_back(_: np.ndarray) -> np.ndarray:
+        return next(signs) * np.array([1.0, 0.0, 0.0], np.float32)
+
+    for filter_frames, follows in ((1, True), (3, False)):
+        signs = itertools.cycle((1.0, 1.0, -1.0, -1.0))
+        _, infos, _ = episode(dense(env, filter_frames=filter_frames), there_and_back, steps=8)
+        nearer = np.diff([info["distance"] for info in infos]) < 0
+        higher = np.diff([info["reward"]["potential"] for info in infos]) > 0
+        assert nearer.any() and not nearer.all()
+        assert bool((nearer == higher).all()) is follows
+
+
+def test_the_potential_as_a_cost_of_each_step(env: TableReachEnv) -> None:
+    rewards, infos, terminated = episode(dense(env, form=POTENTIAL, weight=3.0, every=2), towards)
+    potentials = [info["reward"]["potential"] for info in infos]
+    assert terminated and potentials[-1] > 0.75
+    for reward, info, potential in zip(rewards, infos[1:], potentials[1:], strict=True):
+        assert reward == pytest.approx(info["reward"]["own"] + 3.0 * (potential - 1.0))
+        assert info["reward"]["dense"] == pytest.approx(potential - 1.0)
+    # Waiting costs, going there ends the cost.
+    waiting, _, _ = episode(dense(env, form=POTENTIAL, own_weight=0.0), lambda _: np.zeros(3, np.float32), steps=len(rewards))
+    assert max(waiting) < -0.9
+
+
+def test_nothing_measured_costs_as_much_as_nothing_reached(env: TableReachEnv) -> None:
+    hidden = DenseReward(env, "reach(purple elephant)", env.rgbd, form=POTENTIAL, engine=ENGINE)
+    assert episode(hidden, towards, steps=3)[0] == [-1.0, -1.0, -1.0]
+
+
+def test_forms_are_named_and_have_options_of_their_own(env: TableReachEnv) -> None:
+    with pytest.raises(ValueError, match="form is 'dense', expected one of shaping, potential"):
+        dense(env, form="dense")
+    with pytest.raises(ValueError, match="terminal_zero is for form shaping"):
+        dense(env, form=POTENTIAL, terminal_zero=True)
+
+
+def test_a_scene_can_be_asked_for(env: TableReachEnv) -> None:
+    assert np.array_equal(env.reset(options={"scene": 3})[0], env.reset()[0])
+    with pytest.raises(ValueError, match="scene is 4, expected one of 3"):
+        env.reset(options={"scene": 4})
