@@ -50,6 +50,27 @@ def test_a_task_that_nobody_understands_starts_nothing(tmp_path: Path, capsys: p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("demo", "--timeout", "nan"), ("demo-seeds", "--seeds", "0"), ("bench-label", "--frames", "0"),
+        ("bench-designs", "--cpu-seconds", "-1"), ("bench-synthesis", "--quick", "--workers", "0"),
+    ],
+)  # fmt: skip
+def test_numbers_that_cannot_be_are_refused_before_anything_starts(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--out", str(tmp_path)]) == 2
+    assert f"{arguments[-2]} is {arguments[-1]}" in capsys.readouterr().err.replace(".0;", ";")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_benchmark_says_at_once_where_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["bench-engine", "--out", str(tmp_path), "--benchmark", str(tmp_path / "file" / "engine.json")]) == 2
+    assert f"nothing can be written to {tmp_path / 'file'}" in capsys.readouterr().err
+
+
 @pytest.mark.timeout(200)
 def test_real_frames_are_measured_by_the_same_node(tmp_path: Path) -> None:
     paths = default_paths()
