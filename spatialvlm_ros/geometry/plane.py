@@ -148,6 +148,7 @@ def ransac_plane(
     triples: npt.NDArray[np.intp] | None = None,
     direction: npt.ArrayLike | None = None,
     max_angle_rad: float = math.pi,
+    level_through: npt.NDArray[np.intp] | None = None,
     iterations: int = 300,
     seed: int = 0,
 ) -> tuple[Plane, BoolArray] | None:
@@ -158,6 +159,8 @@ def ransac_plane(
         tolerance_m: (N,) or scalar: how far from the plane a point of it may be (about 3 standard deviations).
         triples: (K, 3) indices to draw hypotheses from; random ones by default.
         direction: (3,) unit vector; only normals within ``max_angle_rad`` of it (either sign) are considered.
+        level_through: (L,) indices of points; the planes through them with exactly that direction are considered, too. A surface
+            that is seen along itself has no three points whose noise would not tilt it.
 
     Returns:
         The plane with its normal towards the origin, and its inliers (N,); None when no hypothesis is left.
@@ -170,7 +173,12 @@ def ransac_plane(
         triples = np.random.default_rng(seed).integers(0, len(p), (iterations, 3))
     planes = hypotheses(p, triples)
     if direction is not None:
-        planes = planes[np.abs(planes[:, :3] @ np.asarray(direction, dtype=np.float64)) >= math.cos(max_angle_rad)]
+        up = np.asarray(direction, dtype=np.float64)
+        planes = planes[np.abs(planes[:, :3] @ up) >= math.cos(max_angle_rad)]
+        if level_through is not None:
+            offsets = -p[level_through] @ up
+            sign = np.where(offsets < 0, -1.0, 1.0)
+            planes = np.vstack([planes, np.column_stack([sign[:, None] * up, sign * offsets])])
     if not len(planes):
         return None
     homogeneous = np.column_stack([p, np.ones(len(p))]) / tolerance[:, None]

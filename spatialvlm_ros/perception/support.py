@@ -1,9 +1,10 @@
 """Which of the planes in sight is the one that things stand on.
 
 "The largest plane is the floor" makes a wall a floor. With a known up direction a plane must be level. Without one it must be
-plausible as something level that a camera sees from above, and there must be no up direction, among those that a camera may
-well have, for which the plane is a wall and the rest of the image fits as well (``walls.py``). Of parallel ones (box lid,
-table, floor) the highest that is large enough to carry things wins; the rims of bins are not.
+plausible as something level that a camera sees from above, and for each up direction that a camera may have and that makes the
+plane a wall, enough must speak against it (``walls.py``). Small planes must carry something: they may be the lids of things, or
+a floor beside a table that is seen along its top. Of parallel ones (box lid, table, floor) the highest that is large enough to
+carry things wins; the rims of bins are not.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from ..scene.noise import DepthNoise
 from .walls import Facets, WallConfig, facets_of, may_be_wall
 
 FloatMap = npt.NDArray[np.float32]
+# Least share of an error of depth that is one of height, where a plane is looked at along itself.
+_LEAST_SLOPE = 0.15
 
 
 @dataclass(frozen=True)
@@ -31,25 +34,48 @@ class SupportConfig:
 
     Attributes:
         up_tolerance_rad: largest angle between the plane's normal and a given ``up``.
+        strip_tolerance_rad: ... where it has less than ``min_share``: a strip of a wall is as flat.
         min_pitch_from_nadir_rad: without ``up``, a camera that looks this steeply down cannot tell a table from a wall.
         max_roll_rad: without ``up``, largest roll of the camera.
         max_upward_rad: without ``up``, how far the camera may look above the horizon.
-        min_share: least share of the valid pixels.
+        min_share: least share of the valid pixels,
+        min_share_with_up: ... where up is known, so that no plane of another direction is in question.
+        min_points: least number of sampled points on it: a plane through few is no measurement.
         min_area_m2: least visible area.
         higher_share: a higher parallel plane wins with this share of the pixels of the largest one.
         higher_area_m2: ... and this area: more than the lid of a box that stands on a table.
+        alone_share: a plane with less than this share must carry something: it may be a floor beside the table, or a strip
+            of a wall, on which the surfaces are not level within ``facet_rad``.
+        lid_edge_share: a plane smaller than ``higher_area_m2`` must carry something when depth falls away beyond this share of
+            its outline: it may be the lid of a thing.
+        feet_share: a plane carries something when as much as this share of its own pixels are feet that stand on it,
+        lid_feet_share: ... one that ends like a lid, this share:
+        foot_m: ... what is lower than this above it,
+        foot_margin_m: ... and this far within its outline.
+        apart_m: a plane this far above a refused one is none that lies on it.
         tilt_floor_rad: error of the tilt that more pixels do not cure (calibration, a bent table).
         walls: without ``up``, which other up directions are thought of.
     """
 
     up_tolerance_rad: float = math.radians(10)
-    min_pitch_from_nadir_rad: float = math.radians(20)
+    strip_tolerance_rad: float = math.radians(5)
+    min_pitch_from_nadir_rad: float = math.radians(8)
     max_roll_rad: float = math.radians(35)
     max_upward_rad: float = math.radians(15)
     min_share: float = 0.05
+    min_share_with_up: float = 0.02
+    min_points: int = 40
     min_area_m2: float = 0.02
     higher_share: float = 0.3
     higher_area_m2: float = 0.1
+    alone_share: float = 0.2
+    facet_rad: float = math.radians(25)
+    lid_edge_share: float = 0.25
+    lid_feet_share: float = 0.2
+    feet_share: float = 0.03
+    foot_m: float = 0.04
+    foot_margin_m: float = 0.015
+    apart_m: float = 0.35
     tilt_floor_rad: float = 0.002
     max_planes: int = 4
     iterations: int = 400
@@ -57,15 +83,23 @@ class SupportConfig:
     sample_points: int = 3500
     walls: WallConfig = field(default_factory=WallConfig)
 
+    def least_share(self, up_is_known: bool) -> float:
+        """Least share of the valid pixels."""
+        return self.min_share_with_up if up_is_known else self.min_share
+
 
 @dataclass(frozen=True)
 class PlaneCandidate:
-    """One plane of the image with what speaks for and against it. ``share`` is of the valid pixels."""
+    """One plane of the image with what speaks for and against it. ``share`` is of the valid pixels.
+
+    ``score`` are log-odds that it is no wall, where up is not known (``walls.py``).
+    """
 
     plane: Plane
     share: float
     area_m2: float
     objection: str = field(default="")
+    score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,10 +135,13 @@ def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, confi
     if len(sample.points) < 50:
         return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"
     candidates = _candidates(sample, up, config)
-    good = [c for c in candidates if not c.objection and (up is not None or not _part_of_refused(c, candidates))]
+    good = [c for c in candidates if not c.objection and (up is not None or not _part_of_refused(c, candidates, config))]
     if not good:
         return None, "no horizontal surface found: " + _objections(candidates)
-    largest = max(good, key=lambda c: c.share)
+    largest = max(good, key=lambda c: c.share) if up is not None else max(good, key=lambda c: c.score)
+    if up is None:
+        level = [c for c in good if c.plane.normal @ largest.plane.normal > math.cos(config.up_tolerance_rad)]
+        largest = max(level, key=lambda c: c.share)
     best = largest
     for c in good:
         parallel = c.plane.normal @ largest.plane.normal > math.cos(config.up_tolerance_rad)
@@ -131,10 +168,17 @@ def _is_rim(plane: Plane, sample: Sample) -> bool:
     return bool(np.count_nonzero((around > 6.5) & (level > 0)) < 0.35 * np.count_nonzero(on_plane))
 
 
-def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate]) -> bool:
-    """Whether a larger plane of nearly the same direction was refused: then this is what lies on it, or its bent rim."""
+def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate], config: SupportConfig) -> bool:
+    """Whether a larger plane of nearly the same direction was refused: then this is what lies on it, or its bent rim.
+
+    What is as high above it as a table stands on its own.
+    """
     return any(
-        c.objection and c.share > one.share and c.plane.normal @ one.plane.normal > math.cos(math.radians(25)) for c in candidates
+        c.objection
+        and c.share > one.share
+        and c.plane.normal @ one.plane.normal > math.cos(math.radians(25))
+        and c.plane.offset_m - one.plane.offset_m < config.apart_m
+        for c in candidates
     )
 
 
@@ -146,26 +190,32 @@ def _objections(candidates: list[PlaneCandidate]) -> str:
 
 def _candidates(sample: Sample, up: FloatArray | None, config: SupportConfig) -> list[PlaneCandidate]:
     left = np.ones(len(sample.points), dtype=bool)
+    least = max(config.min_points, config.least_share(up is not None) * len(left))
     found: list[PlaneCandidate] = []
     for index in range(config.max_planes):
         ids = np.flatnonzero(left)
-        if len(ids) < max(20, config.min_share * len(left)):
+        if len(ids) < least:
             break
         points, std = sample.points[ids], sample.depth_std_m[ids]
         triples = local_triples(sample.rows[ids], sample.columns[ids], config.iterations, seed=index)
         # Where up is known a small table must not be lost among large walls: look at nothing but its direction.
-        fit = ransac_plane(points, 3 * std, triples=triples, direction=up, max_angle_rad=config.up_tolerance_rad)
+        tolerance = 3 * std if up is None else 3 * std * _slope(points, up)
+        through = None if up is None else triples[: config.iterations // 4, 0]
+        fit = ransac_plane(
+            points, tolerance, triples=triples, direction=up, max_angle_rad=config.up_tolerance_rad, level_through=through
+        )
         if fit is None:
             break
         plane, inliers = fit
-        if inliers.sum() < config.min_share * len(left):
+        if inliers.sum() < least:
             break
         better = refined(points[inliers], std[inliers], plane)
         rays = points[inliers] / np.linalg.norm(points[inliers], axis=1, keepdims=True)
         cosine = np.maximum(np.abs(rays @ better.normal), 0.05)
         area = float(np.sum(np.square(points[inliers, 2] / sample.focal_px) / cosine))
         share = float(inliers.sum()) / len(left)
-        found.append(PlaneCandidate(better, share, area, _objection(better, area, up, sample, config)))
+        score, objection = _objection(better, share, area, up, sample, config)
+        found.append(PlaneCandidate(better, share, area, objection, score))
         left[ids[np.abs(plane.height(points)) < 5 * std]] = False
     return found
 
@@ -179,18 +229,88 @@ def refined(points: FloatArray, depth_std_m: FloatArray, plane: Plane) -> Plane:
     return fit_plane(points, depth_std_m * np.maximum(slope, 0.05)) or plane
 
 
-def _objection(plane: Plane, area_m2: float, up: FloatArray | None, sample: Sample, config: SupportConfig) -> str:
-    """Why this plane (normal towards the camera) is no support plane; "" when it may be one."""
+def _slope(points: FloatArray, up: FloatArray) -> FloatArray:
+    """(N,) how much of an error of depth is one of height. Up is not known exactly, and neither is a level plane level."""
+    return np.maximum(np.abs(points @ up) / points[:, 2], _LEAST_SLOPE)
+
+
+def _objection(
+    plane: Plane, share: float, area_m2: float, up: FloatArray | None, sample: Sample, config: SupportConfig
+) -> tuple[float, str]:
+    """Log-odds for this plane (normal towards the camera), and why it is no support plane; "" when it may be one."""
     if area_m2 < config.min_area_m2:
-        return f"has only {area_m2:.3f} m^2"
+        return 0.0, f"has only {area_m2:.3f} m^2"
+    bare = _carries_nothing(plane, share, area_m2, sample, config)
+    if bare:
+        return 0.0, bare
     nx, ny, nz = plane.normal.tolist()
     if up is not None:
-        angle = plane.angle_to(up)
-        return "" if angle <= config.up_tolerance_rad else f"is tilted {math.degrees(angle):.0f} deg from up"
+        angle, most = plane.angle_to(up), config.up_tolerance_rad if share > config.min_share else config.strip_tolerance_rad
+        return 0.0, "" if angle <= most else f"is tilted {math.degrees(angle):.0f} deg from up"
     if -ny < math.sin(config.min_pitch_from_nadir_rad):
-        return "faces the camera or its side and may be a wall (tell which way is up: tf with gravity, or an IMU)"
+        return 0.0, "faces the camera or its side and may be a wall (tell which way is up: tf with gravity, or an IMU)"
     if abs(nx) > math.tan(config.max_roll_rad) * -ny:
-        return f"would need a camera rolled {math.degrees(math.atan2(abs(nx), -ny)):.0f} deg (tell which way is up)"
+        return 0.0, f"would need a camera rolled {math.degrees(math.atan2(abs(nx), -ny)):.0f} deg (tell which way is up)"
     if nz > math.sin(config.max_upward_rad):
-        return "faces away from a camera that looks level or down"
+        return 0.0, "faces away from a camera that looks level or down"
     return may_be_wall(plane, sample.facets, config.walls)
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """The largest connected piece of a plane in a sample.
+
+    Attributes:
+        edge_share: share of its outline beyond which depth falls away.
+        feet_share: sampled points within its outline that are feet of things, over those of its own.
+    """
+
+    edge_share: float
+    feet_share: float
+
+    @staticmethod
+    def of(plane: Plane, sample: Sample, config: SupportConfig) -> _Patch:
+        """What the plane cuts elsewhere, of a wall for example, is no part of it."""
+        import cv2
+
+        slope = np.abs(sample.points @ plane.normal) / sample.points[:, 2]
+        height, limit = plane.height(sample.points), np.maximum(0.01, 3 * sample.depth_std_m * slope)
+        shape = int(sample.rows.max()) + 1, int(sample.columns.max()) + 1
+        level, low = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
+        level[sample.rows, sample.columns] = np.abs(height) < limit
+        low[sample.rows, sample.columns] = height < -limit
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=4)
+        if len(stats) < 2:
+            return _Patch(0.0, 0.0)
+        patch = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+        rim = (cv2.dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~patch
+        flat = (sample.points @ plane.basis().T).astype(np.float32)
+        own = patch[sample.rows, sample.columns]
+        hull = cv2.convexHull(flat[own])
+        # What is far above the plane may as well hang on a wall.
+        feet = flat[(height > limit) & (height < config.foot_m)]
+        inside = sum(cv2.pointPolygonTest(hull, (float(x), float(y)), True) > config.foot_margin_m for x, y in feet)
+        edge = float(np.count_nonzero(rim & low)) / max(1.0, float(np.count_nonzero(rim)))
+        return _Patch(edge, inside / float(np.count_nonzero(own)))
+
+
+def _carries_nothing(plane: Plane, share: float, area_m2: float, sample: Sample, config: SupportConfig) -> str:
+    """Why a plane that may be the lid of a thing, or a floor beside the table, is no support; "" when it is neither."""
+    small, strip = area_m2 < config.higher_area_m2, share < config.alone_share
+    if not (small or strip):
+        return ""
+    patch = _Patch.of(plane, sample, config)
+    if small and patch.edge_share > config.lid_edge_share and patch.feet_share < config.lid_feet_share:
+        return f"has only {area_m2:.3f} m^2, ends at edges like the top of a thing, and nothing stands on it"
+    if not strip:
+        return ""
+    if patch.feet_share < config.feet_share:
+        return "is level, but nothing stands on it"
+    facets = sample.facets
+    on_plane = np.abs(plane.height(facets.points)) < np.maximum(0.01, 2 * facets.depth_std_m)
+    level = facets.normals[on_plane] @ plane.normal > math.cos(config.facet_rad)
+    return (
+        ""
+        if 2 * np.count_nonzero(level) >= len(level) or len(level) < config.min_points
+        else "is level, but the surfaces on it are not"
+    )

@@ -128,7 +128,7 @@ class TabletopSegmenter:
         if plane is None:
             return TabletopSegmentation(None, reason, [])
         surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
-        if surface.on_plane.sum() < 0.5 * config.support.min_share * grid.valid.sum():
+        if surface.on_plane.sum() < 0.5 * config.support.least_share(direction is not None) * grid.valid.sum():
             return TabletopSegmentation(None, "no horizontal surface found: points on the best plane are scattered", [])
         surface = without_walls(grid, surface, config)
         labels = object_labels(grid, surface, config)

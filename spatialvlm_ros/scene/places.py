@@ -125,14 +125,13 @@ def _point(scene: Scene, thing: SceneObject, direction: FloatArray, amount: floa
     face, covariance = _face(scene, thing, direction)
     point = face + amount * direction
     value, nearest = _nearest_surface(scene, point)
-    if math.isfinite(value):
-        # The nearest surface is at about the same distance from the camera as the face is, and errs with it.
-        moved = thing.scale_std * (face - nearest)
-        covariance = covariance + np.outer(moved, moved)
-    # Only what leads to or from the surface changes how far it is.
-    std = math.hypot(length(point - nearest if math.isfinite(value) else direction, covariance).std, thing.point_std_m)
     if math.isnan(value):
-        return Measurement(value, std, point, nearest, note="there is no surface on the image to check the point against")
+        note = "there is no surface on the image to check the point against"
+        return Measurement(value, math.hypot(along(direction, covariance), thing.point_std_m), point, nearest, note=note)
+    # The nearest surface is at about the same distance from the camera as the face is, and errs with it.
+    moved = thing.scale_std * (face - nearest)
+    # Only what leads to or from the surface changes how far it is.
+    std = math.hypot(length(point - nearest, covariance + np.outer(moved, moved)).std, thing.point_std_m)
     unseen = _unseen(scene, point)
     note = f"{unseen}, so nobody knows whether it is free" if unseen else "free" if value > 2 * std else "touched by a surface"
     return Measurement(value, std, point, nearest, Status.OCCLUDED if unseen else None, f"the point is {note}")
