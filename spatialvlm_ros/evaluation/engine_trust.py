@@ -37,8 +37,11 @@ from .engine_solids import Solid
 WHOLE_SHARE = 0.85
 _FREEDOM, _STEPS, _MERGED_STEPS, _RATE, _RIDGE = 4.0, 250, 60, 0.25, 10.0
 _THRESHOLDS, _LEAST_SHARE = 24, 0.02
-# What two standard deviations hold of the errors that the tables are fitted on.
-TWO_SIGMA = 0.9545
+# Fewer steps where there are fewer rows than so many a step: more would follow their noise.
+_ROWS_A_STEP = 20
+# What two standard deviations hold of the errors that the tables are fitted on: a little more than a normal distribution has, for
+# cameras whose noise no preset describes take that back.
+TWO_SIGMA = 0.96
 Steps = Sequence[tuple[int, float, float, float]]
 # A match needs half of the pixels of both.
 _MIN_IOU = 0.5
@@ -145,7 +148,7 @@ def _boosted(
     columns = [
         (column, float(at))
         for column in range(evidence.shape[1])
-        for at in np.unique(np.quantile(evidence[:, column], np.linspace(0.02, 0.98, _THRESHOLDS)))
+        for at in np.unique(np.quantile(evidence[:, column], np.linspace(0.02, 0.98, _THRESHOLDS)).round(6))
     ]
     above = np.stack([evidence[:, column] > at for column, at in columns]).astype(np.float64)
     enough = np.abs(above.mean(axis=1) - 0.5) < 0.5 - _LEAST_SHARE
@@ -181,7 +184,7 @@ def fit_scale(
         return down.sum(axis=1), curve.sum(axis=1)
 
     start = float(np.log(np.quantile(np.abs(error) / scaled, 0.6827)))
-    steps = _boosted(evidence, start, slopes, _STEPS)
+    steps = _boosted(evidence, start, slopes, max(1, min(_STEPS, len(evidence) // _ROWS_A_STEP)))
     return steps, sums(steps, evidence)
 
 
@@ -287,8 +290,8 @@ def curves_of(steps: Steps, constant: float) -> list[Curve]:
 def _table(name: str, curves: Sequence[Curve]) -> str:
     lines = []
     for curve in curves:
-        at, values = (", ".join(f"{value:.4g}" for value in some) for some in (curve.at, curve.values))
-        lines.append(f'    Curve("{curve.name}", ({at},), ({values})),')
+        at, values = (", ".join(f"{value:.{digits}g}" for value in some) for some, digits in ((curve.at, 6), (curve.values, 4)))
+        lines += ["    Curve(", f'        "{curve.name}",', f"        ({at},),", f"        ({values}),", "    ),"]
     return "\n".join([f"{name}: tuple[Curve, ...] = (", *lines, ")"])
 
 

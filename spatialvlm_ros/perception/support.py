@@ -253,7 +253,7 @@ def _objection(
         return 0.0, f"would need a camera rolled {math.degrees(math.atan2(abs(nx), -ny)):.0f} deg (tell which way is up)"
     if nz > math.sin(config.max_upward_rad):
         return 0.0, "faces away from a camera that looks level or down"
-    return may_be_wall(plane, sample.facets, config.walls)
+    return may_be_wall(plane, share, sample.facets, config.walls)
 
 
 @dataclass(frozen=True)

@@ -75,14 +75,19 @@ def _face(scene: Scene, thing: SceneObject, direction: FloatArray) -> tuple[Floa
         with np.errstate(divide="ignore"):
             reach = float(np.min(np.where(in_box > 1e-9, thing.extents / 2 / np.maximum(in_box, 1e-9), np.inf)))
     if is_level:
-        variance = float(np.mean(thing.extents_std[:2])) ** 2 / 4
+        edge = float(np.mean(thing.extents_std[:2])) / 2
+        # The side that nobody sees is what is not known: centre and size err together towards it, and against each other here.
+        turned = float(direction @ thing.centre) / max(float(np.linalg.norm(thing.centre)), 1e-9)
+        variance = edge**2 + 2 * turned * along(direction, thing.own_covariance) * edge
     else:
         variance = extent_std(thing, direction) ** 2 / 4 + leaning(thing, direction)
     return thing.centre + reach * direction, thing.own_covariance + variance * np.outer(direction, direction)
 
 
 def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray]:
-    """Distance from a point (3,) to the nearest surface point (3,) on the image, the robot's own left out; NaN without any.
+    """Distance from a point (3,) to the nearest surface point (3,) on the image; NaN without any.
+
+    The robot's own surface and what hangs in the air between two surfaces are left out.
 
     Over all pixels: every fourth would miss a rod as thin as a finger at three metres.
     """
@@ -91,7 +96,7 @@ def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray
         return math.nan, np.full(3, np.nan)
     xyz = frame.xyz
     squared = sum((xyz[..., i] - np.float32(point[i])) ** 2 for i in range(3))
-    squared = np.where(frame.valid if scene.robot is None else frame.valid & ~scene.robot, squared, np.inf)
+    squared = np.where(frame.on_surface if scene.robot is None else frame.on_surface & ~scene.robot, squared, np.inf)
     row, column = np.unravel_index(int(np.argmin(squared)), squared.shape)
     if not np.isfinite(squared[row, column]):
         return math.nan, np.full(3, np.nan)

@@ -7,7 +7,7 @@ than one thing (a generalised additive model, Hastie and Tibshirani 1986).
 
 The constants were fitted by ``evaluation/engine_trust.py`` (``python -m spatialvlm_ros.evaluation.engine_trust`` does it again)
 on rendered scenes of seeds 600000-600159 and 610000-610159 with the three families of noise that the presets describe. Two
-standard deviations are to hold 95.45 % of the errors there; the tails are heavier than a normal distribution's, so that one holds
+standard deviations are to hold 96 % of the errors there; the tails are heavier than a normal distribution's, so that one holds
 more than 68 %.
 """
 

@@ -7,7 +7,15 @@ import pytest
 
 from spatialvlm_ros.evaluation.engine_accuracy import Extent
 from spatialvlm_ros.evaluation.engine_bench import TRUST_SEEDS, EngineBenchOptions
-from spatialvlm_ros.evaluation.engine_trust import curves_of, factor_of, fit_merged, fit_scale, rendered_rows, sums
+from spatialvlm_ros.evaluation.engine_trust import (
+    TWO_SIGMA,
+    curves_of,
+    factor_of,
+    fit_merged,
+    fit_scale,
+    rendered_rows,
+    sums,
+)
 from spatialvlm_ros.scene.trust import Evidence, total
 
 
@@ -23,7 +31,7 @@ def test_a_step_that_makes_errors_three_times_as_large_is_found() -> None:
     assert abs(high - low - np.log(3.0)) < 0.15
     factor = factor_of(error, nothing, np.exp(total)[:, None] * scaled)
     held = np.abs(error) <= 2 * factor * np.exp(total)[:, None] * scaled
-    assert abs(held.mean() - 0.9545) < 0.002
+    assert abs(held.mean() - TWO_SIGMA) < 0.002
 
 
 def test_what_a_fixed_deviation_explains_is_not_given_to_the_factor() -> None:
