@@ -77,7 +77,7 @@ def _face(scene: Scene, thing: SceneObject, direction: FloatArray) -> tuple[Floa
     if is_level:
         edge = float(np.mean(thing.extents_std[:2])) / 2
         # The side that nobody sees is what is not known: centre and size err together towards it, and against each other here.
-        turned = float(direction @ thing.centre) / max(float(np.linalg.norm(thing.centre)), 1e-9)
+        turned = float(direction @ canonical.scene_from_canonical.rotation[:, 0]) if canonical is not None else 0.0
         variance = edge**2 + 2 * turned * along(direction, thing.own_covariance) * edge
     else:
         variance = extent_std(thing, direction) ** 2 / 4 + leaning(thing, direction)
