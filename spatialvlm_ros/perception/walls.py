@@ -38,6 +38,8 @@ _STEP_RAD = math.radians(3)
 _USUAL_PIXELS = 160 * 120
 # A facet whose normal is known worse than this tells nothing.
 _MAX_NORMAL_STD_RAD = math.radians(4.5)
+# The same where nothing but the faces in sight can tell: a floor two metres off is as rough.
+_LAST_NORMAL_STD_RAD = math.radians(6.0)
 
 
 # What ``evidence`` has a column for, and what a unit of it counts, natural log-odds for the floor.
@@ -183,7 +185,7 @@ def _hardly_a_wall(plane: Plane, facets: Facets, config: WallConfig) -> bool:
         return False
     ups = _other_ups(plane, replace(config, max_roll_rad=config.any_roll_rad))
     off = np.abs(plane.height(facets.points)) > np.maximum(0.01, 5 * facets.depth_std_m)
-    normals = facets.normals[off & (facets.normal_std_rad < _MAX_NORMAL_STD_RAD)]
+    normals = facets.normals[off & (facets.normal_std_rad < _LAST_NORMAL_STD_RAD)]
     fits, differs = _compare(normals @ plane.normal.astype(np.float32), config)
     across = normals @ ups.T.astype(np.float32)
     fits_other, differs_other = _compare(across, config)
