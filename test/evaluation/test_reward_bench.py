@@ -123,7 +123,7 @@ def test_the_command_in_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert {"command", "seed", "inputs", "versions", "machine", "results", "baselines", "gates"} <= set(written)
     success, failure = written["results"]["episodes"]
     assert success["success"] and success["said"] and success["final_potential"] == 1.0 and success["voc"] > 0.9
-    assert success["voc_reversed"] < -0.9 and success["error"]["median_mm"] < 10
+    assert success["voc_reversed"] < -0.8 and success["error"]["median_mm"] < 10
     assert not failure["success"] and not failure["said"] and failure["final_potential"] < 0.8
     assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
     printed = capsys.readouterr().out
