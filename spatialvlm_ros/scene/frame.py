@@ -11,9 +11,9 @@ import numpy.typing as npt
 from ..geometry.camera import CameraModel
 
 BoolArray = npt.NDArray[np.bool_]
-# Neighbouring pixels on one surface differ by less, and that many of the eight do: of a rod two pixels wide five, of depth that
-# was mixed at a silhouette those along it.
-_FLAT_STEP_M, _FLAT_NEIGHBOURS = 0.01, 4
+# Neighbouring pixels on one surface differ by less, and so many of the eight do: of a rod two pixels wide five. As far as this
+# from what is nearer a sensor mixes depths.
+_FLAT_STEP_M, _ON_SURFACE, _MIXED_PX = 0.01, 4, 3
 
 
 class FrameError(ValueError):
@@ -64,23 +64,29 @@ class RGBDFrame:
 
     @cached_property
     def on_surface(self) -> BoolArray:
-        """(H, W) bool: valid pixels of which half of the neighbours lie on the same surface, or as many as of a rod.
+        """(H, W) bool: valid pixels but for those that hang in the air behind something: few of their eight neighbours are on one
+        surface with them, and something near them is nearer.
 
-        Depth that a sensor mixes of a thing and of what lies behind it has few such neighbours: it hangs in the air.
+        A sensor mixes such depth of a thing and of what lies behind it. What stands free is nearer than all that is around it.
         """
+        import cv2
+
         depth = self.depth_m
-        # As steep as what a thing stands on may be seen, at a distance of 0.2 m from the camera or more.
-        near_m = np.maximum(_FLAT_STEP_M, np.nan_to_num(depth) ** 2 / np.float32(0.2 * self.camera.fx))
-        count = np.zeros(depth.shape, np.uint8)
         height, width = depth.shape
+        # As steep as what a thing stands on may be seen, at a distance of 0.2 m from the camera or more.
+        step_m = np.maximum(_FLAT_STEP_M, depth**2 / np.float32(0.2 * self.camera.fx))
+        close = np.zeros(depth.shape, np.uint8)
         with np.errstate(invalid="ignore"):
             for dv, du in ((0, 1), (1, 0), (1, 1), (1, -1)):
                 one = (slice(0, height - dv), slice(max(-du, 0), width - max(du, 0)))
                 other = (slice(dv, height), slice(max(du, 0), width - max(-du, 0)))
-                close = np.abs(depth[one] - depth[other]) < near_m[one]
-                count[one] += close
-                count[other] += close
-        return count >= _FLAT_NEIGHBOURS
+                same = np.abs(depth[one] - depth[other]) <= step_m[one]
+                close[one] += same
+                close[other] += same
+            around = np.ones((2 * _MIXED_PX + 1,) * 2, np.uint8)
+            nearest = cv2.erode(np.where(self.valid, depth, np.float32(np.inf)), around)
+            found: BoolArray = self.valid & ((close >= _ON_SURFACE) | (depth - nearest <= step_m))
+        return found
 
 
 def depth_to_metres(depth: npt.NDArray[np.generic], unit_m: float | None = None) -> npt.NDArray[np.float32]:

@@ -116,9 +116,11 @@ def test_depth_that_hangs_between_two_surfaces_is_on_none_and_a_thin_rod_is() ->
     camera = CameraModel(40, 30, 600.0, 600.0, 19.5, 14.5)
     depth = np.full((30, 40), 1.2, np.float32)
     depth[:, :12] = 0.6
-    depth[:, 12] = 0.9  # what a sensor makes of a silhouette
-    depth[:, 25:27] = 1.0
+    depth[:, 12:14] = 0.8, 1.0  # what a sensor makes of a silhouette
+    depth[:, 25] = 1.0
     depth[3, 30] = np.nan
     frame = RGBDFrame(0, np.zeros((30, 40, 3), np.uint8), depth, camera, "camera")
-    assert not frame.on_surface[:, 12].any() and not frame.on_surface[3, 30]
-    assert frame.on_surface[1:-1, 1:11].all() and frame.on_surface[1:-1, 25:27].all() and frame.on_surface[6:, 29:38].all()
+    expected = np.isfinite(depth)
+    expected[:, 12:14] = False
+    # At the image's edge too few neighbours are left to tell.
+    assert (frame.on_surface == expected)[1:-1].all()
