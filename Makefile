@@ -11,7 +11,7 @@
 #   make bench-model  the embedded model, or MODEL=..., by words against truth, into benchmarks/model.json
 #   make bench-reward dense rewards of simulated episodes against truth, into benchmarks/reward.json
 #   make bench-label  how fast recordings are labelled and in how much memory, into benchmarks/label.json
-#   make bench-reward-learning reinforcement learning with sparse, raw and shaped rewards, into benchmarks/reward_learning.json
+#   make bench-reward-learning reinforcement learning with sparse, raw, shaped and dense rewards, into benchmarks/reward_learning.json
 #   make ablations    the paper's ablations at small scale, three seeds each, into benchmarks/ablations.json
 #   make train-embedded the model in spatialvlm_ros/models from nothing, into out/train-embedded; hours, goes on where it stopped
 #   make train-joints what tells whether two pieces of surface are one thing, into out/train-joints; a quarter of an hour
