@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     recorded.add_argument("--out", type=Path, default=Path("out/robosuite"), help="where results go (default: out/robosuite)")
     recorded.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/reward_robosuite.json")
 
-    learnt = commands.add_parser("bench-reward-learning", help="reinforcement learning with sparse, raw, shaped and dense rewards")
+    learnt = commands.add_parser("bench-reward-learning", help="reinforcement learning with four rewards")
     learnt.add_argument("--steps", type=int, default=2000, metavar="N", help="of each run (default: 2000)")
     learnt.add_argument("--workers", type=int, default=2, metavar="N", help="processes for the runs (default: 2)")
     learnt.add_argument("--out", type=Path, default=Path("out/reward-learning"), help="where results go")
