@@ -99,3 +99,16 @@ def placed(thing: SceneObject, transform: RigidTransform) -> SceneObject:
         thing, centre=move(thing.centre)[0], axes=turn @ thing.axes, covariance=turn @ thing.covariance @ turn.T,
         surface_point=move(thing.surface_point)[0], points=move(thing.points).astype(np.float32),
     )  # fmt: skip
+
+
+def hangs(z: np.ndarray, focal_px: float) -> np.ndarray:
+    """(H, W) bool: pixels with something clearly nearer at up to three pixels, and fewer than four neighbours at their depth."""
+    padded = np.pad(z, 3, constant_values=np.nan)
+    found = np.zeros(z.shape, bool)
+    for v, u in np.argwhere(np.isfinite(z)):
+        window = padded[v : v + 7, u : u + 7]
+        beside = np.delete(window[2:5, 2:5].ravel(), 4)
+        limit = np.maximum(0.01, np.minimum(z[v, u], beside) ** 2 / (0.2 * focal_px))
+        near = np.count_nonzero(np.abs(beside - z[v, u]) <= limit)
+        found[v, u] = near < 4 and z[v, u] - np.nanmin(window) > max(0.01, z[v, u] ** 2 / (0.2 * focal_px))
+    return found

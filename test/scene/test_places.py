@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from things import box, camera_over_table, placed, scene, tool
+from things import box, camera_over_table, hangs, placed, scene, tool
 
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.geometry.rigid import RigidTransform
@@ -220,19 +220,6 @@ def test_a_round_thing_has_its_face_at_its_radius_however_its_box_is_turned(word
     assert found.subject_point == pytest.approx(pose.apply(place), abs=1e-4)
 
 
-def hangs(z: np.ndarray) -> np.ndarray:
-    """(H, W) bool: pixels with something clearly nearer at up to three pixels, and fewer than four neighbours at their depth."""
-    padded = np.pad(z, 3, constant_values=np.nan)
-    found = np.zeros(z.shape, bool)
-    for v, u in np.argwhere(np.isfinite(z)):
-        window = padded[v : v + 7, u : u + 7]
-        beside = np.delete(window[2:5, 2:5].ravel(), 4)
-        limit = np.maximum(0.01, np.minimum(z[v, u], beside) ** 2 / (0.2 * CAMERA.fx))
-        near = np.count_nonzero(np.abs(beside - z[v, u]) <= limit)
-        found[v, u] = near < 4 and z[v, u] - np.nanmin(window) > max(0.01, z[v, u] ** 2 / (0.2 * CAMERA.fx))
-    return found
-
-
 @pytest.mark.parametrize("word", DIRECTIONS)
 def test_collision_check_is_the_least_distance_to_all_of_the_image(word: str) -> None:
     for shot, thing, rng in shots(11, 12):
@@ -241,7 +228,7 @@ def test_collision_check_is_the_least_distance_to_all_of_the_image(word: str) ->
         z = shot.frame.depth_m.astype(np.float64)
         cloud = np.stack([(u - CAMERA.cx) / CAMERA.fx * z, (v - CAMERA.cy) / CAMERA.fy * z, z], axis=-1)
         distances = np.linalg.norm(cloud - found.subject_point, axis=-1)
-        distances[hangs(z)] = np.nan
+        distances[hangs(z, CAMERA.fx)] = np.nan
         row, column = np.unravel_index(np.nanargmin(distances), distances.shape)
         near = cloud[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3].reshape(-1, 3)
         near = near[np.abs(near[:, 2] - cloud[row, column, 2]) < 0.02]
