@@ -49,7 +49,7 @@ class EngineConfig:
     segment: TabletopConfig = field(default_factory=TabletopConfig)
     measure: MeasureConfig = field(default_factory=MeasureConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
-    tool_names: tuple[str, ...] = ("gripper", "hand", "robot gripper", "end effector")
+    tool_names: tuple[str, ...] = ("gripper", "hand", "robot gripper", "robot hand", "end effector", "gripper fingers")
     tool_std_m: float = 0.002
     naming: NamingConfig = field(default_factory=NamingConfig)
 

@@ -12,7 +12,7 @@ from counted_models import CONFIG, STEP_NS, Counted, boxes, found, opener, run, 
 from table_views import BLUE, RED, RED_TOO, picture_of
 from tiny_render import View as Picture
 
-from spatialvlm_ros.engine import SpatialEngine
+from spatialvlm_ros.engine import EngineConfig, SpatialEngine
 from spatialvlm_ros.scene.facts import Query, Source, SpatialFact, Status
 from spatialvlm_ros.scene.scene import Binding, Scene
 from spatialvlm_ros.vlm.interface import Glance, Gripper, Grounding, ModelAnswer, Question, SpatialVlm, View
@@ -240,3 +240,11 @@ def test_the_gripper_by_the_image_where_tf_is_not_set_up(picture: Picture) -> No
     for tip_m, present in ((tip, 0.2), (np.full(3, np.nan), 0.9)):
         (scene,) = run(SpatialEngine(CONFIG, WithGripper(tip_m, present)), picture, ["gripper"])
         assert scene.find("gripper").status is Status.NOT_FOUND
+
+
+@pytest.mark.parametrize("name", EngineConfig().tool_names)
+def test_every_name_of_the_hand_is_its_point_and_no_region(picture: Picture, name: str) -> None:
+    tip = picture.camera_from_canonical.apply(np.array([0.7, 0.0, 0.2]))
+    (scene,) = run(SpatialEngine(CONFIG, WithGripper(tip, 0.9)), picture, [name])
+    thing = scene.find(name).thing
+    assert thing is not None and np.allclose(thing.centre, tip) and not thing.extents.any()
