@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import FloatMap, Grid, Surface, members, nearest_pixel, quantiles, window_of
+from .grid import FloatMap, Grid, Surface, Window, members, nearest_pixel, quantiles, window_of
 from .mend import IntMap, mend
 from .tints import split_by_color
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _GROW_PX = 8
 # Points that tell where a part is and how large: more take longer and tell no more.
 _SOME_POINTS = 500
+# What a pixel without a valley has.
+_NO_VALLEY = -1.0
 
 
 @dataclass(frozen=True)
@@ -93,27 +95,38 @@ def creases(grid: Grid, above: BoolArray, config: TabletopConfig) -> BoolArray:
     k = int(np.clip(round(config.parts.reach_m * grid.focal_px / typical), 2, 8))
     window = window_of(above, k)
     assert window is not None, "there are pixels above the plane"
-    depth, within = grid.depth[window], valley[window]
+    valley[window] = valley_depth(grid, window, k, config) > 1.0
+    return valley
+
+
+def valley_depth(grid: Grid, window: Window, reach: int, config: TabletopConfig) -> FloatMap:
+    """(h, w) depth of the valley at each pixel with chords of ``reach`` grid pixels to each side: how far it lies
+    behind them in the worst of four directions, in the depth of a valley that parts two things. -1 where depth steps.
+    """
+    depth = grid.depth[window]
     h, w = depth.shape
+    found = np.full((h, w), _NO_VALLEY, dtype=np.float32)
     with np.errstate(divide="ignore"):
         inverse = 1 / depth
-    # Not a number, so that nothing is compared with a pixel without depth.
     inverse[~grid.valid[window]] = np.nan
     sigma = config.noise.floor_m + config.noise.quadratic_per_m * depth**2
-    limit = np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma) / np.maximum(depth, 0.1) ** 2
-    jump = grid.jump_m(depth, config.noise, k)
-    # sag = (before + after) / 2 - centre > limit
-    least = (2 * (inverse + limit)).astype(np.float32)
+    # 1 / z is affine on a plane (see the module); its excess times z^2 is metres.
+    scale = depth**2 / np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma)
+    jump = grid.jump_m(depth, config.noise, reach)
+    slant = reach * 2 // 3
     with np.errstate(invalid="ignore"):
-        for dr, dc in ((0, k), (k, 0), (k * 2 // 3, k * 2 // 3), (k * 2 // 3, -(k * 2 // 3))):
+        for dr, dc in ((0, reach), (reach, 0), (slant, slant), (slant, -slant)):
+            if h <= 2 * dr or w <= 2 * abs(dc):
+                continue
             centre = (slice(dr, h - dr), slice(abs(dc), w - abs(dc)))
             before = (slice(0, h - 2 * dr), slice(abs(dc) - dc, w - abs(dc) - dc))
             after = (slice(2 * dr, h), slice(abs(dc) + dc, w - abs(dc) + dc))
-            sags = inverse[before] + inverse[after] > least[centre]
-            sags &= np.abs(depth[before] - depth[centre]) < jump[centre]
-            sags &= np.abs(depth[after] - depth[centre]) < jump[centre]
-            within[centre] |= sags
-    return valley
+            sag = ((inverse[before] + inverse[after]) / 2 - inverse[centre]) * scale[centre]
+            one_surface = (np.abs(depth[before] - depth[centre]) < jump[centre]) & (
+                np.abs(depth[after] - depth[centre]) < jump[centre]
+            )
+            found[centre] = np.maximum(found[centre], np.where(one_surface, sag, np.float32(_NO_VALLEY)))
+    return found
 
 
 def connected(grid: Grid, mask: BoolArray, config: TabletopConfig, least: int) -> IntMap:

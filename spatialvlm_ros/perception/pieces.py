@@ -15,7 +15,7 @@ import numpy as np
 from ..geometry.plane import BoolArray
 from .grid import FloatMap, Grid, Surface, Window, window_of
 from .mend import IntMap
-from .parts import connected, grow
+from .parts import connected, grow, valley_depth
 
 if TYPE_CHECKING:
     from .tabletop import TabletopConfig
@@ -26,8 +26,6 @@ _LIGHTNESS = np.array([0.6, 1.0, 1.0], dtype=np.float32)
 _LEAST_PX, _LEAST_REST_PX, _MARGIN_PX = 10, 6, 4
 # Every n-th pixel above the plane tells the typical depth.
 _SPARSE = 16
-# What a pixel without a valley has.
-_NO_VALLEY = -1.0
 
 
 @dataclass(frozen=True)
@@ -91,36 +89,8 @@ def look_at(grid: Grid, surface: Surface, config: TabletopConfig) -> Look | None
     edge[1:-1] = np.maximum(edge[1:-1], np.abs(lab[2:] - lab[:-2]).max(axis=2))
     typical = float(np.median(grid.depth[surface.above][::_SPARSE]))
     reach = int(np.clip(round(config.parts.reach_m * grid.focal_px / typical), 2, 8))
-    valley, wide = (_valley(grid, window, pixels, config) for pixels in (reach, 2 * reach))
+    valley, wide = (valley_depth(grid, window, pixels, config) for pixels in (reach, 2 * reach))
     return Look(grid, surface, config, window, above, _domain(grid, surface, window), valley, wide, lab, edge)
-
-
-def _valley(grid: Grid, window: Window, reach: int, config: TabletopConfig) -> FloatMap:
-    """(h, w) depth of the valley at each pixel with chords of ``reach`` grid pixels to each side; see ``Look.valley``."""
-    depth = grid.depth[window]
-    h, w = depth.shape
-    found = np.full((h, w), _NO_VALLEY, dtype=np.float32)
-    with np.errstate(divide="ignore"):
-        inverse = 1 / depth
-    inverse[~grid.valid[window]] = np.nan
-    sigma = config.noise.floor_m + config.noise.quadratic_per_m * depth**2
-    # 1 / z is affine on a plane (parts.py); its excess times z^2 is metres.
-    scale = depth**2 / np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma)
-    jump = grid.jump_m(depth, config.noise, reach)
-    slant = reach * 2 // 3
-    with np.errstate(invalid="ignore"):
-        for dr, dc in ((0, reach), (reach, 0), (slant, slant), (slant, -slant)):
-            if h <= 2 * dr or w <= 2 * abs(dc):
-                continue
-            centre = (slice(dr, h - dr), slice(abs(dc), w - abs(dc)))
-            before = (slice(0, h - 2 * dr), slice(abs(dc) - dc, w - abs(dc) - dc))
-            after = (slice(2 * dr, h), slice(abs(dc) + dc, w - abs(dc) + dc))
-            sag = ((inverse[before] + inverse[after]) / 2 - inverse[centre]) * scale[centre]
-            one_surface = (np.abs(depth[before] - depth[centre]) < jump[centre]) & (
-                np.abs(depth[after] - depth[centre]) < jump[centre]
-            )
-            found[centre] = np.maximum(found[centre], np.where(one_surface, sag, np.float32(_NO_VALLEY)))
-    return found
 
 
 def _domain(grid: Grid, surface: Surface, window: Window) -> BoolArray:

@@ -156,8 +156,8 @@ def facets_of(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: flo
 def may_be_wall(plane: Plane, share: float, facets: Facets, config: WallConfig) -> tuple[float, str]:
     """How much speaks against a plane (normal towards the camera) being a wall, and why it may be one, "" when it is none.
 
-    ``share`` is of the image's depth that lies on it. The former are natural log-odds, infinite where no camera sees the plane
-    as a wall.
+    ``share`` is of the image's depth that lies on it. What speaks against it are natural log-odds, infinite where no camera
+    sees the plane as a wall.
     """
     ups, table = evidence(plane, facets, config)
     if not len(ups):
@@ -184,21 +184,17 @@ def _hardly_a_wall(plane: Plane, facets: Facets, config: WallConfig) -> bool:
     if abs(plane.normal[0]) > math.tan(config.hardly_rolled_rad) * -plane.normal[1]:
         return False
     ups = _other_ups(plane, replace(config, max_roll_rad=config.any_roll_rad))
-    off = np.abs(plane.height(facets.points)) > np.maximum(0.01, 5 * facets.depth_std_m)
-    normals = facets.normals[off & (facets.normal_std_rad < _LAST_NORMAL_STD_RAD)]
-    fits, differs = _compare(normals @ plane.normal.astype(np.float32), config)
-    across = normals @ ups.T.astype(np.float32)
-    fits_other, differs_other = _compare(across, config)
-    pro = np.count_nonzero(fits[:, None] & differs_other, axis=0)
-    contra = np.count_nonzero(fits_other & differs[:, None], axis=0)
-    left = pro < np.maximum(np.maximum(config.min_faces, 3 * contra), 0.02 * np.count_nonzero(fits))
+    normals = _clear_normals(plane, facets, _LAST_NORMAL_STD_RAD)
+    pro, contra, fitting = _speaking(plane, normals, ups, config)
+    left = pro < np.maximum(np.maximum(config.min_faces, 3 * contra), 0.02 * fitting)
     if not left.any():
         return True
     if (_middles(ups[left])[:, 2] <= math.sin(config.hardly_upward_rad)).any():
         return False
     if (pro >= np.maximum(config.min_faces, 0.3 * contra))[left].all():
         return True
-    from_below = int(np.count_nonzero(across[:, left] < -math.cos(2 * config.fits_rad), axis=0).max())
+    across = normals @ ups[left].T.astype(np.float32)
+    from_below = int(np.count_nonzero(across < -math.cos(2 * config.fits_rad), axis=0).max())
     few = np.count_nonzero(left) < 0.5 * len(ups) and bool((contra[left] < config.min_faces).all())
     return bool(few and from_below >= config.min_faces)
 
@@ -226,14 +222,10 @@ def evidence(plane: Plane, facets: Facets, config: WallConfig) -> tuple[npt.NDAr
     ups = _other_ups(plane, config)
     if not len(ups):
         return ups, np.zeros((0, len(EVIDENCE)))
-    off = np.abs(plane.height(facets.points)) > np.maximum(0.01, 5 * facets.depth_std_m)
-    normals = facets.normals[off & (facets.normal_std_rad < _MAX_NORMAL_STD_RAD)]
-    fits, differs = _compare(normals @ plane.normal.astype(np.float32), config)
-    fits_other, differs_other = _compare(normals @ ups.T.astype(np.float32), config)
+    pro, contra, _ = _speaking(plane, _clear_normals(plane, facets, _MAX_NORMAL_STD_RAD), ups, config)
     # As many as there were in an image of the usual size.
     scale = _USUAL_PIXELS / facets.cloud_std_m.size
-    of_floor = scale * np.count_nonzero(fits[:, None] & differs_other, axis=0)
-    of_wall = scale * np.count_nonzero(fits_other & differs[:, None], axis=0)
+    of_floor, of_wall = scale * pro, scale * contra
     ratio = np.log((of_floor + config.prior_faces) / (of_wall + config.prior_faces))
     standing = min(things_standing(plane, facets, config), 3)
     below = scale * faces_below(plane, facets, config)
@@ -247,6 +239,26 @@ def evidence(plane: Plane, facets: Facets, config: WallConfig) -> tuple[npt.NDAr
         ups[:, 2],
     )
     return ups, np.column_stack(columns).astype(np.float64)
+
+
+def _clear_normals(plane: Plane, facets: Facets, max_std_rad: float) -> FloatMap:
+    """(N, 3) normals of the faces that do not lie on a plane and whose own are known well enough."""
+    off = np.abs(plane.height(facets.points)) > np.maximum(0.01, 5 * facets.depth_std_m)
+    normals: FloatMap = facets.normals[off & (facets.normal_std_rad < max_std_rad)]
+    return normals
+
+
+def _speaking(
+    plane: Plane, normals: FloatMap, ups: npt.NDArray[np.float64], config: WallConfig
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]:
+    """How many faces (N, 3) fit a plane as a floor and not each of the ups (K, 3), (K,); how many fit those and not the floor,
+    (K,); how many fit the floor.
+    """
+    fits, differs = _compare(normals @ plane.normal.astype(np.float32), config)
+    fits_other, differs_other = _compare(normals @ ups.T.astype(np.float32), config)
+    pro = np.count_nonzero(fits[:, None] & differs_other, axis=0)
+    contra = np.count_nonzero(fits_other & differs[:, None], axis=0)
+    return pro, contra, int(np.count_nonzero(fits))
 
 
 def faces_below(plane: Plane, facets: Facets, config: WallConfig) -> int:
