@@ -111,7 +111,7 @@ bench-designs: venv
 
 # ruff and mypy are tests too (test/test_lint.py), so the closing line tells about everything.
 test: venv
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@scripts/test.sh $(PYTEST_ARGS)
 
 # Ubuntu 24.04's versions, from wheels. What needs torch is left out: apt has none.
 JAZZY := out/jazzy/venv

@@ -58,6 +58,7 @@ EXTRAS = {
     "test": [
         "pytest>=7.4",
         "pytest-timeout>=2.2",
+        "pytest-xdist>=3.4",
         "hypothesis>=6.98",
         "mcap>=1.1",
         "catkin_pkg",

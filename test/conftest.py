@@ -44,12 +44,23 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Without it Jazzy publishes garbage for a value of the wrong type, e.g. 0.0 for an int in a float field.
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ.setdefault("MUJOCO_GL", "egl")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the cores among themselves already.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
     os.environ.setdefault(_variable, str(ROOT / "config" / "fastdds.xml"))
 
 # A machine that is busy elsewhere is no failure, and the same tests run for everybody.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as live what waits for messages in real time; scripts/test.sh runs it apart from the rest."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in ("nodes", "demo") or "ros" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.live)
 
 
 class RosHarness:
