@@ -205,8 +205,9 @@ def _demo_real(options: argparse.Namespace) -> int:
         print(WHERE_TO_GET)
         return 0
     report = run_real(RealOptions(paths, options.out, options.depth_unit_m))
-    print(f"{len(report['frames'])} frames; left in {options.out}: real.json, real/*.png")
-    return 0
+    lost = f", {len(report['left_out'])} left out" if report["left_out"] else ""
+    print(f"{len(report['frames'])} frames{lost}; left in {options.out}: real.json, real/*.png")
+    return _BAD_RESULT if report["left_out"] else 0
 
 
 def _demo_seeds(options: argparse.Namespace) -> int:

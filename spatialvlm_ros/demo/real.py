@@ -10,7 +10,7 @@ import itertools
 import os
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,18 +63,34 @@ def default_paths() -> tuple[Path, ...]:
     return tuple(path for path in wanted if path.exists())
 
 
-def frames_of(path: Path, depth_unit_m: float | None = None) -> Iterator[RealFrame]:
-    """Frames of a folder of images, a bag file, or a bag folder. Raises FileNotFoundError or a ValueError with the cure."""
+def frames_of(
+    path: Path, depth_unit_m: float | None = None, lost: Callable[[str, str], None] = lambda name, why: None
+) -> Iterator[RealFrame]:
+    """Frames of a folder of images, a bag file, or a bag folder.
+
+    ``lost`` is called with the name of a frame that cannot be read, or of a bag that is cut off, and with why; the others go on.
+    Raises FileNotFoundError, or a ValueError with the cure where nothing of it can be read.
+    """
     from ..recording.rgbd_bag import read_bag_frames
-    from ..recording.rgbd_folder import read_folder
+    from ..recording.rgbd_folder import FolderError, pairs, read_pair
 
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     if path.is_dir() and not (path / "metadata.yaml").exists():
-        for item in read_folder(path, depth_unit_m):
-            yield RealFrame(f"{path.name}/{item.name}", item.frame, item.labels)
+        for index, pair in enumerate(pairs(path)):
+            name = f"{path.name}/{pair[0]}"
+            try:
+                item = read_pair(index, pair, path, depth_unit_m)
+            except FolderError as error:
+                lost(name, str(error))
+                continue
+            yield RealFrame(name, item.frame, item.labels)
         return
-    for index, frame in read_bag_frames(path):
+
+    def lost_frame(index: int, why: str) -> None:
+        lost(f"{path.name}/{index:04d}", why)
+
+    for index, frame in read_bag_frames(path, tell=lambda why: lost(path.name, why), bad_frame=lost_frame):
         yield RealFrame(f"{path.name}/{index:04d}", frame)
 
 
@@ -114,7 +130,14 @@ def _run_real(options: RealOptions) -> dict[str, Any]:
     missing = next((path for path in options.paths if not path.exists()), None)
     if missing is not None:
         raise FileNotFoundError(f"{missing} does not exist; give an RGB-D folder or a bag")
-    report: dict[str, Any] = {"frames": [], "inputs": {}, "source": "real camera pixels", "versions": versions(PACKAGES)}
+    report: dict[str, Any] = {
+        "frames": [], "left_out": {}, "inputs": {}, "source": "real camera pixels", "versions": versions(PACKAGES),
+    }  # fmt: skip
+
+    def lost(name: str, why: str) -> None:
+        report["left_out"][name] = why
+        options.tell(f"{name}: left out: {why}")
+
     started = time.monotonic()
     node = NodeProcess("spatial_node", parameters={"depth_noise": "structured_light"})
     supervisor.start("spatial_node_real", node.command())
@@ -123,12 +146,15 @@ def _run_real(options: RealOptions) -> dict[str, Any]:
             player = FramePlayer(client)
             for path in options.paths:
                 report["inputs"].update(_hashes(path))
-                for item in frames_of(path, options.depth_unit_m):
+                for item in frames_of(path, options.depth_unit_m, lost):
                     entry = _play(player, item, options.out / "real")
                     report["frames"].append(entry)
                     options.tell(_line(entry))
     finally:
         supervisor.stop()
+    if not report["frames"] and report["left_out"]:
+        name, why = next(iter(report["left_out"].items()))
+        raise ValueError(f"no frame could be read; {name}: {why}")
     report["wall_s"] = time.monotonic() - started
     write_json(options.out / "real.json", report)
     return report

@@ -42,12 +42,16 @@ def find_topics(reader: BagReader) -> RgbdTopics:
 
 
 def read_bag_frames(
-    path: Path, slop_s: float = 0.02, tell: Callable[[str], None] = lambda text: None
+    path: Path,
+    slop_s: float = 0.02,
+    tell: Callable[[str], None] = lambda text: None,
+    bad_frame: Callable[[int, str], None] | None = None,
 ) -> Iterator[tuple[int, RGBDFrame]]:
     """(index, frame) of each exposure, in the bag's order. Images without a partner within ``slop_s`` are left out.
 
-    A bag that was cut off is read as far as it goes; ``tell`` is called with what is lost. Raises BagError as find_topics does,
-    and another ValueError for images that do not fit together.
+    A bag that was cut off is read as far as it goes; ``tell`` is called with what is lost. Images that do not fit together cost
+    themselves only where ``bad_frame`` is given, which is called with their index and what is wrong. Raises BagError as
+    find_topics does, and without ``bad_frame`` another ValueError for such images.
     """
     reader, lost = open_bag(path)
     with reader:
@@ -69,7 +73,14 @@ def read_bag_frames(
             else:
                 triple = sync.add_depth(item.stamp_ns, item.message)
             if triple is not None:
-                yield index, frame_from_messages(triple.color, triple.depth, triple.info)
+                try:
+                    frame = frame_from_messages(triple.color, triple.depth, triple.info)
+                except ValueError as error:
+                    if bad_frame is None:
+                        raise
+                    bad_frame(index, str(error))
+                else:
+                    yield index, frame
                 index += 1
 
 

@@ -87,6 +87,13 @@ def test_real_frames_are_measured_by_the_same_node(tmp_path: Path) -> None:
         assert (tmp_path / "real" / f"{frame['name'].replace('/', '-')}.png").exists()
 
 
+def test_frames_of_which_none_can_be_read_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("color", "depth"):
+        (tmp_path / f"one-{kind}.png").write_bytes(b"no image")
+    assert main(["demo-real", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "no frame could be read" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -86,3 +86,15 @@ def test_frames_come_from_folders_and_bags_alike() -> None:
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         list(frames_of(tmp_path / "nowhere"))
+
+
+def test_a_bad_frame_costs_itself_only(tmp_path: Path) -> None:
+    good = next(path for path in real.default_paths() if path.name == "pcl_mosd")
+    for file in good.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    whole = [item.name for item in frames_of(tmp_path)]
+    (tmp_path / "learn0-depth.png").write_bytes(b"no image")
+    lost: dict[str, str] = {}
+    names = [item.name for item in frames_of(tmp_path, lost=lost.__setitem__)]
+    assert names == whole[1:] and list(lost) == whole[:1]
+    assert "not an image" in lost[whole[0]]

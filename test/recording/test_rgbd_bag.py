@@ -118,6 +118,15 @@ def test_a_bag_of_other_things_misses_all_three(tmp_path: Path) -> None:
     assert "/chatter (std_msgs/msg/String)" in str(caught.value)
 
 
+def test_images_that_do_not_fit_together_cost_themselves_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = [list(exposure(100 * index, index + 1).values()) for index in range(3)]
+    rows[1][1] = (DEPTH, 100, image(100, np.ones((3, 4), np.uint16), "16UC1"))
+    lost: dict[int, str] = {}
+    path = write(tmp_path / "bag.mcap", [row for one in rows for row in one])
+    assert [index for index, _ in read_bag_frames(path, bad_frame=lost.__setitem__)] == [0, 2]
+    assert list(lost) == [1] and "aligned to colour" in lost[1]
+
+
 def test_images_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     rows = exposure(0, 1)
     rows["depth"] = (DEPTH, 0, image(0, np.ones((3, 4), np.uint16), "16UC1"))
