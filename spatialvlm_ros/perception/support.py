@@ -45,13 +45,18 @@ class SupportConfig:
         higher_share: a higher parallel plane wins with this share of the pixels of the largest one.
         higher_area_m2: ... and this area: more than the lid of a box that stands on a table.
         alone_share: a plane with less than this share must carry something: it may be a floor beside the table, or a strip
-            of a wall, on which the surfaces are not level within ``facet_rad``.
+            of a wall.
+        facet_rad: surfaces are level within this; on a strip, on a small plane, and where up is not known, most must be.
         lid_edge_share: a plane smaller than ``higher_area_m2`` must carry something when depth falls away beyond this share of
             its outline: it may be the lid of a thing.
         feet_share: a plane carries something when as much as this share of its own pixels are feet that stand on it,
         lid_feet_share: ... one that ends like a lid, this share:
         foot_m: ... what is lower than this above it,
         foot_margin_m: ... and this far within its outline.
+        hanging_m: what is higher than this over a plane and nearer than most of it hangs over it,
+        hanging_step_m: ... where what is next below in the image is further by this;
+        hanging_gap_px: so many sampled pixels below an edge may have no depth.
+        hanging_share: what hangs over so much of the image's width is a table.
         apart_m: a plane this far above a refused one is none that lies on it.
         tilt_floor_rad: error of the tilt that more pixels do not cure (calibration, a bent table).
         walls: without ``up``, which other up directions are thought of.
@@ -75,6 +80,10 @@ class SupportConfig:
     feet_share: float = 0.03
     foot_m: float = 0.04
     foot_margin_m: float = 0.015
+    hanging_m: float = 0.3
+    hanging_step_m: float = 0.15
+    hanging_gap_px: int = 14
+    hanging_share: float = 0.2
     apart_m: float = 0.35
     tilt_floor_rad: float = 0.002
     max_planes: int = 4
@@ -240,9 +249,13 @@ def _objection(
     """Log-odds for this plane (normal towards the camera), and why it is no support plane; "" when it may be one."""
     if area_m2 < config.min_area_m2:
         return 0.0, f"has only {area_m2:.3f} m^2"
-    bare = _carries_nothing(plane, share, area_m2, sample, config)
-    if bare:
-        return 0.0, bare
+    unfit = (
+        _carries_nothing(plane, share, area_m2, sample, config)
+        or _is_uneven(plane, share, area_m2, up is not None, sample, config)
+        or _is_below(plane, sample, config)
+    )
+    if unfit:
+        return 0.0, unfit
     nx, ny, nz = plane.normal.tolist()
     if up is not None:
         angle, most = plane.angle_to(up), config.up_tolerance_rad if share > config.min_share else config.strip_tolerance_rad
@@ -302,15 +315,59 @@ def _carries_nothing(plane: Plane, share: float, area_m2: float, sample: Sample,
     patch = _Patch.of(plane, sample, config)
     if small and patch.edge_share > config.lid_edge_share and patch.feet_share < config.lid_feet_share:
         return f"has only {area_m2:.3f} m^2, ends at edges like the top of a thing, and nothing stands on it"
-    if not strip:
-        return ""
-    if patch.feet_share < config.feet_share:
+    if strip and patch.feet_share < config.feet_share:
         return "is level, but nothing stands on it"
+    return ""
+
+
+def _is_uneven(plane: Plane, share: float, area_m2: float, up_is_known: bool, sample: Sample, config: SupportConfig) -> str:
+    """Why a plane through tops of things, or through the feet of faces, is no support; "" when the surfaces on it are level.
+
+    A large plane of a known direction is level as a whole.
+    """
+    if up_is_known and area_m2 >= config.higher_area_m2 and share >= config.alone_share:
+        return ""
     facets = sample.facets
     on_plane = np.abs(plane.height(facets.points)) < np.maximum(0.01, 2 * facets.depth_std_m)
     level = facets.normals[on_plane] @ plane.normal > math.cos(config.facet_rad)
-    return (
-        ""
-        if 2 * np.count_nonzero(level) >= len(level) or len(level) < config.min_points
-        else "is level, but the surfaces on it are not"
-    )
+    if 2 * np.count_nonzero(level) >= len(level) or len(level) < config.min_points:
+        return ""
+    return "is level, but the surfaces on it are not"
+
+
+def _is_below(plane: Plane, sample: Sample, config: SupportConfig) -> str:
+    """Why a floor under a table that is seen from its side is no support; "" when nothing hangs over it in front.
+
+    The table's top does not show, or hardly so, but its edge does: from there downwards depth jumps back to the floor, or what is
+    on it, all along the image. A shelf over a table hangs behind it.
+    """
+    height = plane.height(sample.points)
+    on_plane = np.abs(height) < 3 * sample.depth_std_m
+    steep = float(np.hypot(*plane.normal[:2])) < math.sin(config.min_pitch_from_nadir_rad)
+    # A camera that looks straight down sees no table from its side, and no direction of its image is down.
+    if steep or not on_plane.any():
+        return ""
+    down = -plane.normal[:2] / float(np.abs(plane.normal[:2]).max())
+    shape = int(sample.rows.max()) + 1, int(sample.columns.max()) + 1
+    across = float(np.abs(down) @ shape) / float(np.hypot(*down))
+    hangs = (height > config.hanging_m) & (sample.points[:, 2] < np.median(sample.points[on_plane, 2]))
+    if np.count_nonzero(hangs) < config.hanging_share * across:
+        return ""
+    depth, heights = np.zeros(shape), np.zeros(shape)
+    depth[sample.rows, sample.columns], heights[sample.rows, sample.columns] = sample.points[:, 2], height
+    row, column = sample.rows[hangs], sample.columns[hangs]
+    z, h = sample.points[hangs, 2], height[hangs]
+    open_, count = np.ones(len(row), dtype=bool), 0
+    # The sensor sees nothing in the shadow of an edge: what comes next down the image counts.
+    for step in range(1, config.hanging_gap_px + 1):
+        right, low = np.rint(step * down).astype(int)
+        r, c = row + low, column + right
+        inside = open_ & (r >= 0) & (r < shape[0]) & (c >= 0) & (c < shape[1])
+        next_z = np.where(inside, depth[np.where(inside, r, 0), np.where(inside, c, 0)], 0.0)
+        next_h = np.where(inside, heights[np.where(inside, r, 0), np.where(inside, c, 0)], 0.0)
+        seen = next_z > 0
+        count += int(np.count_nonzero(seen & (next_z > z + config.hanging_step_m) & (next_h < h)))
+        open_ &= ~seen
+    if count < config.hanging_share * across:
+        return ""
+    return "is level, but something hangs over it in front, as a table does whose top is not seen"

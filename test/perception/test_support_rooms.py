@@ -180,6 +180,26 @@ def test_with_gravity_any_pose_works(pitch: int, roll: int) -> None:
     assert not reason and angle < 0.5
 
 
+@pytest.mark.parametrize("roll", [-30, 0, 20])
+def test_a_floor_under_a_table_seen_from_its_side_is_no_support(roll: int) -> None:
+    """The camera is as high as the table's top, which it does not see; without the table the same floor is found."""
+    floor, top = Box((0, 0, -0.61), (30, 30, 0.02), GREY), Box((1.0, 0, 0.0), (0.5, 4.0, 0.06), GREY)
+    things: list[Thing] = [floor, Box((1.0, 0.1, 0.08), (0.1, 0.1, 0.1), GREY, 0.4)]
+    look = Look([*things, top], 12, roll, 0.0)
+    reason, _ = support(look, 0, look.up)
+    assert "something hangs over it in front" in reason
+    look = Look(things[:1], 12, roll, 0.0)
+    reason, angle = support(look, 0, look.up)
+    assert not reason and angle < 0.5
+
+
+def test_a_shelf_over_a_table_leaves_the_table_a_support() -> None:
+    table, shelf = Box((1.0, 0, -0.02), (1.2, 1.4, 0.04), GREY), Box((1.7, 0, 0.45), (0.3, 1.4, 0.03), GREY)
+    look = Look([table, shelf, wall_at(1.9, 0.0), Box((0, 0, -0.76), (30, 30, 0.02), GREY)], 20, 0, 0.5)
+    reason, angle = support(look, 0, look.up)
+    assert not reason and angle < 0.5
+
+
 @pytest.mark.parametrize(("pitch", "roll"), [(20, 0), (45, 30), (70, -15)])
 def test_the_error_of_the_tilt_over_its_deviation_is_a_standard_normal(pitch: int, roll: int) -> None:
     """Along the direction in which the plane is known worst, which is what the deviation is of; without the constant part."""
