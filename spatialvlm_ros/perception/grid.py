@@ -110,27 +110,30 @@ def window_of(mask: BoolArray, margin: int = 0) -> Window | None:
     )
 
 
-def nearest_pixel(mask: BoolArray, wanted: BoolArray | None = None) -> tuple[FloatMap, npt.NDArray[np.intp]]:
+def nearest_pixel(
+    mask: BoolArray, wanted: BoolArray | npt.NDArray[np.intp] | None = None
+) -> tuple[FloatMap, npt.NDArray[np.intp]]:
     """Distance of pixels to the nearest one of a mask (h, w), which is not empty, and that one's flat index.
 
-    Both of every pixel (h, w), or (N,) of the N ``wanted`` ones (h, w) in their order, row by row. Distances in pixels.
+    Both of every pixel (h, w), or (N,) of the N ``wanted`` ones: (h, w) in their order, row by row, or their flat indices (N,).
+    Distances in pixels.
     """
     import cv2
 
-    distance, names = cv2.distanceTransformWithLabels((~mask).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    index = np.zeros(int(names.max()) + 1, dtype=np.intp)
+    far = np.logical_not(mask, order="C").view(np.uint8)
+    distance, names = cv2.distanceTransformWithLabels(far, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    # The pixels of the mask are named 1, 2, ... row by row.
     known = np.flatnonzero(mask)
-    index[names.ravel()[known]] = known
     if wanted is None:
-        return np.asarray(distance, dtype=np.float32), index[names]
-    asked = np.flatnonzero(wanted)
-    return np.asarray(distance.ravel()[asked], dtype=np.float32), index[names.ravel()[asked]]
+        return np.asarray(distance, dtype=np.float32), known.take(names - 1)
+    asked = np.flatnonzero(wanted) if wanted.dtype == np.bool_ else wanted
+    return np.asarray(distance.ravel().take(asked), dtype=np.float32), known.take(names.ravel().take(asked) - 1)
 
 
 def members(labels: npt.NDArray[np.int32]) -> list[npt.NDArray[np.intp]]:
     """Flat indices, row by row, of the pixels of each label 0..n of an image (h, w) of labels >= 0; label 0 is left empty."""
     flat = labels.ravel()
-    pixels = np.flatnonzero(flat)
+    pixels = np.flatnonzero(flat != 0)
     names = flat[pixels]
     counts = np.bincount(names)
     # 16-bit integers are sorted by their digits: many times faster than by comparing.

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .grid import Grid, Surface
-from .joint_features import features_of
+from .joint_features import Joints, features_of
 from .mend import IntMap
-from .piece_sums import COUNT, LAB, LAB_SQUARED, PieceSums, sums_of
-from .pieces import look_at, pieces_of
+from .piece_sums import PieceSums, sums_of
+from .pieces import Look, look_at, pieces_of
 
 if TYPE_CHECKING:
     from .tabletop import TabletopConfig
@@ -31,8 +31,6 @@ IntArray = npt.NDArray[np.intp]
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "joints"
 FILE = "trees.json"
-# Each round joins those that are each other's best, and judges again. Most images need less than twenty.
-_MOST_ROUNDS = 100
 # More pieces than that are texture, or an image of noise: the pairs of all would take long to tell apart.
 _MOST_PIECES = 600
 # Added to the logarithm of the odds where nothing but colour parts two pieces, and they are printed: rendered scenes have more
@@ -44,6 +42,8 @@ _PRINTED_ODDS, _PARTED_ODDS, _MOST = 4.0, 1.0, 0.9
 _TWIN_ODDS, _TWIN_SIZES, _CONVEX, _TWIN_VALLEY, _TWIN_STEP_M = 6.0, 0.5, 0.85, 1.5, 0.015
 # A thing is for this share above the plane: the rest is what it encloses.
 _LEAST_ABOVE = 0.3
+# A logarithm of odds beyond that, to either side, is as good as certain: so is what has no joint at all.
+SURE_ODDS = 12.0
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,14 @@ class Trees:
     def __call__(self, features: FloatArray) -> FloatArray:
         """(m,) logarithm of the odds that both are one thing, of features (m, F)."""
         count, depth = self.feature.shape
-        answers = features[:, self.feature.ravel()].reshape(len(features), count, depth) > self.above
-        leaf = (answers * (1 << np.arange(depth)[::-1])).sum(axis=2)
-        return np.asarray(self.start + self.log_odds[np.arange(count), leaf].sum(axis=1))
+        # All first questions, then all second ones: whole rows are compared, which takes a fraction of the time.
+        asked = np.ascontiguousarray(features.T).take(self.feature.T.ravel(), axis=0).reshape(depth, count, len(features))
+        answers = asked > self.above.T[:, :, None]
+        leaf: npt.NDArray[np.integer] = np.zeros(answers.shape[1:], dtype=np.uint16)
+        for answer in answers:
+            leaf = (leaf << 1) | answer
+        row = np.arange(0, self.log_odds.size, self.log_odds.shape[1])
+        return np.asarray(self.start + self.log_odds.ravel().take(leaf + row[:, None]).sum(axis=0))
 
     def to_json(self) -> str:
         """One line an entry; what ``from_json`` reads."""
@@ -95,6 +100,29 @@ class Trees:
         return trees
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Labels of what was judged to be one thing each, and how sure that was, as natural logarithms of odds.
+
+    Attributes:
+        labels: (h, w) int32, 1..n, 0 elsewhere; not every number has pixels.
+        odds: (n + 1,) the least at which any two of one's pieces were joined, within +-``SURE_ODDS``, which is what has one piece
+            only; NaN where nobody judged.
+        pairs: (m, 2) neighbours that were not joined.
+        pair_odds: (m,) theirs, within +-``SURE_ODDS``.
+    """
+
+    labels: IntMap
+    odds: FloatArray
+    pairs: IntArray
+    pair_odds: FloatArray
+
+    @staticmethod
+    def by_nobody(labels: IntMap) -> Joined:
+        """What nobody judged."""
+        return Joined(labels, np.full(int(labels.max()) + 1, np.nan), np.zeros((0, 2), np.intp), np.zeros(0))
+
+
 @lru_cache(maxsize=1)
 def shipped_trees() -> Trees:
     """The trees of this package. Raises ValueError where the file is not the one of its SHA256SUMS."""
@@ -105,8 +133,8 @@ def shipped_trees() -> Trees:
     return Trees.from_json(data.decode())
 
 
-def joined_things(grid: Grid, surface: Surface, config: TabletopConfig, trees: Trees | None = None) -> IntMap:
-    """(h, w) labels 1..n of what stands above the plane, 0 elsewhere; the shipped trees judge unless others are given.
+def joined_things(grid: Grid, surface: Surface, config: TabletopConfig, trees: Trees | None = None) -> Joined:
+    """Labels 1..n of what stands above the plane; the shipped trees judge unless others are given.
 
     Raises:
         ValueError: for trees that were fitted on other features.
@@ -114,73 +142,78 @@ def joined_things(grid: Grid, surface: Surface, config: TabletopConfig, trees: T
     labels = np.zeros(grid.depth.shape, dtype=np.int32)
     look = look_at(grid, surface, config)
     if look is None:
-        return labels
+        return Joined.by_nobody(labels)
     pieces = pieces_of(look, config.parts.piece_valley, config.parts.piece_edge)
     if not 0 < pieces.max() <= _MOST_PIECES:
         labels[look.window] = pieces
-        return labels
+        return Joined.by_nobody(labels)
     judge = trees or shipped_trees()
     least = math.log(config.parts.one_thing / (1 - config.parts.one_thing))
-    sums, whole = sums_of(look, pieces), _majority(pieces, look.uncut)
-    for _ in range(_MOST_ROUNDS):
-        if not len(sums.pairs):
-            break
-        names, features = features_of(look, sums)
-        if names != judge.names:
-            raise ValueError("the trees were fitted on other features: run spatialvlm_ros.training.joints again")
-        odds = judge(features)
-        part, other = whole[sums.pairs].T
-        printed = print_shares(sums) > config.parts.printed
-        parted = (part != other) & (part > 0) & (other > 0)
-        odds[(part == other) & printed] += _PRINTED_ODDS
-        odds[parted & printed] -= _PARTED_ODDS
-        odds[parted & _are_twins(names, features, config.min_height_m)] -= _TWIN_ODDS
+    sums = sums_of(look, pieces)
+    into, weakest = np.arange(len(sums.sums)), np.full(len(sums.sums), SURE_ODDS)
+    while True:
+        odds = _odds(look, sums, judge) if len(sums.pairs) else np.zeros(0)
         chosen = _surest(sums.pairs, odds, least, len(sums.sums))
-        if not len(chosen):
+        if not chosen.any():
             break
-        into = grouped(chosen, len(sums.sums))
-        pieces, sums = into[pieces].astype(np.int32), sums.joined(into)
-        whole = _majority(pieces, look.uncut)
-    labels[look.window] = _standing(pieces, look.above)
-    return labels
+        step = grouped(sums.pairs[chosen], len(sums.sums))
+        weakest = _weakest(weakest, step, sums.pairs[chosen], odds[chosen])
+        into, sums = step[into], sums.joined(step)
+    labels[look.window] = _standing(look, into.take(pieces.ravel().take(look.pixels)))
+    return Joined(labels, weakest, sums.pairs, np.clip(odds, -SURE_ODDS, SURE_ODDS))
 
 
-def _are_twins(names: tuple[str, ...], features: FloatArray, level_m: float) -> npt.NDArray[np.bool_]:
+def _odds(look: Look, sums: PieceSums, judge: Trees) -> FloatArray:
+    """(m,) logarithm of the odds that a pair is one thing."""
+    joints = Joints.of(look, sums)
+    values = features_of(joints)
+    if tuple(values) != judge.names:
+        raise ValueError("the trees were fitted on other features: run spatialvlm_ros.training.joints again")
+    odds = judge(np.concatenate(list(values.values())).reshape(len(values), -1).T)
+    part, other = _majority(sums.parts)[sums.pairs].T
+    printed = _print_shares(joints, values) > look.config.parts.printed
+    parted = (part != other) & (part > 0) & (other > 0)
+    odds += _PRINTED_ODDS * ((part == other) & printed) - _PARTED_ODDS * (parted & printed)
+    odds -= _TWIN_ODDS * (parted & _are_twins(values, look.config.min_height_m))
+    return odds
+
+
+def _weakest(before: FloatArray, into: IntArray, chosen: IntArray, odds: FloatArray) -> FloatArray:
+    """(k + 1,) least logarithm of odds of any joint in each piece, after chosen pairs (c, 2) with ``odds`` (c,) were joined."""
+    least = np.full(int(into.max()) + 1, SURE_ODDS)
+    np.minimum.at(least, into, before)
+    np.minimum.at(least, into[chosen[:, 0]], np.clip(odds, -SURE_ODDS, SURE_ODDS))
+    return least
+
+
+def _are_twins(values: dict[str, FloatArray], level_m: float) -> npt.NDArray[np.bool_]:
     """(m,) whether a pair is of alike things side by side: convex, as high and as large as each other, with a valley between."""
-    column = dict(zip(names, features.T, strict=True))
-    alike = np.abs(column["upper_pixels"] - column["lower_pixels"]) < _TWIN_SIZES
-    level = (np.abs(column["tops_apart_m"]) < level_m) & (np.abs(column["bases_apart_m"]) < level_m)
-    convex = np.minimum(column["upper_fills"], column["lower_fills"]) > _CONVEX
-    return np.asarray(alike & level & convex & (column["valley"] > _TWIN_VALLEY) & (column["step_m"] < _TWIN_STEP_M), dtype=bool)
+    alike = np.abs(values["upper_pixels"] - values["lower_pixels"]) < _TWIN_SIZES
+    level = (np.abs(values["tops_apart_m"]) < level_m) & (np.abs(values["bases_apart_m"]) < level_m)
+    convex = np.minimum(values["upper_fills"], values["lower_fills"]) > _CONVEX
+    return np.asarray(alike & level & convex & (values["valley"] > _TWIN_VALLEY) & (values["step_m"] < _TWIN_STEP_M), dtype=bool)
 
 
-def print_shares(sums: PieceSums) -> FloatArray:
+def _print_shares(joints: Joints, values: dict[str, FloatArray]) -> FloatArray:
     """(m,) spread of tints within each pair's two as a share of how far their colours are apart: large where one is printed."""
-    count = np.maximum(sums.sums[:, COUNT, None], 1)
-    mean = sums.sums[:, LAB] / count
-    variance = np.maximum(sums.sums[:, LAB_SQUARED] / count - np.square(mean), 0)[:, 1:].sum(axis=1)
-    first, second = sums.pairs.T
-    first_count, second_count = count[first, 0], count[second, 0]
-    pooled = (first_count * variance[first] + second_count * variance[second]) / (first_count + second_count)
-    apart = np.linalg.norm(mean[first] - mean[second], axis=1)
-    return np.asarray(np.sqrt(pooled) / np.maximum(apart, 1e-6))
+    upper, lower = joints.upper, joints.lower
+    pooled = (upper.count * upper.tint_variance + lower.count * lower.tint_variance) / (upper.count + lower.count)
+    return np.asarray(np.sqrt(pooled) / np.maximum(values["colors_apart"], 1e-6))
 
 
-def _majority(pieces: IntMap, parts: IntMap) -> IntArray:
-    """(n + 1,) the part (h, w) that nearly all of each piece (h, w) is in; minus the piece's number where there is none."""
-    count, width = int(pieces.max()) + 1, int(parts.max()) + 1
-    votes = np.bincount(pieces.ravel().astype(np.intp) * width + parts.ravel(), minlength=count * width).reshape(count, width)
-    best = votes.argmax(axis=1)
-    sure = (best > 0) & (votes.max(axis=1) > _MOST * votes.sum(axis=1))
-    return np.where(sure, best, -np.arange(count))
+def _majority(parts: FloatArray) -> IntArray:
+    """(n + 1,) the part that nearly all of each piece is in, of its pixels in parts (n + 1, P); minus its number for none."""
+    best = parts.argmax(axis=1)
+    sure = (best > 0) & (parts.max(axis=1) > _MOST * parts.sum(axis=1))
+    return np.where(sure, best, -np.arange(len(parts)))
 
 
-def _surest(pairs: IntArray, odds: FloatArray, least: float, count: int) -> IntArray:
-    """(k, 2) pairs whose logarithm of odds is above ``least`` and for both of them the best there is."""
+def _surest(pairs: IntArray, odds: FloatArray, least: float, count: int) -> npt.NDArray[np.bool_]:
+    """(m,) bool, pairs whose logarithm of odds is above ``least`` and for both of them the best there is."""
     best = np.full(count, -np.inf)
     np.maximum.at(best, pairs[:, 0], odds)
     np.maximum.at(best, pairs[:, 1], odds)
-    return pairs[(odds > least) & (odds >= best[pairs[:, 0]]) & (odds >= best[pairs[:, 1]])]
+    return np.asarray((odds > least) & (odds >= best[pairs[:, 0]]) & (odds >= best[pairs[:, 1]]), dtype=bool)
 
 
 def grouped(pairs: IntArray, count: int) -> IntArray:
@@ -196,14 +229,18 @@ def grouped(pairs: IntArray, count: int) -> IntArray:
     for one, other in pairs.tolist():
         low, high = sorted((root(one), root(other)))
         first[high] = low
-    _, numbers = np.unique([root(name) for name in range(count)], return_inverse=True)
-    return np.asarray(numbers.reshape(-1), dtype=np.intp)
+    for name in pairs.ravel().tolist():
+        first[name] = root(name)
+    roots = np.array(first, dtype=np.intp)
+    # Those that stay are counted in their order.
+    return np.asarray((np.cumsum(roots == np.arange(count)) - 1)[roots], dtype=np.intp)
 
 
-def _standing(pieces: IntMap, above: npt.NDArray[np.bool_]) -> IntMap:
-    """Without those pieces (h, w) that are nothing but the plane that others enclose."""
-    count = int(pieces.max()) + 1
-    risen, size = np.bincount(pieces[above], minlength=count), np.bincount(pieces.ravel(), minlength=count)
-    keep = np.where(risen > _LEAST_ABOVE * size, np.arange(count), 0)
+def _standing(look: Look, name: IntArray) -> IntMap:
+    """(h, w) the pieces (N,) of the domain's pixels, without those that are nothing but the plane that others enclose."""
+    size, risen = np.bincount(name), np.bincount(name, weights=look.above.ravel().take(look.pixels))
+    keep = np.where(risen > _LEAST_ABOVE * size, np.arange(len(size), dtype=np.int32), 0)
     keep[0] = 0
-    return np.asarray(keep[pieces], dtype=np.int32)
+    labels = np.zeros(look.domain.shape, dtype=np.int32)
+    labels.ravel()[look.pixels] = keep[name]
+    return labels

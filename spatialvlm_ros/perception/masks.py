@@ -25,17 +25,25 @@ def full_resolution_masks(
     step, (height, width) = grid.step, frame.depth_m.shape
     table = np.zeros((height, width), dtype=bool)
     plain = surface.on_plane & (based == 0)
-    table[: plain.shape[0] * step, : plain.shape[1] * step] = plain.repeat(step, axis=0).repeat(step, axis=1)
+    table[: plain.shape[0] * step, : plain.shape[1] * step] = _enlarged(plain, step)
     table &= frame.valid
     masks = []
     for name, box in enumerate(find_objects(based), start=1):
         mask = np.zeros((height, width), dtype=bool)
         if box is not None:
             window = tuple(slice(s.start * step, s.stop * step) for s in box)
-            part = (based[box] == name).repeat(step, axis=0).repeat(step, axis=1)
-            mask[window] = fill_holes(part, frame.valid[window])
+            mask[window] = fill_holes(_enlarged(based[box] == name, step), frame.valid[window])
         masks.append(mask)
     return masks, table
+
+
+def _enlarged(mask: BoolArray, step: int) -> BoolArray:
+    """(h * step, w * step) each pixel of a mask (h, w) as a block."""
+    import cv2
+
+    whole = np.ascontiguousarray(mask).view(np.uint8)
+    large = cv2.resize(whole, (mask.shape[1] * step, mask.shape[0] * step), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(large.view(np.bool_), dtype=bool)
 
 
 def claim_base(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig) -> IntMap:

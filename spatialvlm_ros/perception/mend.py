@@ -182,7 +182,7 @@ def _neighbours(labels: IntMap, parts: dict[int, Part]) -> dict[int, list[int]]:
     near = {}
     for name, part in parts.items():
         around = labels[part.window][cv2.dilate(part.mask.astype(np.uint8), kernel) > 0]
-        near[name] = [int(other) for other in np.unique(around).tolist() if other and other != name]
+        near[name] = [other for other in np.flatnonzero(np.bincount(around)).tolist() if other and other != name]
     return near
 
 

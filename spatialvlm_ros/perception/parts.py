@@ -7,6 +7,7 @@ slant, and its sign tells a valley from a ridge: no normals are needed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -72,10 +73,14 @@ class PartConfig:
 
 def parts_by_rules(grid: Grid, surface: Surface, config: TabletopConfig) -> IntMap:
     """(h, w) int32: a number for each part above the plane that the rules take for a thing, 0 elsewhere."""
-    seeds = surface.above & ~creases(grid, surface.above, config)
+    labels = np.zeros(grid.depth.shape, dtype=np.int32)
+    window = window_of(surface.above)
+    if window is None:
+        return labels
+    above, links = surface.above[window], Links.of(grid, window, config)
+    seeds = above & ~creases(grid, surface.above, config)[window]
     least = max(6, int(config.parts.seed_share * config.min_pixels / grid.step**2))
-    labels = connected(grid, seeds, config, least)
-    labels = grow(grid, labels, surface.above, config)
+    labels[window] = grow(links, connected(links, seeds, least), above)
     labels = split_by_color(grid, labels, config)
     return mend(grid, surface, labels, config)
 
@@ -86,90 +91,110 @@ def creases(grid: Grid, above: BoolArray, config: TabletopConfig) -> BoolArray:
     Only of those ``above`` (h, w) the plane is it told.
     """
     valley = np.zeros(grid.depth.shape, dtype=bool)
-    if not above.any():
-        return valley
     # Some of the pixels tell the typical depth.
     sparse = grid.depth[2::4, 2::4]
     sparse = sparse if sparse.any() else grid.depth
+    if not above.any():
+        return valley
     typical = float(np.median(sparse[sparse > 0]))
     k = int(np.clip(round(config.parts.reach_m * grid.focal_px / typical), 2, 8))
     window = window_of(above, k)
     assert window is not None, "there are pixels above the plane"
-    valley[window] = valley_depth(grid, window, k, config) > 1.0
+    (depth,) = valley_depths(grid, window, np.nonzero(above[window]), (k,), config)
+    valley[above] = depth > 1.0
     return valley
 
 
-def valley_depth(grid: Grid, window: Window, reach: int, config: TabletopConfig) -> FloatMap:
-    """(h, w) depth of the valley at each pixel with chords of ``reach`` grid pixels to each side: how far it lies
-    behind them in the worst of four directions, in the depth of a valley that parts two things. -1 where depth steps.
+def valley_depths(
+    grid: Grid, window: Window, pixels: tuple[npt.NDArray[np.intp], ...], reaches: Sequence[int], config: TabletopConfig
+) -> list[FloatMap]:
+    """For each of ``reaches``, the depth of the valley (N,) at pixels, rows and columns (N,) in a window, with chords of so many
+    grid pixels to each side: how far they lie behind them in the worst of four directions, in the depth of a valley that parts
+    two things. -1 where depth steps, or a chord leaves the window.
     """
-    depth = grid.depth[window]
-    h, w = depth.shape
-    found = np.full((h, w), _NO_VALLEY, dtype=np.float32)
-    with np.errstate(divide="ignore"):
-        inverse = 1 / depth
-    inverse[~grid.valid[window]] = np.nan
+    h, w = grid.depth[window].shape
+    pad, wide = max(reaches), w + 2 * max(reaches)
+    around = np.full((h + 2 * pad, wide), np.nan, dtype=np.float32)
+    # Nothing is near what has no depth.
+    around[pad : pad + h, pad : pad + w] = np.where(grid.valid[window], grid.depth[window], np.float32(np.nan))
+    around = around.ravel()
+    # Of the pixel that is furthest up and left of each; the others are a fixed way from there.
+    corner, own = pixels[0] * wide + pixels[1], pad * wide + pad
+    depth = around[own:].take(corner)
+    inverse = 1 / depth
     sigma = config.noise.floor_m + config.noise.quadratic_per_m * depth**2
     # 1 / z is affine on a plane (see the module); its excess times z^2 is metres.
     scale = depth**2 / np.maximum(config.parts.crease_m, config.parts.crease_sigmas * sigma)
-    jump = grid.jump_m(depth, config.noise, reach)
-    slant = reach * 2 // 3
-    with np.errstate(invalid="ignore"):
+    found = []
+    for reach in reaches:
+        jump, worst = grid.jump_m(depth, config.noise, reach), np.full(len(corner), _NO_VALLEY, dtype=np.float32)
+        slant = reach * 2 // 3
         for dr, dc in ((0, reach), (reach, 0), (slant, slant), (slant, -slant)):
-            if h <= 2 * dr or w <= 2 * abs(dc):
-                continue
-            centre = (slice(dr, h - dr), slice(abs(dc), w - abs(dc)))
-            before = (slice(0, h - 2 * dr), slice(abs(dc) - dc, w - abs(dc) - dc))
-            after = (slice(2 * dr, h), slice(abs(dc) + dc, w - abs(dc) + dc))
-            sag = ((inverse[before] + inverse[after]) / 2 - inverse[centre]) * scale[centre]
-            one_surface = (np.abs(depth[before] - depth[centre]) < jump[centre]) & (
-                np.abs(depth[after] - depth[centre]) < jump[centre]
-            )
-            found[centre] = np.maximum(found[centre], np.where(one_surface, sag, np.float32(_NO_VALLEY)))
+            aside = dr * wide + dc
+            before, after = around[own - aside :].take(corner), around[own + aside :].take(corner)
+            with np.errstate(invalid="ignore"):
+                sag = ((1 / before + 1 / after) / 2 - inverse) * scale
+                one_surface = (np.abs(before - depth) < jump) & (np.abs(after - depth) < jump)
+            worst = np.maximum(worst, np.where(one_surface, sag, np.float32(_NO_VALLEY)))
+        found.append(worst)
     return found
 
 
-def connected(grid: Grid, mask: BoolArray, config: TabletopConfig, least: int) -> IntMap:
+@dataclass(frozen=True)
+class Links:
+    """Which neighbours in a window (h, w) of the grid depth does not part.
+
+    Attributes:
+        depth, jump: (h, w) metres, and from what difference on two neighbours are not of one surface.
+        right, down: (h, w - 1), (h - 1, w) bool, whether a pixel and the next one along the row, the column are of one surface.
+    """
+
+    depth: FloatMap
+    jump: FloatMap
+    right: BoolArray
+    down: BoolArray
+
+    @staticmethod
+    def of(grid: Grid, window: Window, config: TabletopConfig) -> Links:
+        depth = np.ascontiguousarray(grid.depth[window])
+        jump = grid.jump_m(depth, config.noise)
+        right = np.abs(depth[:, 1:] - depth[:, :-1]) < np.minimum(jump[:, 1:], jump[:, :-1])
+        down = np.abs(depth[1:] - depth[:-1]) < np.minimum(jump[1:], jump[:-1])
+        return Links(depth, jump, right, down)
+
+
+def connected(links: Links, mask: BoolArray, least: int) -> IntMap:
     """Label the 4-connected parts (h, w) of a mask that depth does not break; parts below ``least`` pixels are 0."""
     import cv2
 
-    labels = np.zeros(mask.shape, dtype=np.int32)
-    window = window_of(mask)
-    if window is None:
-        return labels
-    inside, depth = mask[window], grid.depth[window]
-    jump = grid.jump_m(depth, config.noise)
-    # An image of twice the size has a pixel for each pair of neighbours, too, which is set where nothing parts them.
-    h, w = inside.shape
-    links = np.zeros((2 * h - 1, 2 * w - 1), dtype=np.uint8)
-    links[::2, ::2] = inside
-    right = np.abs(depth[:, 1:] - depth[:, :-1]) < np.minimum(jump[:, 1:], jump[:, :-1])
-    links[::2, 1::2] = right & inside[:, 1:] & inside[:, :-1]
-    down = np.abs(depth[1:] - depth[:-1]) < np.minimum(jump[1:], jump[:-1])
-    links[1::2, ::2] = down & inside[1:] & inside[:-1]
-    count, whole = cv2.connectedComponents(links, connectivity=4)
-    part = whole[::2, ::2]
-    sizes = np.bincount(part[inside], minlength=count)
+    # An image of twice the size has a pixel for each pair of neighbours, too, which is set where nothing parts them. Those of two
+    # pairs touch at a corner only if the pairs have a pixel in common, so they may: blocks of 2 x 2 are labelled twice as fast.
+    h, w = mask.shape
+    pairs = np.zeros((2 * h - 1, 2 * w - 1), dtype=np.uint8)
+    pairs[::2, ::2] = mask
+    pairs[::2, 1::2] = links.right & mask[:, 1:] & mask[:, :-1]
+    pairs[1::2, ::2] = links.down & mask[1:] & mask[:-1]
+    count, whole = cv2.connectedComponents(pairs, connectivity=8)
+    part = np.ascontiguousarray(whole[::2, ::2])
+    sizes = np.bincount(part[mask], minlength=count)
     large = sizes >= least
     names = np.zeros(count, dtype=np.int32)
     names[large] = np.arange(1, int(np.count_nonzero(large)) + 1)
-    labels[window] = names[part]
-    return labels
+    return np.asarray(names.take(part), dtype=np.int32)
 
 
-def grow(grid: Grid, labels: IntMap, above: BoolArray, config: TabletopConfig) -> IntMap:
-    """Give each unlabelled pixel above the plane to its nearest part, unless depth says that it is another surface."""
-    window = window_of(labels > 0, _GROW_PX)
-    if window is None:
+def grow(links: Links, labels: IntMap, above: BoolArray) -> IntMap:
+    """Give each unlabelled pixel (h, w) above the plane to its nearest part, unless depth says that it is another surface."""
+    wanted = np.flatnonzero(above & (labels == 0))
+    if not len(wanted) or not labels.any():
         return labels
-    own, depth = labels[window], grid.depth[window]
-    wanted = above[window] & (own == 0)
-    distance, source = nearest_pixel(own > 0, wanted)
-    gap = np.abs(depth[wanted] - depth.ravel()[source])
+    distance, source = nearest_pixel(labels > 0, wanted)
+    depth = links.depth.ravel()
+    gap = np.abs(depth.take(wanted) - depth.take(source))
     reach = np.maximum(np.ceil(distance), 1)
-    near = (distance < _GROW_PX) & (gap < grid.jump_m(depth[wanted], config.noise) * reach)
+    near = (distance < _GROW_PX) & (gap < links.jump.ravel().take(wanted) * reach)
     result = labels.copy()
-    result[window][wanted] = np.where(near, own.ravel()[source], 0)
+    result.ravel()[wanted[near]] = labels.ravel()[source[near]]
     return result
 
 
@@ -178,22 +203,26 @@ def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig)
     names = np.zeros(int(labels.max()) + 1, dtype=np.int32)
     if not labels.any():
         return names[labels]
-    hull = Footprint.of(grid, surface)
-    wide, inner = hull.grown(config.hull_margin_m), hull.grown(-config.hull_margin_m)
     structure, left_over = structures(grid, surface, config).ravel(), near_blocked(grid).ravel()
     cloud = grid.xyz.reshape(-1, 3)
-    kept: list[tuple[float, int]] = []
+    # Those that stand on the table, and those of structures, which stand at its border: distances, numbers, points of each.
+    found: dict[bool, list[tuple[float, int, FloatMap]]] = {False: [], True: []}
     for name, pixels in enumerate(members(labels)):
-        if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels or left_over[pixels].mean() > 0.5:
+        if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels or left_over.take(pixels).mean() > 0.5:
             continue
         whole = np.take(cloud, pixels, axis=0)
         points = whole[:: max(1, len(whole) // _SOME_POINTS)]
         low, high = quantiles(np.ascontiguousarray(points.T), (0.02, 0.98))
-        if not config.min_object_m < float(np.max(high - low)) < config.max_object_m:
-            continue
-        footprint = inner if structure[pixels].mean() > 0.5 else wide
-        if footprint.contains(points).mean() >= config.hull_share:
-            kept.append((float(quantiles(np.einsum("ij,ij->i", whole, whole), (0.5,))[0]), name))
+        if config.min_object_m < float(np.max(high - low)) < config.max_object_m:
+            distance = float(quantiles(np.einsum("ij,ij->i", whole, whole), (0.5,))[0])
+            found[bool(structure.take(pixels).mean() > 0.5)].append((distance, name, points))
+    hull = Footprint.of(grid, surface)
+    kept: list[tuple[float, int]] = []
+    for of_structure, parts in found.items():
+        if parts:
+            footprint = hull.grown(-config.hull_margin_m if of_structure else config.hull_margin_m)
+            over = footprint.shares([points for _, _, points in parts])
+            kept += [part[:2] for part, share in zip(parts, over, strict=True) if share >= config.hull_share]
     for rank, (_, name) in enumerate(sorted(kept), start=1):
         names[name] = rank
     return names[labels]
@@ -219,21 +248,29 @@ def structures(grid: Grid, surface: Surface, config: TabletopConfig) -> BoolArra
     """
     import cv2
 
-    step = grid.jump_m(grid.depth, config.noise)
-    joined = surface.above.copy()
-    joined[:, 1:] &= np.abs(grid.depth[:, 1:] - grid.depth[:, :-1]) < step[:, 1:]
-    joined[1:] &= np.abs(grid.depth[1:] - grid.depth[:-1]) < step[1:]
-    count, whole = cv2.connectedComponents(joined.astype(np.uint8), connectivity=4)
+    found = np.zeros(surface.above.shape, dtype=bool)
+    window = window_of(surface.above, 1)
+    if window is None:
+        return found
+    depth, joined = grid.depth[window], surface.above[window].copy()
+    step = grid.jump_m(depth, config.noise)
+    joined[:, 1:] &= np.abs(depth[:, 1:] - depth[:, :-1]) < step[:, 1:]
+    joined[1:] &= np.abs(depth[1:] - depth[:-1]) < step[1:]
+    count, whole = cv2.connectedComponents(joined.view(np.uint8), connectivity=4)
     large = np.zeros(count, dtype=bool)
-    cloud = grid.xyz.reshape(-1, 3)
+    cloud = grid.xyz[window].reshape(-1, 3)
     for name, pixels in enumerate(members(whole)):
         if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels:
             continue
         # A wall holds a large part of the image, and some of it tells how long it is.
-        some = cloud[pixels[:: max(1, len(pixels) // _SOME_POINTS)]]
-        low, high = quantiles(np.ascontiguousarray(some.T), (0.02, 0.98))
-        large[name] = float(np.max(high - low)) > config.max_object_m
-    return np.asarray(large[whole], dtype=bool)
+        some = np.ascontiguousarray(cloud.take(pixels[:: max(1, len(pixels) // _SOME_POINTS)], axis=0).T)
+        # Most are not, whatever their outermost pixels are.
+        if float(np.ptp(some, axis=1).max()) > config.max_object_m:
+            low, high = quantiles(some, (0.02, 0.98))
+            large[name] = float(np.max(high - low)) > config.max_object_m
+    if large.any():
+        found[window] = large[whole]
+    return found
 
 
 @dataclass(frozen=True)
@@ -280,3 +317,9 @@ class Footprint:
         height, width = self.raster.shape
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         return np.asarray(inside & (self.raster[np.where(inside, row, 0), np.where(inside, column, 0)] > 0), dtype=bool)
+
+    def shares(self, some: Sequence[FloatMap]) -> npt.NDArray[np.float64]:
+        """(k,) what share of each of k sets of points (N, 3), none of which is empty, is inside."""
+        sizes = np.array([len(points) for points in some])
+        inside = self.contains(np.concatenate(some))
+        return np.asarray(np.add.reduceat(inside, np.cumsum(sizes) - sizes, dtype=np.intp) / sizes, dtype=np.float64)

@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
 from .grid import FloatMap, Grid, Surface, Window, window_of
 from .mend import IntMap
-from .parts import connected, grow, valley_depth
+from .parts import Links, connected, grow, valley_depths
 
 if TYPE_CHECKING:
     from .tabletop import TabletopConfig
@@ -33,45 +34,42 @@ class Look:
     """What the pieces are told from, in the ``window`` (rows, columns) of the grid around all that is above the plane.
 
     Attributes:
+        links: which neighbours are of one surface.
         above: (h, w) bool, pixels above the plane.
         domain: (h, w) bool, those and what they enclose: the middle of a plate is too low for its height to tell.
-        valley, wide_valley: (h, w) how far a pixel lies behind the chord of its neighbours in the worst of four directions,
-            in the depth of a valley that parts two things by the rules (``parts.creases``), and the same with twice the
-            reach. -1 where depth steps.
-        lab: (h, w, 3) float32, CIE Lab of 8-bit images with less weight on lightness.
-        edge: (h, w) largest difference of any of those to both sides of a pixel.
+        row, column, pixels: (N,) of the domain's pixels in the window, row by row, and their flat indices in it.
+        valley, wide_valley: (N,) float32, how far a pixel lies behind the chord of its neighbours in the worst of four
+            directions, in the depth of a valley that parts two things by the rules (``parts.creases``), and the same with twice
+            the reach. -1 where depth steps.
+        lab: (3, N) float32, CIE Lab of 8-bit images with less weight on lightness.
+        edge: (N,) float32, largest difference of any of those between the two sides of a pixel.
     """
 
     grid: Grid
     surface: Surface
     config: TabletopConfig
     window: Window
+    links: Links
     above: BoolArray
     domain: BoolArray
+    row: npt.NDArray[np.intp]
+    column: npt.NDArray[np.intp]
+    pixels: npt.NDArray[np.intp]
     valley: FloatMap
     wide_valley: FloatMap
     lab: FloatMap
     edge: FloatMap
 
-    @property
-    def depth(self) -> FloatMap:
-        """(h, w) metres, 0 where invalid."""
-        return self.grid.depth[self.window]
-
-    @property
-    def height(self) -> FloatMap:
-        """(h, w) metres above the plane, 0 where invalid."""
-        return np.nan_to_num(self.surface.height[self.window])
+    def map_of(self, chosen: BoolArray) -> BoolArray:
+        """(h, w) the pixels of the domain that are ``chosen`` (N,)."""
+        mask = np.zeros(self.domain.shape, dtype=bool)
+        mask.ravel()[self.pixels] = chosen
+        return mask
 
     @cached_property
     def uncut(self) -> IntMap:
         """(h, w) labels of the parts that valleys and steps alone cut, as by the rules (``parts.py``)."""
-        above = np.zeros(self.grid.depth.shape, dtype=bool)
-        above[self.window] = self.domain
-        smooth = above.copy()
-        smooth[self.window] &= self.valley <= 1.0
-        labels = connected(self.grid, smooth, self.config, _LEAST_PX)
-        return grow(self.grid, labels, above, self.config)[self.window]
+        return grow(self.links, connected(self.links, self.map_of(self.valley <= 1.0), _LEAST_PX), self.domain)
 
 
 def look_at(grid: Grid, surface: Surface, config: TabletopConfig) -> Look | None:
@@ -81,28 +79,39 @@ def look_at(grid: Grid, surface: Surface, config: TabletopConfig) -> Look | None
     window = window_of(surface.above, _MARGIN_PX)
     if window is None:
         return None
-    above = surface.above[window]
-    blurred = cv2.blur(np.ascontiguousarray(grid.color[window]), (3, 3))
-    lab = cv2.cvtColor(blurred, cv2.COLOR_RGB2LAB).astype(np.float32) * _LIGHTNESS
-    edge = np.zeros(above.shape, dtype=np.float32)
-    edge[:, 1:-1] = np.abs(lab[:, 2:] - lab[:, :-2]).max(axis=2)
-    edge[1:-1] = np.maximum(edge[1:-1], np.abs(lab[2:] - lab[:-2]).max(axis=2))
-    typical = float(np.median(grid.depth[surface.above][::_SPARSE]))
+    above, domain = surface.above[window], _domain(grid, surface, window)
+    row, column = np.nonzero(domain)
+    pixels = row * domain.shape[1] + column
+    lab = cv2.cvtColor(cv2.blur(np.ascontiguousarray(grid.color[window]), (3, 3)), cv2.COLOR_RGB2LAB)
+    light, *tints = (_edge(plane).ravel().take(pixels) for plane in cv2.split(lab))
+    edge = np.maximum(light.astype(np.float32) * _LIGHTNESS[0], np.maximum(*tints))
+    typical = float(np.median(grid.depth[window][above][::_SPARSE]))
     reach = int(np.clip(round(config.parts.reach_m * grid.focal_px / typical), 2, 8))
-    valley, wide = (valley_depth(grid, window, pixels, config) for pixels in (reach, 2 * reach))
-    return Look(grid, surface, config, window, above, _domain(grid, surface, window), valley, wide, lab, edge)
+    valley, wide = valley_depths(grid, window, (row, column), (reach, 2 * reach), config)
+    weighted = np.ascontiguousarray(lab.reshape(-1, 3).take(pixels, axis=0).T) * _LIGHTNESS[:, None]
+    links = Links.of(grid, window, config)
+    return Look(grid, surface, config, window, links, above, domain, row, column, pixels, valley, wide, weighted, edge)
+
+
+def _edge(plane: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(h, w) largest difference of one channel (h, w) between the two sides of a pixel, along its row or its column."""
+    found = np.zeros(plane.shape, dtype=np.uint8)
+    left, right, upper, lower = plane[:, :-2], plane[:, 2:], plane[:-2], plane[2:]
+    found[:, 1:-1] = np.maximum(left, right) - np.minimum(left, right)
+    found[1:-1] = np.maximum(found[1:-1], np.maximum(upper, lower) - np.minimum(upper, lower))
+    return found
 
 
 def _domain(grid: Grid, surface: Surface, window: Window) -> BoolArray:
     """(h, w) what is above the plane, and what of the plane it encloses in the image."""
     import cv2
 
-    above = surface.above[window]
-    contours, _ = cv2.findContours(above.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros(above.shape, dtype=np.uint8), contours, -1, 1, thickness=-1) > 0
+    above = np.ascontiguousarray(surface.above[window])
+    contours, _ = cv2.findContours(above.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros(above.shape, dtype=np.uint8), contours, -1, 1, thickness=-1)
     with np.errstate(invalid="ignore"):
         level = np.abs(surface.height[window]) <= surface.threshold[window]
-    return np.asarray(above | (filled & grid.valid[window] & level), dtype=bool)
+    return np.asarray(above | ((filled > 0) & grid.valid[window] & level), dtype=bool)
 
 
 def pieces_of(look: Look, valley: float, edge: float) -> IntMap:
@@ -111,23 +120,22 @@ def pieces_of(look: Look, valley: float, edge: float) -> IntMap:
     Args:
         valley, edge: what of ``Look.valley`` and ``Look.edge`` cuts.
     """
-    whole = np.zeros(look.grid.depth.shape, dtype=bool)
-    whole[look.window] = look.domain
-    smooth = whole.copy()
-    smooth[look.window] &= (look.valley <= valley) & (look.edge <= edge)
-    labels = connected(look.grid, smooth, look.config, _LEAST_PX)
-    labels = grow(look.grid, labels, whole, look.config)
+    links, domain = look.links, look.domain
+    smooth = look.map_of((look.valley <= valley) & (look.edge <= edge))
+    labels = grow(links, connected(links, smooth, _LEAST_PX), domain)
     # Stripes and thin rims are nothing but edges.
-    rest = connected(look.grid, whole & (labels == 0), look.config, _LEAST_REST_PX)
-    labels = np.where(rest > 0, rest + labels.max(), labels).astype(np.int32)
-    pieces = grow(look.grid, labels, whole, look.config)[look.window]
+    rest = connected(links, domain & (labels == 0), _LEAST_REST_PX)
+    labels = grow(links, np.where(rest > 0, rest + labels.max(), labels).astype(np.int32, copy=False), domain)
     # What grew over a step goes back.
-    return numbered(np.where(pieces > 0, pieces * (int(look.uncut.max()) + 1) + look.uncut, 0).astype(np.int32))
+    own, uncut = labels.ravel().take(look.pixels), look.uncut.ravel().take(look.pixels)
+    pieces = np.zeros(domain.shape, dtype=np.int32)
+    pieces.ravel()[look.pixels] = numbered(np.where(own > 0, own * (uncut.max(initial=0) + 1) + uncut, 0).astype(np.int32))
+    return pieces
 
 
 def numbered(labels: IntMap) -> IntMap:
-    """The same labels (h, w) as 1..n without gaps."""
+    """The same labels, of any shape, as 1..n without gaps."""
     used = np.flatnonzero(np.bincount(labels.ravel()))
     names = np.zeros(int(labels.max()) + 1, dtype=np.int32)
     names[used[used > 0]] = np.arange(1, np.count_nonzero(used) + 1)
-    return names[labels]
+    return names.take(labels)

@@ -12,7 +12,7 @@ import numpy as np
 from ..geometry.rigid import FloatArray
 from ..scene.canonical import canonical_from_up
 from ..scene.frame import BoolArray, RGBDFrame
-from ..scene.measure import MeasureConfig, measure_region
+from ..scene.measure import MeasureConfig, measure_regions
 from ..scene.noise import DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
 from .robot_state import RobotState
@@ -52,8 +52,8 @@ def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure:
     noise = segment.noise
     if segmentation.plane is not None:
         noise = noise_on_plane(frame, segmentation.plane.coefficients, segmentation.plane.inliers, noise)
-    things = tuple(measure_region(frame, region, canonical, plane, noise, measure, robot=mask) for region in segmentation.regions)
-    return Sighting(mask, segmentation, plane, canonical, noise, things)
+    things = measure_regions(frame, segmentation.regions, canonical, plane, noise, measure, mask)
+    return Sighting(mask, segmentation, plane, canonical, noise, tuple(things))
 
 
 def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: RobotState) -> Canonical | None:

@@ -131,9 +131,11 @@ class TabletopSegmenter:
         if surface.on_plane.sum() < 0.5 * config.support.least_share(direction is not None) * grid.valid.sum():
             return TabletopSegmentation(None, "no horizontal surface found: points on the best plane are scattered", [])
         surface = without_walls(grid, surface, config)
-        labels = object_labels(grid, surface, config)
-        masks, table = full_resolution_masks(frame, grid, surface, labels, config)
-        return TabletopSegmentation(SupportPlane(surface.plane, table), "", [Region(m, "", 1.0, SOURCE) for m in masks])
+        found = object_labels(grid, surface, config)
+        masks, table = full_resolution_masks(frame, grid, surface, found.labels, config)
+        odds = zip(found.joined_odds.tolist(), found.refused_odds.tolist(), strict=True)
+        regions = [Region(mask, "", 1.0, SOURCE, *of_one) for mask, of_one in zip(masks, odds, strict=True)]
+        return TabletopSegmentation(SupportPlane(surface.plane, table), "", regions)
 
 
 def _unit(up: npt.ArrayLike | None) -> FloatArray | None:

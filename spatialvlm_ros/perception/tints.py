@@ -53,7 +53,7 @@ def second_color(
     least = max(config.min_pixels / 16, 0.1 * len(pixels))
     if len(pixels) <= 2 * least:
         return None
-    own = cv2.medianBlur(np.ascontiguousarray(color), 3).reshape(-1, 3)[pixels]
+    own = cv2.medianBlur(np.ascontiguousarray(color), 3).reshape(-1, 3).take(pixels, axis=0)
     tints = cv2.cvtColor(own[None], cv2.COLOR_RGB2LAB)[0, :, 1:].astype(np.float32) - 128
     centres = _two_centres(tints, config.parts.two_tints)
     if centres is None or float(np.linalg.norm(centres, axis=1).min()) < config.parts.plain_tint:
@@ -86,7 +86,8 @@ def _print_share(tints: FloatArray, in_second: BoolArray) -> float:
 
 def _two_centres(tints: FloatArray, apart: float) -> FloatArray | None:
     """(2, 2) the middles of two groups of tints (N, 2), or None when they are less than ``apart`` from each other."""
-    mean = tints.mean(axis=0)
+    # A product is many times faster than a mean along the longer of two axes.
+    mean = np.ones(len(tints), dtype=np.float32) @ tints / np.float32(len(tints))
     off = tints - mean
     (uu, uv), (_, vv) = (off.T @ off / (len(tints) - 1)).tolist()
     spread = (uu + vv) / 2 + math.hypot((uu - vv) / 2, uv)

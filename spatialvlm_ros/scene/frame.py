@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +110,17 @@ def depth_to_metres(depth: npt.NDArray[np.generic], unit_m: float | None = None)
     raise FrameError(f"depth is {depth.dtype}; 16-bit unsigned millimetres or 32-bit float metres are understood")
 
 
+class Rims(NamedTuple):
+    """Where a region ends in each row and each column of the image that it has pixels in; each (N,) intp, pixels."""
+
+    rows: npt.NDArray[np.intp]
+    left: npt.NDArray[np.intp]
+    right: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+    top: npt.NDArray[np.intp]
+    bottom: npt.NDArray[np.intp]
+
+
 @dataclass(frozen=True)
 class Region:
     """Pixels that somebody says are one thing.
@@ -117,12 +130,17 @@ class Region:
         label: words for it, or "".
         score: in [0, 1].
         source: who said so ("tabletop", "vlm", "detector", ...).
+        joined_odds: natural logarithm of the least odds at which any two pieces of it were taken for one thing: low, and it may
+            be two things. NaN where nobody judged that.
+        refused_odds: ... of the greatest odds at which a neighbour was not taken for a part of it: high, and a part may lack.
     """
 
     mask: BoolArray
     label: str = ""
     score: float = 1.0
     source: str = ""
+    joined_odds: float = math.nan
+    refused_odds: float = math.nan
 
     @cached_property
     def box(self) -> tuple[int, int, int, int]:
@@ -131,6 +149,19 @@ class Region:
         if not len(rows):
             return (0, 0, 0, 0)
         return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+    @cached_property
+    def rims(self) -> Rims:
+        """Its first and last pixel in each row and each column."""
+        u0, v0, u1, v1 = self.box
+        mask = self.mask[v0:v1, u0:u1]
+        if not mask.size:
+            return Rims(*([np.empty(0, np.intp)] * 6))
+        upright = np.ascontiguousarray(mask.T)
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(upright.any(axis=1))
+        left, right = mask[rows].argmax(axis=1) + u0, u1 - 1 - mask[rows, ::-1].argmax(axis=1)
+        top, bottom = upright[columns].argmax(axis=1) + v0, v1 - 1 - upright[columns, ::-1].argmax(axis=1)
+        return Rims(rows + v0, left, right, columns + u0, top, bottom)
 
     @property
     def truncated(self) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..perception.joint_features import features_of
+from ..perception.joint_features import Joints, features_of
 from ..perception.joints import FILE, FloatArray, Trees, grouped
 from ..perception.piece_sums import COUNT, sums_of
 from ..perception.pieces import Look, look_at, numbered, pieces_of
@@ -75,7 +75,8 @@ def _rows(scene: JointScene, rng: np.random.Generator) -> Iterator[tuple[tuple[s
     for _ in range(3):
         if not len(sums.pairs):
             return
-        names, features = features_of(look, sums)
+        values = features_of(Joints.of(look, sums))
+        names, features = tuple(values), np.stack(list(values.values()), axis=1)
         first, second = sums.pairs.T
         same = owner.number[first] == owner.number[second]
         background = (owner.number[first] <= 0) & (owner.number[second] <= 0)

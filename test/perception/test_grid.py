@@ -12,7 +12,7 @@ from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.perception.colors import color_shares, color_shares_of_each
 from spatialvlm_ros.perception.grid import Grid, make_grid, members, nearest_pixel, quantiles, window_of
 from spatialvlm_ros.perception.masks import fill_holes
-from spatialvlm_ros.perception.parts import connected, near_blocked
+from spatialvlm_ros.perception.parts import Links, connected, near_blocked, valley_depths
 from spatialvlm_ros.perception.shapes import measure_shape
 from spatialvlm_ros.perception.tabletop import TabletopConfig
 from spatialvlm_ros.scene.frame import RGBDFrame
@@ -63,6 +63,10 @@ def test_nearest_pixels_of_some_are_those_of_all() -> None:
     distance, source = nearest_pixel(mask)
     some_distance, some_source = nearest_pixel(mask, wanted)
     assert np.array_equal(some_distance, distance[wanted]) and np.array_equal(some_source, source[wanted])
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(nearest_pixel(mask, np.flatnonzero(wanted)), (some_distance, some_source), strict=True)
+    )
     rows, columns = np.divmod(some_source, 50)
     assert mask[rows, columns].all()
     here = np.argwhere(wanted)
@@ -92,10 +96,25 @@ def test_connected_parts_are_those_of_the_graph_of_neighbours(seed: int) -> None
     _, part = connected_components(graph, directed=False)
     sizes = np.bincount(part, weights=mask.ravel())
     large = mask & (sizes[part].reshape(48, 64) >= 5)
-    labels = connected(grid, mask, config, 5)
+    labels = connected(Links.of(grid, np.s_[:, :], config), mask, 5)
     assert np.array_equal(labels > 0, large)
     pairs = np.unique(np.stack([labels[large], part.reshape(48, 64)[large]]), axis=1)
     assert pairs.shape[1] == len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == labels.max() > 1
+
+
+def test_a_valley_is_as_deep_as_its_middle_lies_behind_its_sides() -> None:
+    config = TabletopConfig()
+    # Inverse depth is affine on either side of row 20, and lowest there.
+    inverse = 1.0 + 0.004 * np.abs(np.arange(40.0) - 20)
+    grid = grid_of(np.repeat((1 / inverse)[:, None], 60, axis=1).astype(np.float32))
+    window = (slice(2, 38), slice(0, 60))
+    rows, columns = np.array([18, 12, 18, 1]), np.array([30, 30, 0, 30])
+    found = np.stack(valley_depths(grid, window, (rows, columns), (4, 8), config))
+    sigma = config.noise.floor_m + config.noise.quadratic_per_m
+    expected = 0.004 * np.array([4, 8]) / max(config.parts.crease_m, config.parts.crease_sigmas * sigma)
+    # In the valley's line, on a flank, at the window's left edge, and where a chord would leave the window at its top.
+    assert np.allclose(found[:, 0], expected, rtol=1e-3) and np.allclose(found[:, 2], expected, rtol=1e-3)
+    assert abs(found[0, 1]) < 0.05 and abs(found[0, 3]) < 0.05
 
 
 def test_the_grid_averages_the_nearest_surface_of_each_block() -> None:

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from raycast import FLOOR, TABLE, Ball, Box, Can, render
@@ -14,9 +15,9 @@ from raycast import FLOOR, TABLE, Ball, Box, Can, render
 from spatialvlm_ros.geometry.plane import Plane
 from spatialvlm_ros.perception import joints
 from spatialvlm_ros.perception.grid import make_grid
-from spatialvlm_ros.perception.joint_features import features_of
+from spatialvlm_ros.perception.joint_features import Joints, features_of
 from spatialvlm_ros.perception.joints import Trees, grouped, joined_things, shipped_trees
-from spatialvlm_ros.perception.piece_sums import COUNT, PieceSums, sums_of
+from spatialvlm_ros.perception.piece_sums import COUNT, DEPTH, FLAT, UV, V_INVERSE, PieceSums, U, V, sums_of
 from spatialvlm_ros.perception.pieces import Look, look_at, numbered
 from spatialvlm_ros.perception.tabletop import TabletopConfig, TabletopSegmenter
 from spatialvlm_ros.scene.frame import RGBDFrame
@@ -89,13 +90,28 @@ def test_a_printed_box_is_one_thing() -> None:
 
 
 def test_the_same_image_gives_the_same_bytes(look: Look) -> None:
-    one, other = (joined_things(look.grid, look.surface, CONFIG) for _ in range(2))
+    one, other = (joined_things(look.grid, look.surface, CONFIG).labels for _ in range(2))
     assert one.tobytes() == other.tobytes() and one.dtype == np.int32 and one.max() >= len(THINGS)
+
+
+def test_it_is_told_how_sure_things_are_one_and_whole() -> None:
+    frame, owner = render([TABLE, FLOOR, *THINGS])
+    regions = TabletopSegmenter(CONFIG).segment(frame).regions
+    stacked = [r for r in regions if np.isin(owner[r.mask], (2, 3)).mean() > 0.9]
+    alone = [r for r in regions if np.isin(owner[r.mask], (4, 5)).mean() > 0.9]
+    for region in (*stacked, *alone):
+        print(f"joined at {region.joined_odds:.2f}, refused at {region.refused_odds:.2f}")
+    assert len(stacked) == len(alone) == 2
+    least = np.log(CONFIG.parts.one_thing / (1 - CONFIG.parts.one_thing))
+    assert all(least < r.joined_odds <= joints.SURE_ODDS and -joints.SURE_ODDS <= r.refused_odds <= least for r in regions)
+    # Two in a stack have the joint between them refused; what stands alone has nobody beside it.
+    assert stacked[0].refused_odds == stacked[1].refused_odds > -joints.SURE_ODDS == max(r.refused_odds for r in alone)
+    assert all(np.isnan([r.joined_odds, r.refused_odds]).all() for r in of_rules().segment(frame).regions)
 
 
 def test_nothing_above_the_plane_is_no_thing(look: Look) -> None:
     high = look.grid.surface(Plane(look.surface.plane.normal, -5.0, 0.0), CONFIG.noise, 0.007, 2.5)
-    assert not high.above.any() and not joined_things(look.grid, high, CONFIG).any()
+    assert not high.above.any() and not joined_things(look.grid, high, CONFIG).labels.any()
 
 
 def test_joined_sums_are_those_of_joined_pieces(look: Look) -> None:
@@ -109,15 +125,34 @@ def test_joined_sums_are_those_of_joined_pieces(look: Look) -> None:
     near = np.abs(quick.border - plain.border) / np.maximum(np.abs(plain.border), 1)
     assert np.allclose(quick.sums[:, :-1], plain.sums[:, :-1]) and np.median(near) < 1e-9
     assert [len(hull) for hull in quick.hulls] == [len(hull) for hull in plain.hulls]
+    assert np.allclose(quick.hull_px, plain.hull_px) and np.allclose(quick.both_px, plain.both_px)
+    assert np.array_equal(quick.parts, plain.parts) and np.array_equal(plain.parts.sum(axis=1)[1:], plain.sums[1:, COUNT])
+
+
+def test_the_sums_are_those_of_the_pixels(look: Look) -> None:
+    pieces = tiles(look)
+    sums = sums_of(look, pieces)
+    height = look.surface.height[look.window]
+    for piece in range(1, int(pieces.max()) + 1, 7):
+        rows, columns = np.nonzero(pieces == piece)
+        depth = look.links.depth[rows, columns].astype(np.float64)
+        flat = look.grid.xyz[look.window][rows, columns] @ look.surface.plane.basis().T
+        for column, values in ((U, columns), (V, rows), (UV, rows * columns), (DEPTH, depth), (V_INVERSE, rows / depth)):
+            assert sums.sums[piece, column] == pytest.approx(values.sum())
+        assert np.allclose(sums.sums[piece, FLAT], flat.sum(axis=0), rtol=1e-5, atol=1e-4)
+        ordered = np.sort(height[rows, columns])
+        assert (sums.low[piece], sums.high[piece]) == tuple(ordered[int(s * (len(rows) - 1))] for s in (0.03, 1 - 0.03))
+        corners = np.stack([columns, rows], axis=1).astype(np.int32)
+        hull = cv2.convexHull(corners)
+        assert sums.hull_px[piece] == pytest.approx(cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1)
 
 
 def test_features_do_not_depend_on_the_pieces_numbers(look: Look) -> None:
     pieces = tiles(look)
     count = int(pieces.max())
     sums, turned = sums_of(look, pieces), sums_of(look, np.where(pieces > 0, count + 1 - pieces, 0).astype(np.int32))
-    names, features = features_of(look, sums)
-    _, others = features_of(look, turned)
-    assert features.shape == (len(sums.pairs), len(names)) and np.isfinite(features).all() and len(features) > 9
+    features, others = (np.stack(list(features_of(Joints.of(look, of)).values()), axis=1) for of in (sums, turned))
+    assert len(features) == len(sums.pairs) > 9 and np.isfinite(features).all()
     there = [turned.pairs.tolist().index([count + 1 - b, count + 1 - a]) for a, b in sums.pairs.tolist()]
     # The noise of a step is that at one of its two sides.
     assert np.allclose(features, others[there], rtol=0.05, atol=1e-6)
