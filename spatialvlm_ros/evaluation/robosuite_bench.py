@@ -150,7 +150,8 @@ def _shot(content: Mapping[str, Any], index: int, name: str) -> Shot:
     height, width = depth.shape
     focal = float(content["focal_px"])
     camera = CameraModel(width, height, focal, focal, width / 2 - 0.5, height / 2 - 0.5)
-    seen = np.where(depth < _FAR_M, depth, np.nan).astype(np.float32)
+    # What lies far behind is no thing, and shows all the same that nothing is in front of it.
+    seen = np.asarray(depth, dtype=np.float32)
     frame = RGBDFrame(int(content["stamp_ns"][index]), content["color"][index], seen, camera, FRAME_ID)
     camera_from_world = RigidTransform.from_matrix(content["world_from_camera"]).inverse()
     links = [camera_from_world @ RigidTransform.from_matrix(pose) for pose in content["links"][index]]

@@ -68,14 +68,17 @@ def color_shares(pixels: npt.NDArray[np.uint8], white: FloatArray) -> dict[str, 
     return color_shares_of_each([pixels], white)[0]
 
 
+def color_words_of(pixels: npt.NDArray[np.uint8], white: FloatArray) -> dict[str, FloatArray]:
+    """How much of each colour word is true for each of some pixels (N, 3) uint8 RGB: (N,) each, they add up to 1."""
+    return dict(zip(COLORS, _pixel_shares(*_channels(pixels, white)), strict=True))
+
+
 def color_shares_of_each(parts: Sequence[npt.NDArray[np.uint8]], white: FloatArray) -> list[dict[str, float]]:
     """``color_shares`` of several sets of pixels, each (N, 3): at once, which for some hundred pixels each is much faster."""
     if not parts:
         return []
-    # (3, N) and on: a row for each channel or word, which NumPy works on much faster than on a row for each pixel.
-    rgb = np.minimum(np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float32) / 255 / white[:, None], 1.0)
-    value, low = rgb.max(axis=0), rgb.min(axis=0)
-    chroma = value - low
+    rgb, value, chroma = _channels(np.concatenate(parts), white)
+    low = rgb.min(axis=0)
     shares = _pixel_shares(rgb, value, chroma)
     result, start = [], 0
     for part in parts:
@@ -89,6 +92,16 @@ def color_shares_of_each(parts: Sequence[npt.NDArray[np.uint8]], white: FloatArr
         weight = np.where((low[own] > 0.93) & colored, np.float32(0.1), np.float32(1.0))
         result.append(dict(zip(COLORS, (shares[:, own] @ weight / weight.sum()).tolist(), strict=True)))
     return result
+
+
+def _channels(pixels: npt.NDArray[np.uint8], white: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Pixels (N, 3) relative to white: red, green and blue (3, N), the largest of them (N,), and by how much it is the largest.
+
+    A row for each channel or word, which NumPy works on much faster than on a row for each pixel.
+    """
+    rgb = np.minimum(np.ascontiguousarray(pixels.T, dtype=np.float32) / 255 / white[:, None], 1.0)
+    value = rgb.max(axis=0)
+    return rgb, value, value - rgb.min(axis=0)
 
 
 def _pixel_shares(rgb: FloatArray, value: FloatArray, chroma: FloatArray) -> FloatArray:

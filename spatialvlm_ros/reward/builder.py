@@ -115,7 +115,8 @@ def put_beside_stages(x: str, y: str, side: str = "") -> list[Stage]:
     aimed += [at_least(Query(f"{side}_difference", x, y), _ASIDE_M)] if side else []
     down = at_most(Query("elevation", x), _RESTING_M)
     place = Stage("place", (down, there), tuple(aimed))
-    return [*pick_stages(x), _carry(x, aimed), place, _release(x, [down, there])]
+    # A thing that fell beside y and a little to that side is not "left of" it to people: it stays as far aside as it was aimed.
+    return [*pick_stages(x), _carry(x, aimed), place, _release(x, [down, there, *aimed[1:]])]
 
 
 def put_in_stages(x: str, y: str) -> list[Stage]:

@@ -8,6 +8,7 @@ image (a block with the plate it stands on) must not lend their place or size to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -42,9 +43,11 @@ class MemoryConfig:
     other_size: float = 0.3
 
 
-_NO_COLORS = {"tall", "and"}
-# The usual size of a thing is the median of so many images.
-_SIZES = 7
+_NO_COLORS = frozenset({"tall", "and"})
+# The usual size of a thing is the median of so many images, its usual colours are those of half of them.
+_USUAL = 7
+# Half of a held thing's least edge is two standard deviations of how far it slips between the fingers.
+_SLIPS = 0.25
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class _Track:
     Attributes:
         settled: as it was seen last with its usual size.
         sizes: (K, 3) its edges on the last images, each sorted, metres.
+        colors: the colour words of its labels on the same images.
         in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
         reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
     """
@@ -63,6 +67,7 @@ class _Track:
     confirmed: int
     settled: SceneObject
     sizes: FloatArray
+    colors: tuple[frozenset[str], ...]
     reached: RigidTransform | None = None
 
     @property
@@ -70,6 +75,12 @@ class _Track:
         """(3,) its usual edges, sorted, metres."""
         size: FloatArray = np.median(self.sizes, axis=0)
         return size
+
+    @property
+    def usual_colors(self) -> frozenset[str]:
+        """Its usual colour words: a part of it seen beside the hand is named after the table that shines through."""
+        counts = Counter(color for colors in self.colors for color in colors)
+        return frozenset(color for color, count in counts.items() if 2 * count >= len(self.colors))
 
 
 class ObjectMemory:
@@ -116,11 +127,12 @@ class ObjectMemory:
         usual = size if before is None else before.usual
         in_tool = self._between_fingers(thing, world_from_tool, usual)
         if before is None:
-            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None])
+            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),))
             return
         settled = thing if _difference(size, usual) <= self._config.other_size else before.settled
-        sizes = np.concatenate((before.sizes, size[None]))[-_SIZES:]
-        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes)
+        sizes = np.concatenate((before.sizes, size[None]))[-_USUAL:]
+        colors = (*before.colors, _colors(thing.label))[-_USUAL:]
+        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors)
 
     def _between_fingers(
         self, thing: SceneObject, world_from_tool: RigidTransform | None, usual: FloatArray
@@ -164,9 +176,9 @@ class ObjectMemory:
                 # The visible surface moves less than the box that is drawn around it when a part of the thing gets hidden.
                 surfaces = np.stack([thing.surface_point for thing in before])
                 cost = np.fmin(cost, np.linalg.norm(shown - surfaces, axis=-1))
-            labels = [self._tracks[i].thing.label for i in known]
+            colors = [self._tracks[i].usual_colors for i in known]
             usual = [self._tracks[i].usual for i in known]
-            recolored = np.array([[not _same_color(thing.label, label) for label in labels] for thing in seen])
+            recolored = np.array([[not _alike(_colors(thing.label), of_one) for of_one in colors] for thing in seen])
             resized = np.array([[_difference(np.sort(thing.extents), size) for size in usual] for thing in seen])
             resized = np.minimum(resized / self._config.other_size, 1.0)
             ranked = cost + (recolored + resized) * gate / 2
@@ -182,6 +194,11 @@ class ObjectMemory:
                 ids[index] = self._next_id
                 self._next_id += 1
         return ids
+
+    def _well_known(self, track: _Track) -> bool:
+        """Whether a thing was seen often, and at last with its usual size."""
+        known = len(track.sizes) >= _USUAL
+        return known and _difference(track.sizes[-1], track.usual) <= self._config.other_size / 2
 
     @staticmethod
     def _predicted(track: _Track, world_from_tool: RigidTransform | None) -> RigidTransform:
@@ -208,6 +225,7 @@ class ObjectMemory:
             thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
             held_at = tool if track.in_tool is not None else None
             is_gone = _place_is_empty(thing, frame, robot, held_at)
+            is_gone = is_gone or (held_at is not None and self._well_known(track) and _is_let_go(thing, frame, robot))
             if is_gone and track.reached is not None and world_from_tool is not None:
                 # Nobody saw it, but only the hand was there: it is between the fingers, unless they show to be empty.
                 track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None)
@@ -215,12 +233,15 @@ class ObjectMemory:
                 is_gone = _place_is_empty(thing, frame, robot, tool)
             # What lies inside a seen thing of its colour is a part of that, which was once taken for a thing of its own.
             middle = self._predicted(track, world_from_tool).translation
-            is_gone = is_gone or any(_is_in(middle, other) for other in shown if _same_color(other.label, track.thing.label))
+            is_gone = is_gone or any(_is_in(middle, other) for other in shown if _alike(_colors(other.label), track.usual_colors))
             # One sighting is noise more often than a thing, and is not worth a memory.
             if age_s > self._config.forget_s or track.confirmed < 2 or is_gone:
                 del self._tracks[object_id]
                 continue
-            std = self._config.hidden_std_m + self._config.drift_m_s * age_s
+            drift_m = self._config.drift_m_s * age_s
+            # What is between the fingers moves with them.
+            drift_m = drift_m if track.in_tool is None else min(drift_m, _SLIPS * float(track.usual[0]))
+            std = self._config.hidden_std_m + drift_m
             status = Status.OCCLUDED if age_s <= self._config.occluded_s else Status.STALE
             covariance: FloatArray = thing.covariance + std**2 * np.eye(3)
             hidden.append(replace(thing, covariance=covariance, status=status, visible_share=0.0, num_points=0))
@@ -237,9 +258,13 @@ def _is_in(point: FloatArray, thing: SceneObject) -> bool:
     return bool((np.abs(thing.axes.T @ (point - thing.centre)) <= thing.extents / 2).all())
 
 
-def _same_color(label: str, other: str) -> bool:
-    """Whether two labels, such as "tall blue can" and "blue and white block", have a colour in common, or none at all."""
-    colors, others = (set(text.split()[:-1]) - _NO_COLORS for text in (label, other))
+def _colors(label: str) -> frozenset[str]:
+    """The colour words of a label, such as "tall blue can" or "blue and white block"."""
+    return frozenset(label.split()[:-1]) - _NO_COLORS
+
+
+def _alike(colors: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether they have a colour in common, or none at all."""
     return bool(colors & others) or colors == others
 
 
@@ -273,6 +298,25 @@ def _place_is_empty(thing: SceneObject, frame: RGBDFrame, robot: BoolArray | Non
     around = 0.15 * (thing.corners() - thing.centre)
     places = (thing.centre,) if tool is None else (thing.centre, tool)
     return all(_is_seen_through(place, around, frame, robot) for place in places)
+
+
+# What is seen so far behind a point of a held thing's surface shows that it is not there: it may have slipped or turned a little.
+_LEFT_M = 0.02
+
+
+def _is_let_go(thing: SceneObject, frame: RGBDFrame, robot: BoolArray | None) -> bool:
+    """Whether the camera sees through most of the surface that it saw last of a thing between the fingers.
+
+    The hand moves with what it holds and hides the same of it; where that is seen through, the hand has lost it.
+    """
+    height, width = frame.depth_m.shape
+    pixels = frame.camera.project(thing.points.astype(np.float64))
+    inside = np.isfinite(pixels).all(axis=1) & (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
+    u, v = pixels[inside].astype(np.intp).T
+    behind = frame.depth_m[v, u] > thing.points[inside, 2] + _LEFT_M
+    if robot is not None:
+        behind &= ~robot[v, u]
+    return bool(np.count_nonzero(behind) > 0.6 * max(1, len(thing.points)))
 
 
 def _is_seen_through(place: FloatArray, around: FloatArray, frame: RGBDFrame, robot: BoolArray | None) -> bool:

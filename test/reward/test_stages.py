@@ -102,3 +102,15 @@ def test_what_is_let_down_to_the_table_is_no_longer_carried() -> None:
 def test_a_stage_is_not_entered_without_the_facts_it_goes_by() -> None:
     blind = {query: value for query, value in image(grip=0.0, held=1.0).items() if query != LIFT}
     assert [sample.stage for sample in run(quick(PUT), [image(), blind, blind])] == ["reach", "grasp", "grasp"]
+
+
+@pytest.mark.parametrize(("aside_m", "done"), [(0.01, False), (0.023, False), (0.04, True), (0.09, True)])
+def test_what_fell_beside_a_thing_is_left_of_it_only_where_it_is_clearly_so(aside_m: float, done: bool) -> None:
+    """The predicate alone is true of any difference that is measured well enough."""
+    task = task_from_instruction("put the cup left of the can")
+    lying = {
+        Query("distance", "gripper", "cup"): 0.2, Query("held", "cup", "gripper"): 0.0, Query("elevation", "cup"): 0.0,
+        Query("horizontal_distance", "cup", "can"): 0.1, Query("left_difference", "cup", "can"): aside_m,
+        Query("left", "cup", "can"): 0.99,
+    }  # fmt: skip
+    assert run(task, [lying] * 6)[-1].success is done
