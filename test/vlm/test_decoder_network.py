@@ -178,13 +178,35 @@ def test_files_that_are_missing_damaged_or_of_another_decoder_are_named(decoder:
         load_decoder(tmp_path)
 
 
-def test_what_is_not_allowed_is_not_said(decoder: AnswerDecoder) -> None:
+def test_of_allowed_sentences_the_likeliest_is_said_word_by_word(decoder: AnswerDecoder) -> None:
     texts = ["how far is <0> from <1>?", "is <0> taller than <1>?", "<1>?"]
     prompted = decoder.prompt(*asked(decoder, texts))
     verdicts = torch.tensor([5, 9, 10])
-    said = decoder.sentences(prompted, verdicts)
-    changed = [
-        [[(one[0] + 1) % len(decoder.config.words), *one[1:9]], [*one[:2], (one[2] + 1) % 9]] if one else [[1]] for one in said
-    ]
-    assert sentences_among(decoder, prompted, verdicts, changed) == [None, None, None]
-    assert sentences_among(decoder, prompted, verdicts, [[], [], []]) == [None, None, None]
+    most = decoder.config.max_answer - 2
+    said = [one[:most] for one in decoder.sentences(prompted, verdicts)]
+    assert any(said)
+    others = [[(one[0] + 1) % len(decoder.config.words) if one else 1, *one[1:]] for one in said]
+    assert sentences_among(decoder, prompted, verdicts, [[b, a] for a, b in zip(said, others, strict=True)]) == said
+    # Whatever else it would say.
+    assert sentences_among(decoder, prompted, verdicts, [[one] for one in others]) == others
+    third = [[*one[:1], 7, 8] for one in others]
+    assert all(
+        one in some
+        for one, some in zip(
+            sentences_among(decoder, prompted, verdicts, list(map(list, zip(others, third, strict=True)))),
+            zip(others, third, strict=True),
+            strict=True,
+        )
+    )
+    assert sentences_among(decoder, prompted, verdicts, [[], [], [[1] * 99]]) == [None, None, None]
+
+
+def test_quantiles_are_those_of_a_search_over_the_whole_range() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, components = 50, 3
+    weight = torch.rand(rows, components, generator=generator).log_softmax(-1)
+    location = 6 * torch.rand(rows, components, generator=generator) - 3
+    density = Density(weight, location, 0.01 + torch.rand(rows, components, generator=generator), 0.01, torch.zeros(rows))
+    shares = (0.0228, 0.1587, 0.5, 0.9772)
+    for share, found in zip(shares, density.quantiles(shares), strict=True):
+        torch.testing.assert_close(density.below(found), torch.full((rows,), share), atol=2e-5, rtol=0)

@@ -75,19 +75,21 @@ def test_what_is_clear_is_told_right_and_the_other_way_round_for_the_other_way_r
 def test_sentences_are_those_that_are_said_word_by_word(decoder: AnswerDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
     posed = [asked(two_things(at % 5), query_for(relation, *NAMES), at) for at, relation in enumerate(PAPER_TYPES)]
     quick = answer_questions(decoder, posed)
-    found: list[bool] = []
+    is_allowed: list[bool] = []
 
     def word_by_word(
         own: AnswerDecoder, prompted: Prompted, verdicts: Tensor, allowed: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[int] | None]:
         said = own.sentences(prompted, verdicts)
-        found.extend(tuple(one) in map(tuple, some) for one, some in zip(said, allowed, strict=True))
-        return [one if good else None for one, good in zip(said, found, strict=True)]
+        is_allowed.extend(tuple(one) in map(tuple, some) for one, some in zip(said, allowed, strict=True))
+        return [one if good else None for one, good in zip(said, is_allowed, strict=True)]
 
     monkeypatch.setattr(decoder_answers, "sentences_among", word_by_word)
     slow = answer_questions(decoder, posed)
-    assert [answer.text for answer in quick] == [answer.text for answer in slow] and len({a.text for a in quick}) > 20
-    assert len(found) == len(posed) and np.mean(found) > 0.8
+    same = [answer.text == other.text for answer, other in zip(quick, slow, strict=True)]
+    # Where it would say what is not allowed, the likeliest allowed sentence need not be the plainest.
+    assert all(alike for alike, good in zip(same, is_allowed, strict=True) if good) and len({a.text for a in quick}) > 20
+    assert len(is_allowed) == len(posed) and np.mean(is_allowed) > 0.8
 
 
 def test_lengths_are_near_those_that_depth_gives(decoder: AnswerDecoder) -> None:

@@ -21,6 +21,7 @@ from spatialvlm_ros.vlm.embedded.crops import (
     sample_masks,
     sample_windows,
     seen_part,
+    white_points,
     window_grid,
     windows,
 )
@@ -85,6 +86,25 @@ def test_tokens_of_several_scenes_are_those_of_each() -> None:
     for (features, valid), one, things in zip(together, scenes, asked, strict=True):
         alone, alone_valid = object_tokens(one, things)
         assert np.array_equal(features, alone) and np.array_equal(valid, alone_valid)
+    # A scene that is asked about again, also in another order.
+    (given, _), (again, _) = object_tokens_of_each([(scenes[0], asked[0]), (replace(scenes[0]), asked[0][::-1])])
+    assert np.array_equal(given, together[0][0]) and np.array_equal(again, given[::-1])
+
+
+def test_white_is_the_quantile_of_what_is_bright() -> None:
+    color = torch.randint(0, 256, (3, 50, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    sparse = color[:, ::8, ::8].reshape(3, -1, 3).float() / 255
+    bright = torch.quantile(sparse, 0.97, dim=1)
+    level = bright.amax(dim=1, keepdim=True).clamp(0.4, 1.0)
+    torch.testing.assert_close(white_points(color), torch.minimum(torch.maximum(bright, 0.9 * level), level))
+    assert white_points(torch.full((1, 4, 4, 3), 51, dtype=torch.uint8))[0].tolist() == pytest.approx([0.36] * 3)
+
+
+def test_a_match_stands_alone_where_the_witness_says_nothing() -> None:
+    calibration = Calibration(slope=1.0, witness=2.0, unheard=-1.0)
+    odds = np.array([0.5, 0.5, 0.5])
+    said = calibration.probabilities(-np.logaddexp(0, -odds), np.array([0.25, 0.0, -0.25]))
+    assert np.log(said / (1 - said)) == pytest.approx([1.0, -0.5, 0.0], abs=1e-6)
 
 
 def test_what_a_view_has_measured_is_not_measured_again(tmp_path: Path) -> None:

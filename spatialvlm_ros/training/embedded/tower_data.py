@@ -110,7 +110,7 @@ class DataConfig:
     seed: int = 0
     scenes: int = 256
     batch: int = 32
-    segmented: float = 0.2
+    segmented: float = 0.6
     no_up: float = 0.12
     no_plane: float = 0.05
     min_pixels: int = 60

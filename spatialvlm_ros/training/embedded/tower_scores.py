@@ -89,10 +89,10 @@ def fit_on(found: ValidationSet, matches: Sequence[FloatArray]) -> Calibration:
     values, answers = [], []
     for query, own, said in zip(found.queries, matches, testimony, strict=True):
         closed = ~np.isin(members[query.scene], query.open)
-        values.append(np.stack([log_odds(own), said], axis=1)[closed])
+        values.append(np.stack([log_odds(own), said, said == 0], axis=1)[closed])
         answers.append(np.isin(members[query.scene], query.answers)[closed])
-    slope, witness, offset = fit(np.concatenate(values), np.concatenate(answers)).tolist()
-    calibration = Calibration(slope, offset, witness)
+    slope, witness, unheard, offset = fit(np.concatenate(values), np.concatenate(answers)).tolist()
+    calibration = Calibration(slope, offset, witness, unheard)
     settled = [
         (independent(calibration.probabilities(own, said)), len(query.answers))
         for query, own, said in zip(found.queries, matches, testimony, strict=True)

@@ -26,7 +26,7 @@ from .pool import NOTHING, THING, Pool, RegionShard, join, unpack_pictures
 from .printed import printed
 
 # Of the pictures: the share in light of another colour than its image's white tells, and the share that a poor camera took.
-_TINTED, _POOR = 0.3, 0.3
+_TINTED, _POOR = 0.45, 0.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TowerTraining:
     decay: float = 0.05
     average: float = 0.998
     negative_weight: float = 0.5
-    mask_weight: float = 1.0
+    mask_weight: float = 1.5
     attribute_weight: float = 0.1
     printed: float = 0.2
     bfloat16: bool = True

@@ -24,7 +24,7 @@ from .decoder_answers import AskedOf, first_words, number_of
 from .decoder_answers import answer_questions as decode_questions
 from .decoder_words import MAX_THINGS, NUMBER, OTHER_SIDE, POINTERS
 from .looking import Looked
-from .measured import bare_scene, measure
+from .measured import bare_scene, measure_each
 from .tower import match
 
 if TYPE_CHECKING:
@@ -42,13 +42,15 @@ class Answerer:
     def __init__(self, glance: EmbeddedGlance, decoder: AnswerDecoder) -> None:
         self._glance, self._decoder = glance, decoder
         self._things: dict[str, SceneObject | ModelAnswer] = {}
+        self._regions: dict[int, SceneObject | None] = {}
 
     def answer(self, questions: Sequence[Question]) -> list[ModelAnswer]:
         """One answer a question, in order, all by one pass of the decoder."""
         queries = [self._query(question) for question in questions]
         if self._glance.looked.view.frame is not None:
-            # All names are read in one go.
-            self._glance.decide([name for query in queries if isinstance(query, Query) for name in query.names])
+            # All names are read in one go, and what they mean is measured in one.
+            names = [name for query in queries if isinstance(query, Query) for name in query.names]
+            self._measure(self._glance.decide(names))
         asked = [
             query if isinstance(query, ModelAnswer) else self._of_things(question.text, query)
             for question, query in zip(questions, queries, strict=True)
@@ -91,23 +93,34 @@ class Answerer:
 
     def _thing(self, decided: Decided) -> SceneObject | ModelAnswer:
         if decided.name not in self._things:
-            self._things[decided.name] = self._measured(decided)
+            self._measure([decided])
         return self._things[decided.name]
 
-    def _measured(self, decided: Decided) -> SceneObject | ModelAnswer:
+    def _measure(self, names: Sequence[Decided]) -> None:
+        """Measure what names mean, as far as that has not been done."""
+        looked, meant = self._glance.looked, {one.name: self._meant(one) for one in names if one.name not in self._things}
+        regions = {each for each in meant.values() if isinstance(each, int) and each not in self._regions}
+        given = {each: known for each in regions if (known := looked.view.things.get(looked.numbers[each])) is not None}
+        left = sorted(regions - set(given))
+        if left and looked.view.frame is not None:
+            shown, numbers = [looked.proposals[each] for each in left], [each + 1 for each in left]
+            found = measure_each(looked.view.frame, shown, self._scene, looked.noise, numbers)
+            self._regions |= dict(zip(left, found, strict=True))
+        self._regions |= given
+        for name, which in meant.items():
+            thing = self._regions[which] if isinstance(which, int) else which
+            nothing = ModelAnswer(f"'{name}' shows too little depth to be measured", Status.NO_DEPTH)
+            self._things[name] = nothing if thing is None else thing
+
+    def _meant(self, decided: Decided) -> int | SceneObject | ModelAnswer:
+        """Which of the proposals a name means; the thing itself for the gripper; why there is none."""
         name = decided.name
         if not decided.answering or decided.present < self._glance.found:
             return ModelAnswer(f"'{name}' is not in sight", Status.NOT_FOUND)
         if len(decided.answering) > 1 and decided.several >= _SEVERAL:
             return ModelAnswer(f"'{name}' may mean {len(decided.answering)} things", Status.AMBIGUOUS)
-        looked, best = self._glance.looked, decided.answering[0]
-        if best < 0:
-            return gripper_point(looked, name)
-        assert looked.view.frame is not None
-        thing = looked.view.things.get(looked.numbers[best])
-        if thing is None:
-            thing = measure(looked.view.frame, looked.proposals[best], self._scene, looked.noise, best + 1)
-        return thing if thing is not None else ModelAnswer(f"'{name}' shows too little depth to be measured", Status.NO_DEPTH)
+        best = decided.answering[0]
+        return gripper_point(self._glance.looked, name) if best < 0 else best
 
 
 def gripper_point(looked: Looked, name: str) -> SceneObject | ModelAnswer:

@@ -22,6 +22,7 @@ class Calibration:
 
     Attributes:
         witness: weight of ``witness.testify``.
+        unheard: added where that says nothing, so that the match stands alone.
         present_slope, present_offset, several_slope, several_offset: the same for "anything" and "several things".
         prior_odds: that what is named is there, against those of the scenes that the rest was fitted on, where half of the names
             were of nothing (most of them nearly of something): people name what they see.
@@ -32,6 +33,7 @@ class Calibration:
     slope: float = 1.0
     offset: float = 0.0
     witness: float = 0.0
+    unheard: float = 0.0
     present_slope: float = 1.0
     present_offset: float = 0.0
     several_slope: float = 1.0
@@ -42,7 +44,8 @@ class Calibration:
 
     def probabilities(self, log_match: npt.ArrayLike, testimony: npt.ArrayLike = 0.0) -> FloatArray:
         """Probability of each region from ``tower.match`` and ``witness.testify``, any shape."""
-        odds = self.slope * log_odds(log_match) + self.witness * np.asarray(testimony, np.float64) + self.offset
+        said = np.asarray(testimony, np.float64)
+        odds = self.slope * log_odds(log_match) + self.witness * said + self.unheard * (said == 0) + self.offset
         return sigmoid(odds)
 
     def present_and_several(self, probabilities: npt.ArrayLike) -> tuple[float, float]:

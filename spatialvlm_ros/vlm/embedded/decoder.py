@@ -8,8 +8,6 @@ signed logarithmic scale; the prompt sees itself whole, the answer sees what is 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -17,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .decoder_density import Density
 from .decoder_geometry import PAIR_LENGTHS, THING_LENGTHS, field, pair_lengths, thing_lengths
 from .decoder_words import MAX_THINGS, POINTERS, VERDICT_PAIRS, Words
-from .object_tokens import FIELDS, MAX_M, NUM_FEATURES
+from .object_tokens import FIELDS, NUM_FEATURES
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 NUM_LENGTHS = MAX_THINGS * len(THING_LENGTHS) + len(PAIRS) * len(PAIR_LENGTHS)
@@ -75,49 +74,6 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
-class Density:
-    """A mixture of logistic densities of u = asinh(value / scale_m).
-
-    Attributes:
-        log_weight, location, spread: (B, K), of u.
-        copied: (B,) metres: the length among the tokens' that it starts from; 0 without.
-    """
-
-    log_weight: Tensor
-    location: Tensor
-    spread: Tensor
-    scale_m: float
-    copied: Tensor
-
-    def log_likelihood(self, value_m: Tensor) -> Tensor:
-        """(B,) of values in metres (B,), per unit of u."""
-        z = (torch.asinh(value_m / self.scale_m)[:, None] - self.location) / self.spread
-        each = -z.abs() - 2 * F.softplus(-z.abs()) - self.spread.log()
-        return torch.logsumexp(self.log_weight + each, -1)
-
-    def below(self, value_m: Tensor) -> Tensor:
-        """(B,) probability that the number is below values in metres (B,)."""
-        z = (torch.asinh(value_m / self.scale_m)[:, None] - self.location) / self.spread
-        return (self.log_weight.exp() * torch.sigmoid(z)).sum(-1)
-
-    def quantile(self, share: float) -> Tensor:
-        """(B,) metres, within the range of the tokens' lengths; by bisection."""
-        return self.quantiles((share,))[0]
-
-    def quantiles(self, shares: Sequence[float]) -> Tensor:
-        """(S, B) as ``quantile``, all by one bisection."""
-        wanted = torch.tensor(shares, device=self.location.device)[:, None]
-        most = math.asinh(MAX_M / self.scale_m)
-        high = torch.full((len(shares), len(self.location)), most, device=self.location.device)
-        low, weight, slope = -high, self.log_weight.exp(), 1 / self.spread
-        for _ in range(40):
-            middle = (low + high) / 2
-            below = (weight * torch.sigmoid((middle[..., None] - self.location) * slope)).sum(-1) < wanted
-            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        return self.scale_m * torch.sinh((low + high) / 2)
-
-
-@dataclass(frozen=True)
 class Prompted:
     """What a decoder says at <ask>.
 
@@ -146,16 +102,28 @@ class _Layer(nn.Module):
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.up, self.down = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
 
-    def forward(self, x: Tensor, mask: Tensor, memory: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        batch, length, dim = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, length, 3, self.heads, dim // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    def forward(
+        self, x: Tensor, mask: Tensor, memory: tuple[Tensor, Tensor] | None, last: int = 0
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What becomes of the ``last`` words of x (B, L, dim), 0 for all of them, and keys and values of all that was read."""
+        dim, normed = x.shape[-1], self.attention_norm(x)
+        if last:
+            x, queries = x[:, -last:], _rows_of(self.qkv, normed[:, -last:], 0, dim)
+            parts = (queries, *_rows_of(self.qkv, normed, dim, 3 * dim).chunk(2, -1))
+        else:
+            parts = self.qkv(normed).chunk(3, -1)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         if memory is not None:
             k, v = torch.cat([memory[0], k], 2), torch.cat([memory[1], v], 2)
         # In full precision: on a CPU the gradient of attention in halves takes four times as long.
         mixed = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask)
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, dim))
+        x = x + self.out(mixed.transpose(1, 2).flatten(2))
         return x + self.down(F.gelu(self.up(self.mlp_norm(x)))), (k, v)
+
+
+def _rows_of(layer: nn.Linear, x: Tensor, first: int, end: int) -> Tensor:
+    """Some of the outputs of a linear layer."""
+    return F.linear(x, layer.weight[first:end], layer.bias[first:end])
 
 
 def _senses(words: Words) -> Tensor:
@@ -241,10 +209,11 @@ class AnswerDecoder(nn.Module):
         embedded = self._embedded(question, self.pointer(things))
         x = torch.cat([prefix, embedded], 1) + places
         x = torch.cat([x[:, :-1], x[:, -1:] + self._summed(embedded, question != 0, things, between, present, both)], 1)
-        mask = keep[:, None, None, :].expand(-1, 1, x.shape[1], -1)
+        mask = keep[:, None, None, :]
         memory = []
-        for layer in self.layers:
-            x, kept = layer(x, mask, None)
+        for number, layer in enumerate(self.layers, 1):
+            # Of the last layer nothing but <ask> is read on.
+            x, kept = layer(x, mask, None, last=1 if number == len(self.layers) else 0)
             memory.append(kept)
         # Millimetres are lost in halves of a number's bits.
         with torch.autocast(x.device.type, enabled=False):
@@ -323,7 +292,13 @@ class AnswerDecoder(nn.Module):
         return self.continued(answer, places, self.pointer(prompted.things), prompted.memory, mask)[0]
 
     def continued(
-        self, words: Tensor, places: Tensor, pointed: Tensor, memory: list[tuple[Tensor, Tensor]], mask: Tensor
+        self,
+        words: Tensor,
+        places: Tensor,
+        pointed: Tensor,
+        memory: list[tuple[Tensor, Tensor]],
+        mask: Tensor,
+        read: Tensor | None = None,
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Read on in answers.
 
@@ -331,15 +306,17 @@ class AnswerDecoder(nn.Module):
             words: (B, T) int64 that come next. places: (T,) or (B, T) int64, their places in the answer.
             pointed: (B, MAX_THINGS, dim) what pointers point at. memory: of what was read before, L words.
             mask: (B, 1, T or 1, L + T) bool, what each word sees.
+            read: (B,) int64 the one word of each answer behind which the next is wanted; None for all.
 
         Returns:
-            (B, T, V) logits of the word behind each, and the memory of L + T words.
+            (B, T, V) logits of the word behind each, or (B, 1, V) behind those of ``read``, and the memory of L + T words.
         """
         x = self._embedded(words, pointed) + self.places(places + (_PREFIX + self.config.max_question + 2))
         kept = []
         for layer, before in zip(self.layers, memory, strict=True):
             x, both = layer(x, mask, before)
             kept.append(both)
+        x = x if read is None else x[torch.arange(len(x), device=x.device), read][:, None]
         return self.norm(x).float() @ self.words.weight.T, kept
 
     @torch.no_grad()

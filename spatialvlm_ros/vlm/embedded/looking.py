@@ -82,8 +82,9 @@ class Proposed:
         if frame is None:
             xyz = torch.full(part.shape, torch.nan, device=self.device)
         else:
-            depth, rays = (torch.tensor(each[rows, columns]).to(self.device) for each in (frame.depth_m, frame.camera.rays))
-            xyz = torch.cat([rays * depth[..., None], depth[..., None]], dim=-1)[None]
+            depth, rays = frame.depth_m[rows, columns], frame.camera.ray_planes[:, rows, columns]
+            planes = torch.from_numpy(np.concatenate([rays * depth, depth[None]])).to(self.device)
+            xyz = planes.movedim(0, -1)[None]
         height = math.nan if self.plane is None else self.plane.offset_m
         with torch.no_grad():
             return prepare_images(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from ...geometry.plane import Plane
 from ...geometry.rigid import FloatArray
 from ...scene.canonical import canonical_from_up
 from ...scene.frame import BoolArray, Region, RGBDFrame
-from ...scene.measure import MeasureConfig, measure_region
+from ...scene.measure import MeasureConfig, measure_regions
 from ...scene.noise import DepthNoise
 from ...scene.scene import Canonical, Scene, SceneObject
 
@@ -43,6 +46,13 @@ def bare_scene(
 
 def measure(frame: RGBDFrame, region: Region, scene: Scene, noise: DepthNoise, number: int) -> SceneObject | None:
     """One region as a thing of a scene; None where its depth does not tell."""
-    return measure_region(
-        frame, region, scene.canonical, scene.support_plane, noise, MeasureConfig(), object_id=number, robot=scene.robot
-    )
+    return measure_each(frame, [region], scene, noise, [number])[0]
+
+
+def measure_each(
+    frame: RGBDFrame, regions: Sequence[Region], scene: Scene, noise: DepthNoise, numbers: Sequence[int]
+) -> list[SceneObject | None]:
+    """``measure`` of each region, whose things get these numbers; quicker than one by one."""
+    config, canonical, plane = MeasureConfig(), scene.canonical, scene.support_plane
+    found = measure_regions(frame, regions, canonical, plane, noise, config, robot=scene.robot)
+    return [thing and replace(thing, id=number) for thing, number in zip(found, numbers, strict=True)]

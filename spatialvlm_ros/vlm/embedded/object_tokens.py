@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...geometry.rigid import FloatArray
+from ...scene.dimensions import EDGES_ALIKE
 from ...scene.facts import Source, Status
 from ...scene.relation import support_offset, viewer_axes
 from ...scene.scene import Scene, SceneObject
@@ -117,14 +118,20 @@ def object_tokens(scene: Scene, things: Sequence[SceneObject]) -> tuple[Float32A
 
 
 def object_tokens_of_each(asked: Sequence[tuple[Scene, Sequence[SceneObject]]]) -> list[tuple[Float32Array, BoolArray]]:
-    """``object_tokens`` of several scenes; all at once is faster than one by one."""
-    parts = [_arrays_of(scene, things) for scene, things in asked if things]
-    if not parts:
+    """``object_tokens`` of several scenes; all at once is faster than one by one, and none is reckoned twice."""
+    first: dict[tuple[int, ...], tuple[int, Scene, SceneObject]] = {}
+    rows: list[int] = []
+    for scene, things in asked:
+        # All of a scene that ``_arrays_of`` reads.
+        seen = id(scene.canonical), id(scene.viewer), id(scene.support_plane)
+        rows += [first.setdefault((*seen, id(thing)), (len(first), scene, thing))[0] for thing in things]
+    if not rows:
         return [(np.zeros((0, NUM_FEATURES), np.float32), np.zeros(0, np.bool_)) for _ in asked]
+    parts = [_arrays_of(scene, [thing]) for _, scene, thing in first.values()]
     joined = ThingArrays(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields_of(ThingArrays)))
     features, valid = token_features(joined)
     ends = np.cumsum([len(things) for _, things in asked])[:-1]
-    return list(zip(np.split(features, ends), np.split(valid, ends), strict=True))
+    return list(zip(np.split(features[rows], ends), np.split(valid[rows], ends), strict=True))
 
 
 def _arrays_of(scene: Scene, things: Sequence[SceneObject]) -> ThingArrays:
@@ -170,6 +177,12 @@ def _height(scene: Scene, thing: SceneObject) -> float:
     return float(scene.canonical.up @ thing.centre) - support_offset(scene, thing)
 
 
+def _size_std(size: npt.NDArray[Any], shares: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(...) of cube roots of volumes (...), by deviations of the edges (..., 3) as shares of them; as scene/dimensions.py."""
+    squared = (1 - EDGES_ALIKE) * (shares**2).sum(-1) + EDGES_ALIKE * shares.sum(-1) ** 2
+    return np.asarray(size / 3 * np.sqrt(squared))
+
+
 def token_features(things: ThingArrays) -> tuple[Float32Array, BoolArray]:
     """(..., NUM_FEATURES) float32 features, and (...) bool: False where a thing's place or size is not a number."""
     lead = things.centre.shape[:-1]
@@ -200,7 +213,7 @@ def token_features(things: ThingArrays) -> tuple[Float32Array, BoolArray]:
         "cross": np.clip(crosses / np.maximum(scales, 1e-12), -1.0, 1.0),
         "box_std": np.sqrt((things.axes**2 * things.extents_std[..., None, :] ** 2).sum(-1)),
         "extents_std": things.extents_std,
-        "size_std": (size / 3 * np.linalg.norm(things.extents_std / least, axis=-1))[..., None],
+        "size_std": _size_std(size, things.extents_std / least)[..., None],
         "shared": np.stack([things.scale_std, things.tilt_std_rad, things.point_std_m], axis=-1),
         "sight": np.stack([things.visible_share, np.isfinite(things.visible_share), things.truncated], axis=-1),
         "points": np.log10(1 + np.maximum(things.num_points, 0))[..., None],
