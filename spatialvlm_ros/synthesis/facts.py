@@ -20,7 +20,8 @@ from ..scene.facts import METRE, PROBABILITY, Status, truth_from_margin
 from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
-from .unseen import Unseen, needs_unseen
+from .unseen import POINTS, Unseen, needs_unseen
+from .unseen_places import is_place_unseen
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -122,7 +123,10 @@ class SceneFacts:
             return "fact_hidden_part"
         if found.unit == PROBABILITY:
             return self._comparison(relation, indices, amount)
-        value, std, status = self._number(relation, indices, amount)
+        number = self._place(relation, indices, amount) if relation in POINTS else self._number(relation, indices, amount)
+        if number is None:
+            return "fact_hidden_part"
+        value, std, status = number
         if not math.isfinite(value):
             return "fact_no_value"
         if relation == "gap" and self._seen_gap(*indices) - value > max(self._limits.max_std_m, _SEEN_SHARE * value):
@@ -184,6 +188,14 @@ class SceneFacts:
             return (-measured.value if turned else measured.value), measured.std, measured.status or Status.OK
         else:
             measured = self._measure(relation, indices, amount)
+        return measured.value, measured.std, measured.status or Status.OK
+
+    def _place(self, relation: str, indices: Sequence[int], amount: float) -> tuple[float, float, Status] | None:
+        """How far the nearest surface to a point is; None where a nearer one may not show."""
+        measured, frame = self._measure(relation, indices, amount), self._scene.frame
+        places = measured.subject_point, measured.object_point
+        if frame is not None and math.isfinite(measured.value) and is_place_unseen(frame, self._scene.support_plane, *places):
+            return None
         return measured.value, measured.std, measured.status or Status.OK
 
     def _certain(self, relation: str, unit: str, told: Told) -> Told | str:

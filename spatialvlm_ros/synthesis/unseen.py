@@ -61,10 +61,10 @@ _FOOT = (
     frozenset(("height", "elevation", "above_difference", "below_difference", "vertical_distance"))
     | _OF_SIZE["tall_or_short"] | _EXTENT
 )  # fmt: skip
-_POINTS = frozenset(f"point_{word}" for word in ("above", "below", "left", "right", "behind", "front"))
-_SIDE = frozenset(("width",)) | _OF_SIZE["wide_or_thin"] | _EXTENT | _POINTS
+POINTS = frozenset(f"point_{word}" for word in ("above", "below", "left", "right", "behind", "front"))
+_SIDE = frozenset(("width",)) | _OF_SIZE["wide_or_thin"] | _EXTENT | POINTS
 # How deep a thing is stands least firm of all. Across the line of sight its deviation holds what is hidden.
-_DEPTH = frozenset(("behind_difference", "front_difference"))
+_DEPTH = frozenset(("behind_difference", "front_difference", "point_behind", "point_front"))
 
 
 def needs_unseen(relation: str, indices: Sequence[int], unseen: Unseen) -> bool:
