@@ -1,21 +1,24 @@
-"""Fits the tables of ``scene/trust_tables.py``: what shows of a thing against how wrong its measurement is. Synthetic.
+"""Fits the trees of ``models/trust``: what shows of a thing against how wrong its measurement is. Synthetic.
 
 Only with the families of noise that the engine's presets describe; the benchmark checks the result on the others, too, and on
-other seeds. ``python -m spatialvlm_ros.evaluation.engine_trust`` prints the tables (ten minutes).
+other seeds. ``python -m spatialvlm_ros.evaluation.engine_trust --out FOLDER`` renders, measures, fits and writes (ten minutes).
 
-Residuals are taken as Student's t of four degrees of freedom, whose scale is the stated deviation times the exponential of a sum
-of steps. Steps are added one after another, each where it helps most, with a part of its Newton step (Friedman 2001, "Greedy
-function approximation: a gradient boosting machine"), and those about one kind of evidence are then one curve. All is scaled so
-that two deviations hold ``TWO_SIGMA`` of the errors. With ``--held-out`` that many scenes of each run are kept from the fit, and
-what one and two deviations hold of them is told.
+A factor of the stated deviation is the exponential of a sum of small trees (Friedman 2001, "Greedy function approximation: a
+gradient boosting machine"). Errors are a mixture: most far smaller than stated, a few far larger. So the loss is no likelihood
+but asks for what is to hold: 68.27 % of the errors in one deviation and 95.45 % in two, in each leaf (two quantile losses,
+smoothed: Koenker and Bassett 1978). What is left is settled by one factor: two deviations are to hold ``TWO_SIGMA`` of the errors
+of scenes that the trees were not grown on (four folds). With ``--held-out`` that many scenes of each run are kept from the fit,
+and what one and two deviations hold of them is told.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -26,8 +29,9 @@ from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_with_evidence
 from ..scene.noise import PRESETS, DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
-from ..scene.trust import Evidence, foot_is_unseen, merged_std_m
-from ..scene.trust_tables import Curve
+from ..scene.trust import Evidence, foot_is_guessed, merged_chance, merged_std_m
+from ..scene.trust_trees import FILE, TrustTrees
+from ..training.joint_trees import Boosting, IntArray, Slopes, boosted, grown
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks, on_workers
 from .engine_bench import TRUST_SEEDS
 from .engine_render import IN_FAMILY, Rendered, noisy_frame, render_scene
@@ -35,14 +39,17 @@ from .engine_solids import Solid
 
 # Less of a region on the thing that it is matched with, and it is more than one thing.
 WHOLE_SHARE = 0.85
-_FREEDOM, _STEPS, _MERGED_STEPS, _RATE, _RIDGE = 4.0, 250, 60, 0.25, 10.0
-_THRESHOLDS, _LEAST_SHARE = 24, 0.02
-# Fewer steps where there are fewer rows than so many a step: more would follow their noise.
-_ROWS_A_STEP = 20
-# What two standard deviations hold of the errors that the tables are fitted on: a little more than a normal distribution has, for
-# cameras whose noise no preset describes take that back.
-TWO_SIGMA = 0.96
-Steps = Sequence[tuple[int, float, float, float]]
+# What two standard deviations hold of the errors of scenes that the trees were not grown on. More than a normal distribution's
+# hold of sizes: cameras whose noise no preset describes take that back, for their outlines swell.
+TWO_SIGMA = {"centre": 0.945, "edges": 0.965, "height": 0.97}
+# What one and two deviations of a normal distribution hold, how many that are, what each weighs in the loss, and over which
+# difference of logarithms an error passes for half held.
+_HELD, _AT, _WEIGHTS, _SMOOTH = (0.6827, 0.9545), (1.0, 2.0), (1.0, 2.0), 0.25
+_LEAST_CURVE, _LEAST_ERROR_M = 0.05, 1e-5
+_FACTORS = Boosting(trees=120, depth=3, rate=0.15, ridge=10.0, share=0.6, tried=0.6)
+_MERGED = Boosting(trees=60, depth=3, rate=0.15, ridge=5.0, share=0.6, tried=0.6)
+_FOLDS = 4
+Grown = tuple[float, IntArray, FloatArray, FloatArray]
 # A match needs half of the pixels of both.
 _MIN_IOU = 0.5
 
@@ -56,8 +63,9 @@ class TrustRow:
         level_std, scale_std: (2,) own deviation of those, and what the scale error adds.
         edges, edges_std: (2,) errors and deviations of the level edges.
         height, height_std, height_m: error of its height, its deviation, and the height itself.
-        foot_unseen: whether its height is left out, because its foot does not show.
+        foot_guessed: whether its height is left out, because where it stands is a guess.
         merged: whether its region is more than one thing.
+        seed: of its scene.
     """
 
     evidence: Evidence
@@ -69,8 +77,9 @@ class TrustRow:
     height: float
     height_std: float
     height_m: float
-    foot_unseen: bool
+    foot_guessed: bool
     merged: bool
+    seed: int
 
 
 def rows_of(
@@ -112,7 +121,7 @@ def _row(rendered: Rendered, solid: Solid, thing: SceneObject, evidence: Evidenc
     return TrustRow(
         evidence, centre[:2], thing.extents_std[:2] / 2, thing.scale_std * np.abs(thing.axes.T @ thing.centre)[:2], edges[:2],
         thing.extents_std[:2], float(edges[2]), float(thing.extents_std[2]), float(thing.extents[2]),
-        foot_is_unseen(thing), merged,
+        foot_is_guessed(thing), merged, rendered.scene.seed,
     )  # fmt: skip
 
 
@@ -136,85 +145,58 @@ def rendered_rows(seed: int, extent: Extent) -> list[TrustRow]:
 # -- fitting ----------------------------------------------------------------------------------------------------------------
 
 
-def _boosted(
-    evidence: FloatArray, start: float, slopes: Callable[[FloatArray], tuple[FloatArray, FloatArray]], count: int
-) -> list[tuple[int, float, float, float]]:
-    """Steps (column, threshold, below, above) that lower a loss.
+def holding(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Slopes:
+    """Slopes of the loss that is least where one and two deviations hold what a normal distribution's do.
 
     Args:
-        evidence: (N, K).
-        slopes: gives minus the loss's first derivative, and a positive second one, (N,) each, at the sums (N,).
+        error, fixed, scaled: (N, M) errors, the deviations that stay, and those that are multiplied by what is fitted.
     """
-    columns = [
-        (column, float(at))
-        for column in range(evidence.shape[1])
-        for at in np.unique(np.quantile(evidence[:, column], np.linspace(0.02, 0.98, _THRESHOLDS)).round(6))
-    ]
-    above = np.stack([evidence[:, column] > at for column, at in columns]).astype(np.float64)
-    enough = np.abs(above.mean(axis=1) - 0.5) < 0.5 - _LEAST_SHARE
-    above, columns = above[enough], [entry for entry, keep in zip(columns, enough, strict=True) if keep]
-    total, steps = np.full(len(evidence), start), []
-    for _ in range(count):
-        down, curve = slopes(total)
-        up_down, up_curve = above @ down, above @ curve
-        low_down, low_curve = down.sum() - up_down, curve.sum() - up_curve
-        best = int(np.argmax(up_down**2 / (up_curve + _RIDGE) + low_down**2 / (low_curve + _RIDGE)))
-        low, high = (float(_RATE * a[best] / (b[best] + _RIDGE)) for a, b in ((low_down, low_curve), (up_down, up_curve)))
-        total = total + np.where(above[best] > 0, high, low)
-        steps.append((*columns[best], low, high))
-    return steps
-
-
-def fit_scale(
-    evidence: FloatArray, error: FloatArray, fixed: FloatArray, scaled: FloatArray
-) -> tuple[list[tuple[int, float, float, float]], FloatArray]:
-    """Steps of the logarithm of what multiplies ``scaled``, and their sums (N,).
-
-    Args:
-        evidence: (N, K).
-        error, fixed, scaled: (N, M) errors, the deviations that stay, and those that are multiplied.
-    """
+    size = np.log(np.maximum(np.abs(error), _LEAST_ERROR_M))
 
     def slopes(total: FloatArray) -> tuple[FloatArray, FloatArray]:
         own = np.exp(2 * total)[:, None] * scaled**2
         variance = own + fixed**2
-        share, squared = own / variance, error**2 / variance
-        down = share * ((_FREEDOM + 1) * squared / (_FREEDOM + squared) - 1)
-        curve = share**2 * 2 * (_FREEDOM + 1) * _FREEDOM * squared / (_FREEDOM + squared) ** 2
+        share, down, curve = own / variance, np.zeros(error.shape), np.zeros(error.shape)
+        for held, at, weight in zip(_HELD, _AT, _WEIGHTS, strict=True):
+            holds = 1 / (1 + np.exp(np.clip((size - np.log(at) - np.log(variance) / 2) / _SMOOTH, -50, 50)))
+            down += weight * share * (held - holds)
+            curve += weight * share**2 * np.maximum(holds * (1 - holds) / _SMOOTH, _LEAST_CURVE)
         return down.sum(axis=1), curve.sum(axis=1)
 
-    start = float(np.log(np.quantile(np.abs(error) / scaled, 0.6827)))
-    steps = _boosted(evidence, start, slopes, max(1, min(_STEPS, len(evidence) // _ROWS_A_STEP)))
-    return steps, sums(steps, evidence)
+    return slopes
 
 
-def sums(steps: Sequence[tuple[int, float, float, float]], evidence: FloatArray) -> FloatArray:
-    """(N,) sums of the steps at evidence (N, K)."""
-    total = np.zeros(len(evidence))
-    for column, at, below, above in steps:
-        total += np.where(evidence[:, column] > at, above, below)
+def fit_scale(evidence: FloatArray, error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Grown:
+    """Trees for the logarithm of what multiplies ``scaled``; ``evidence`` (N, K), the others as in ``holding``."""
+    start = float(np.log(np.quantile(np.abs(error) / scaled, _HELD[0])))
+    return grown(evidence, start, holding(error, fixed, scaled), _FACTORS)
+
+
+def sums(trees: Grown, evidence: FloatArray) -> FloatArray:
+    """(N,) sums of the trees at evidence (N, K)."""
+    start, feature, above, added = trees
+    total = np.full(len(evidence), start)
+    for asked, at, leaves in zip(feature, above, added, strict=True):
+        leaf = np.zeros(len(evidence), dtype=np.intp)
+        for column, threshold in zip(asked.tolist(), at.tolist(), strict=True):
+            leaf = leaf * 2 + (evidence[:, column] > threshold)
+        total += leaves[leaf]
     return total
 
 
-def factor_of(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> float:
-    """The factor of ``scaled`` with which two deviations hold ``TWO_SIGMA`` of the errors, by halving."""
+def factor_of(error: FloatArray, fixed: FloatArray, scaled: FloatArray, two_sigma: float) -> float:
+    """The factor of ``scaled`` with which two deviations hold ``two_sigma`` of the errors, by halving; as in ``holding``."""
     low, high = 0.1, 10.0
     for _ in range(40):
         middle = float(np.sqrt(low * high))
         held = float(np.mean(np.abs(error) <= 2 * np.hypot(fixed, middle * scaled)))
-        low, high = (middle, high) if held < TWO_SIGMA else (low, middle)
+        low, high = (middle, high) if held < two_sigma else (low, middle)
     return high
 
 
-def fit_merged(evidence: FloatArray, merged: FloatArray) -> tuple[float, list[tuple[int, float, float, float]]]:
-    """Logarithm of the odds that a region is more than one thing: where it starts, and its steps."""
-    start = float(np.log(merged.mean() / (1 - merged.mean())))
-
-    def slopes(total: FloatArray) -> tuple[FloatArray, FloatArray]:
-        chance = 1 / (1 + np.exp(-total))
-        return merged - chance, chance * (1 - chance)
-
-    return start, _boosted(evidence, start, slopes, _MERGED_STEPS)
+def fit_merged(evidence: FloatArray, merged: BoolArray) -> Grown:
+    """Trees for the logarithm of the odds that a region is more than one thing."""
+    return boosted(evidence, merged, np.ones(len(merged)), _MERGED)
 
 
 @dataclass(frozen=True)
@@ -226,83 +208,90 @@ class _Errors:
     scaled: FloatArray
     told: BoolArray
 
+    def at(self, which: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of some of the rows."""
+        return self.error[which], self.fixed[which], self.scaled[which]
 
-def _columns(rows: Sequence[TrustRow], chance: FloatArray) -> dict[str, _Errors]:
-    """The errors of each table's kind; ``chance`` (N,) that a region is more than one thing."""
+
+def _columns(rows: Sequence[TrustRow], log_odds: FloatArray) -> dict[str, _Errors]:
+    """The errors of each sum's kind; ``log_odds`` (N,) that a region is more than one thing."""
 
     def column(name: str) -> FloatArray:
         values = np.array([getattr(row, name) for row in rows], np.float64)
         return values if values.ndim == 2 else values[:, None]
 
     every = np.ones(len(rows), bool)
-    spread = [np.sqrt(2) * merged_std_m(row.height_m, float(p)) for row, p in zip(rows, chance, strict=True)]
-    shown = ~column("foot_unseen").astype(bool)[:, 0]
+    spread = [
+        np.sqrt(2) * merged_std_m(row.height_m, merged_chance(row.evidence, float(odds)))
+        for row, odds in zip(rows, log_odds, strict=True)
+    ]
+    shown = ~column("foot_guessed").astype(bool)[:, 0]
     return {
-        "CENTRE": _Errors(column("level"), column("scale_std"), column("level_std"), every),
-        "EDGES": _Errors(column("edges"), np.zeros((len(rows), 2)), column("edges_std"), every),
-        "HEIGHT": _Errors(column("height"), np.array(spread)[:, None], column("height_std"), shown),
+        "centre": _Errors(column("level"), column("scale_std"), column("level_std"), every),
+        "edges": _Errors(column("edges"), np.zeros((len(rows), 2)), column("edges_std"), every),
+        "height": _Errors(column("height"), np.array(spread)[:, None], column("height_std"), shown),
     }
 
 
-def _chances(evidence: FloatArray, at: float, steps: Steps) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-at - sums(steps, evidence))))
+def _settled(kind: _Errors, evidence: FloatArray, fold: IntArray, two_sigma: float) -> Grown:
+    """Trees on all rows that tell, with the factor that scenes call for that they were not grown on; ``fold`` (N,) of a row."""
+    total = np.zeros(len(evidence))
+    for number in range(_FOLDS):
+        inside, outside = kind.told & (fold != number), fold == number
+        total[outside] = sums(fit_scale(evidence[inside], *kind.at(inside)), evidence[outside])
+    error, fixed, scaled = kind.at(kind.told)
+    factor = factor_of(error, fixed, np.exp(total[kind.told])[:, None] * scaled, two_sigma)
+    start, feature, above, added = fit_scale(evidence[kind.told], error, fixed, scaled)
+    return round(start + float(np.log(factor)), 5), feature, above, added
 
 
-def tables_of(rows: Sequence[TrustRow], held_out: Sequence[TrustRow] = ()) -> str:
-    """The text of the constants in ``scene/trust_tables.py``, with what they hold of ``held_out`` as comments."""
-    evidence, unseen = (np.array([row.evidence for row in some]).reshape(len(some), -1) for some in (rows, held_out))
-    merged = np.array([row.merged for row in rows], np.float64)
-    at, merged_steps = fit_merged(evidence, merged)
-    columns = _columns(rows, _chances(evidence, at, merged_steps))
-    usual = [factor_of(kind.error, kind.fixed, kind.scaled) for kind in (columns["CENTRE"], columns["EDGES"])]
-    text = [f"USUAL = {', '.join(f'{factor:.3g}' for factor in (*usual, usual[1]))}"]
-    others = _columns(held_out, _chances(unseen, at, merged_steps)) if len(held_out) else {}
+def fit(rows: Sequence[TrustRow], held_out: Sequence[TrustRow] = ()) -> tuple[TrustTrees, list[str]]:
+    """The trees, and sentences about what their deviations hold of ``held_out``."""
+    width = len(Evidence._fields)
+    evidence, unseen = (np.array([row.evidence for row in some]).reshape(len(some), width) for some in (rows, held_out))
+    merged = fit_merged(evidence, np.array([row.merged for row in rows], bool))
+    columns = _columns(rows, sums(merged, evidence))
+    others = _columns(held_out, sums(merged, unseen)) if len(held_out) else {}
+    seeds, scene = np.unique([row.seed for row in rows], return_inverse=True)
+    fold = scene * _FOLDS // len(seeds)
+    usual = [factor_of(*columns[name].at(columns[name].told), TWO_SIGMA[name]) for name in ("centre", "edges")]
+    sentences, all_trees = [], []
     for name, kind in columns.items():
-        error, fixed, scaled = (values[kind.told] for values in (kind.error, kind.fixed, kind.scaled))
-        steps, total = fit_scale(evidence[kind.told], error, fixed, scaled)
-        constant = float(np.log(factor_of(error, fixed, np.exp(total)[:, None] * scaled)))
+        all_trees.append(_settled(kind, evidence, fold, TWO_SIGMA[name]))
         if name in others:
-            text.append(f"# {name}: {_held(others[name], unseen, steps, constant)}")
-        text.append(_table(name, curves_of(steps, constant)))
-    return "\n".join([*text, f"MERGED_AT = {at:.3g}", _table("MERGED", curves_of(merged_steps, 0.0))])
+            sentences.append(f"{name}: {_held(others[name], sums(all_trees[-1], unseen))}")
+    all_trees.append(merged)
+    first = np.cumsum([0, *(len(feature) for _, feature, _, _ in all_trees)])[:-1]
+    start = np.array([trees[0] for trees in all_trees])
+    feature, above, added = (np.concatenate([trees[i] for trees in all_trees]) for i in (1, 2, 3))
+    factors = tuple(round(factor, 3) for factor in (*usual, usual[1]))
+    return TrustTrees(Evidence._fields, factors, start, first, feature.astype(np.intp), above, added), sentences
 
 
-def _held(kind: _Errors, evidence: FloatArray, steps: Steps, constant: float) -> str:
-    std = np.hypot(kind.fixed, np.exp(constant + sums(steps, evidence))[:, None] * kind.scaled)
+def _held(kind: _Errors, total: FloatArray) -> str:
+    std = np.hypot(kind.fixed, np.exp(total)[:, None] * kind.scaled)
     sigmas = (np.abs(kind.error) / std)[kind.told]
     shares = (float(np.mean(sigmas <= count)) for count in (1, 2))
     return f"one and two deviations hold {' and '.join(f'{100 * share:.1f} %' for share in shares)} of {sigmas.size} held out"
 
 
-def curves_of(steps: Steps, constant: float) -> list[Curve]:
-    """Steps as one curve for each kind of evidence, in its order; the first one has the constant, too."""
-    found: list[Curve] = []
-    for column in sorted({step[0] for step in steps}):
-        own = [step for step in steps if step[0] == column]
-        at = sorted({step[1] for step in own})
-        ends = [-np.inf, *at]
-        values = [sum(above if low >= where else below for _, where, below, above in own) for low in ends]
-        values = [value + constant for value in values] if not found else values
-        found.append(Curve(Evidence._fields[column], tuple(at), tuple(values)))
-    return found
-
-
-def _table(name: str, curves: Sequence[Curve]) -> str:
-    lines = []
-    for curve in curves:
-        at, values = (", ".join(f"{value:.{digits}g}" for value in some) for some, digits in ((curve.at, 6), (curve.values, 4)))
-        lines += ["    Curve(", f'        "{curve.name}",', f"        ({at},),", f"        ({values}),", "    ),"]
-    return "\n".join([f"{name}: tuple[Curve, ...] = (", *lines, ")"])
+def write(trees: TrustTrees, folder: Path) -> None:
+    """The file of the trees and its SHA256SUMS."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = trees.to_json().encode()
+    (folder / FILE).write_bytes(data)
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(data).hexdigest()}  {FILE}\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Render, measure, fit and print."""
+    """Render, measure, fit and write."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
         "--first", type=int, nargs="+", default=[some.start for some in TRUST_SEEDS], help="first seed of each run of scenes"
     )
     parser.add_argument("--scenes", type=int, default=len(TRUST_SEEDS[0]), help="of each run")
     parser.add_argument("--held-out", type=int, default=0, help="of these, how many to judge the fit on instead")
+    parser.add_argument("--out", type=Path, default=Path("out/trust"), help="folder for the trees")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     chosen = parser.parse_args()
     seeds = [seed for first in chosen.first for seed in range(first, first + chosen.scenes)]
@@ -313,7 +302,9 @@ def main() -> None:
     ]
     found = list(on_workers(partial(rendered_rows, extent=Extent()), seeds, chosen.workers))
     fitted, kept = ([row for rows, out in zip(found, told, strict=True) if out is held for row in rows] for held in (False, True))
-    print(tables_of(fitted, kept))
+    trees, sentences = fit(fitted, kept)
+    write(trees, chosen.out)
+    print(*sentences, f"trees of {len(fitted)} things: {chosen.out}", sep="\n")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
-from ..geometry.rigid import FloatArray
+from ..geometry.rigid import FloatArray, norm, norms
 from ..geometry.sphere import fit_resting_sphere, fit_sphere
 from .noise import DepthNoise
 from .region_points import PointArray
@@ -40,7 +38,8 @@ def find_ball(
     points: PointArray, visible_extents: FloatArray, up: FloatArray | None, plane: FloatArray | None, noise: DepthNoise
 ) -> Ball | None:
     """The ball that points (N, 3) lie on, or None. One that may as well lie on the plane does."""
-    if float(visible_extents.min()) < _LEAST_SHARE * float(visible_extents.max()):
+    edges = visible_extents.tolist()
+    if min(edges) < _LEAST_SHARE * max(edges):
         return None
     some = points[:: max(1, len(points) // _SOME_POINTS)]
     free = fit_sphere(some)
@@ -60,7 +59,7 @@ def find_ball(
 
 def _is_as_wide(fit: tuple[FloatArray, float, float], visible_extents: FloatArray) -> bool:
     """Whether a sphere is about as wide as what shows of a thing: of its three edges the one between the others."""
-    return bool(0.85 < 2 * fit[1] / float(np.sort(visible_extents)[1]) < 1.5)
+    return bool(0.85 < 2 * fit[1] / sorted(visible_extents.tolist())[1] < 1.5)
 
 
 def _is_ball(
@@ -82,5 +81,5 @@ def _is_ball(
     centre, radius, rms = fit
     if rms > math.hypot(_OFF_SHARE * radius, _BLUR * shared_m) or not _is_as_wide(fit, visible_extents):
         return False
-    poles = [-centre / np.linalg.norm(centre), *([] if up is None else [up])]
-    return all(float(np.min(np.linalg.norm(points - (centre + radius * pole), axis=1))) <= 0.4 * radius for pole in poles)
+    poles = [-centre / norm(centre), *([] if up is None else [up])]
+    return all(float(norms(points - (centre + radius * pole)).min()) <= 0.4 * radius for pole in poles)

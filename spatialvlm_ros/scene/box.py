@@ -8,7 +8,6 @@ import numpy as np
 
 from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray
-from .region_points import PointArray
 from .scene import Canonical
 
 # The third axis of a box; up, where that is known.
@@ -55,7 +54,7 @@ class Box:
         return replace(self, low=low, faces_std=faces)
 
 
-def box_axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
+def box_axes(points: FloatArray, canonical: Canonical | None) -> FloatArray:
     """(3, 3) columns: axes of the box. Upright with the smallest footprint where up is known, else principal axes."""
     if canonical is None:
         if len(points) < 2:
@@ -66,22 +65,22 @@ def box_axes(points: PointArray, canonical: Canonical | None) -> FloatArray:
             axes[:, 2] *= -1
         return axes
     basis = canonical.scene_from_canonical.rotation
-    yaw = _yaw(_trim_rows(points @ basis[:, :2], 0.002))
+    yaw = _yaw(_trimmed(np.ascontiguousarray((points @ basis[:, :2]).T), 0.002))
     c, s = np.cos(yaw), np.sin(yaw)
     upright: FloatArray = basis @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
     return upright
 
 
 def _yaw(xy: FloatArray) -> float:
-    """Angle in [-pi/4, pi/4) of the first side of the smallest rectangle around points (N, 2)."""
+    """Angle in [-pi/4, pi/4) of the first side of the smallest rectangle around points (2, N)."""
     import cv2
 
-    _, _, angle_deg = cv2.minAreaRect(cv2.convexHull(np.ascontiguousarray(xy, dtype=np.float32)))
+    _, _, angle_deg = cv2.minAreaRect(cv2.convexHull(np.ascontiguousarray(xy.T, dtype=np.float32)))
     return float((np.deg2rad(angle_deg) + np.pi / 4) % (np.pi / 2) - np.pi / 4)
 
 
-def _trim_rows(values: FloatArray, share: float) -> FloatArray:
-    """Rows of (N, D) inside the central part of each column."""
-    low, high = linear_quantiles(np.ascontiguousarray(values.T), (share, 1 - share))
-    kept: FloatArray = values[((low <= values) & (values <= high)).all(axis=1)]
-    return kept if len(kept) >= 8 else values
+def _trimmed(values: FloatArray, share: float) -> FloatArray:
+    """Columns of (D, N) inside the central part of each row."""
+    low, high = linear_quantiles(values, (share, 1 - share))
+    kept = np.flatnonzero(((low[:, None] <= values) & (values <= high[:, None])).all(axis=0))
+    return values.take(kept, axis=1) if len(kept) >= 8 else values

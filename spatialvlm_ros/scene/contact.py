@@ -23,10 +23,11 @@ from .relation import (
     extent_error,
     holds,
     length,
-    nearest_points,
+    once,
     pair_covariance,
     register,
     scaled,
+    surfaces_apart,
     up_axis,
     vertical_extent,
 )
@@ -120,8 +121,9 @@ def _fits_into(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     b is hollow and open is for the one who asks to know.
     """
     basis = _level_basis(scene)
-    spare = room(footprint(a, basis) - a.centre @ basis, footprint(b, basis) - b.centre @ basis, _yaw(b, basis) - _yaw(a, basis))
-    edges = np.hypot(a.extents_std[:2].mean(), b.extents_std[:2].mean()) / 2
+    spare = room(_outline(scene, a) - a.centre @ basis, _outline(scene, b) - b.centre @ basis, _yaw(b, basis) - _yaw(a, basis))
+    # The tightest of the edges decides, and the less certain one is the likelier to be it.
+    edges = np.hypot(a.extents_std[:2].max(), b.extents_std[:2].max()) / 2
     error = ErrorTerm(ErrorOf.EXTENTS, a, -_LEVEL_EDGES), ErrorTerm(ErrorOf.EXTENTS, b, _LEVEL_EDGES)
     return holds(Reckoned(spare - WALL_M, float(edges), error), a.centre, b.centre)
 
@@ -133,6 +135,12 @@ def _level_basis(scene: Scene) -> FloatArray:
     return scene.canonical.scene_from_canonical.rotation[:, :2]
 
 
+@once
+def _outline(scene: Scene, thing: SceneObject) -> FloatArray:
+    """``footprint`` in the level basis."""
+    return footprint(thing, _level_basis(scene))
+
+
 def _yaw(thing: SceneObject, basis: FloatArray) -> float:
     """Angle of a thing's first axis in a level basis (3, 2), radians."""
     first = thing.axes[:, 0] @ basis
@@ -142,10 +150,8 @@ def _yaw(thing: SceneObject, basis: FloatArray) -> float:
 @register("touching", Kind.PREDICATE, 2, "The {a} is {verdict} touching the {b}.")
 def _touching(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """Their nearest surfaces are within what a depth camera tells from contact."""
-    point_a, point_b = nearest_points(a, b)
-    gap = length(point_b - point_a, pair_covariance(scene, a, b), (a, b))
-    std = float(np.hypot(gap.std, np.hypot(a.point_std_m, b.point_std_m)))
-    return holds(Reckoned(CONTACT_M - gap.value, std, gap.negated().error), point_a, point_b)
+    gap, point_a, point_b = surfaces_apart(scene, a, b)
+    return holds(Reckoned(CONTACT_M - gap.value, gap.std, gap.negated().error), point_a, point_b)
 
 
 @register("held", Kind.PREDICATE, 2, "The {a} is {verdict} held by the {b}.")
@@ -203,7 +209,7 @@ def _way(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[Reckoned, FloatA
     """Width of the way between two things, metres, and its two ends (3,) at the centres' heights."""
     up = up_axis(scene)
     basis = _level_basis(scene)
-    flat_a, flat_b, width = outline_gap(footprint(a, basis), footprint(b, basis))
+    flat_a, flat_b, width = outline_gap(_outline(scene, a), _outline(scene, b))
     point_a = basis @ flat_a + (up @ a.centre) * up
     point_b = basis @ flat_b + (up @ b.centre) * up
     level = np.eye(3) - np.outer(up, up)

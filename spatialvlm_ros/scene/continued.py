@@ -21,6 +21,9 @@ _NEAR_M, _UP_M, _STDS = 0.010, 0.008, 3.0
 # Colours are the same when a and b of CIE L*a*b* (8 bit) differ by less; shade also fades them, so that hue alone is enough where
 # both have one: within this angle.
 _SAME, _HAS_HUE, _HUE_RAD = 8.0, 8.0, 0.3
+_FROM, _TO = (np.ones((2 * px + 1, 2 * px + 1), np.uint8) for px in (_FROM_PX, _TO_PX))
+_OWN = (2 * _OWN_PX + 1, 2 * _OWN_PX + 1)
+FloatMap = npt.NDArray[np.float32]
 
 
 def continued(frame: RGBDFrame, region: Region, plane: FloatArray, pixel_std_m: float) -> tuple[float, float]:
@@ -35,38 +38,35 @@ def continued(frame: RGBDFrame, region: Region, plane: FloatArray, pixel_std_m: 
     u0, v0, u1, v1 = region.box
     top, left = max(v0 - _TO_PX, 0), max(u0 - _TO_PX, 0)
     window = (slice(top, v1 + _TO_PX), slice(left, u1 + _TO_PX))
-    mask, depth_m = region.mask[window].astype(np.uint8), frame.depth_m[window]
-    if not mask.any() or not np.isfinite(plane).all():
+    mask, depth_m = region.mask[window], frame.depth_m[window]
+    if v1 <= v0 or not np.isfinite(plane).all():
         return 0.0, 0.0
-    outer, inner = (cv2.dilate(mask, np.ones((2 * px + 1, 2 * px + 1), np.uint8)) for px in (_TO_PX, _FROM_PX))
-    ring = outer > inner
+    outer, inner = (cv2.dilate(mask.view(np.uint8), kernel) for kernel in (_TO, _FROM))
+    ring, valid = outer > inner, np.isfinite(depth_m)
     number = int(np.count_nonzero(ring))
-    v, u = np.nonzero(ring & np.isfinite(depth_m))
-    if not len(v):
+    place = np.flatnonzero(ring & valid)
+    if not len(place):
         return 0.0, 0.0
-    own = ((mask > 0) & np.isfinite(depth_m)).astype(np.float32)
-    chroma = cv2.cvtColor(np.ascontiguousarray(frame.color[window]), cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32) - 128
-    count = np.maximum(_sums(own)[v, u], 1e-3)
-    own_depth = _sums(np.where(own > 0, depth_m, 0).astype(np.float32))[v, u] / count
-    own_chroma = np.stack([_sums(chroma[..., i] * own)[v, u] / count for i in range(2)], axis=1)
+    own = (mask & valid).astype(np.float32)
+    _, first, second = cv2.split(cv2.cvtColor(np.ascontiguousarray(frame.color[window]), cv2.COLOR_RGB2LAB))
+    chroma = [channel.astype(np.float32) - 128 for channel in (first, second)]
+    # Sums over the window around each pixel, of all at once.
+    own_depth = np.where(own > 0, depth_m, np.float32(0.0))
+    summed = cv2.merge([own, own_depth, *(channel * own for channel in chroma)])
+    around = cv2.boxFilter(summed, -1, _OWN, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    count, own_depth, *own_chroma = around.reshape(-1, 4).take(place, axis=0).T
+    count = np.maximum(count, np.float32(1e-3))
+    v, u = np.divmod(place, depth_m.shape[1])
     up = heights(frame, v + top, u + left, plane) > max(_UP_M, _STDS * pixel_std_m)
-    on = up & (np.abs(depth_m[v, u] - own_depth) < max(_NEAR_M, _STDS * pixel_std_m))
-    same = on & _same_colour(chroma[v, u], own_chroma)
+    on = up & (np.abs(depth_m.ravel().take(place) - own_depth / count) < max(_NEAR_M, _STDS * pixel_std_m))
+    there = [channel.ravel().take(place) for channel in chroma]
+    same = on & _same_colour(there[0], there[1], own_chroma[0] / count, own_chroma[1] / count)
     return float(np.count_nonzero(on)) / number, float(np.count_nonzero(same)) / number
 
 
-def _sums(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(H, W) sums over the window around each pixel."""
-    import cv2
-
-    side = 2 * _OWN_PX + 1
-    return np.asarray(cv2.boxFilter(image, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT), np.float32)
-
-
-def _same_colour(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """(N,) whether a and b (N, 2) of two colours are the same, or of one hue."""
-    strong = np.minimum(np.hypot(first[:, 0], first[:, 1]), np.hypot(second[:, 0], second[:, 1])) > _HAS_HUE
-    turned = np.abs(np.arctan2(first[:, 1], first[:, 0]) - np.arctan2(second[:, 1], second[:, 0]))
+def _same_colour(a: FloatMap, b: FloatMap, other_a: FloatMap, other_b: FloatMap) -> npt.NDArray[np.bool_]:
+    """(N,) whether a and b (N,) of two colours are the same, or of one hue."""
+    strong = np.minimum(np.hypot(a, b), np.hypot(other_a, other_b)) > _HAS_HUE
+    turned = np.abs(np.arctan2(b, a) - np.arctan2(other_b, other_a))
     near = np.minimum(turned, 2 * np.pi - turned) < _HUE_RAD
-    apart = first - second
-    return np.asarray((np.hypot(apart[:, 0], apart[:, 1]) < _SAME) | (strong & near))
+    return np.asarray((np.hypot(a - other_a, b - other_b) < _SAME) | (strong & near))

@@ -7,6 +7,7 @@ is not right(a, b), whatever the noise, and beyond the margin's band neither is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from .relation import (
     extent_error,
     extent_std,
     holds,
+    once,
     pair_covariance,
     register,
     up_axis,
@@ -32,6 +34,11 @@ from .relation import (
     viewer_axes,
 )
 from .scene import Scene, SceneObject
+
+# One standard deviation of a width between that of the surface and that of the box, as a share of their difference.
+_BETWEEN = 0.33
+#: Correlation of the errors of a thing's edges: what hides one end of it, or makes it swell, mostly does so to all.
+EDGES_ALIKE = 0.3
 
 Margin = Callable[[Scene, SceneObject, SceneObject], Reckoned]
 
@@ -73,17 +80,19 @@ def _taller(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
     return Reckoned((high_a - low_a) - (high_b - low_b), std, (extent_error(a, up), extent_error(b, up, -1.0)))
 
 
+@once
 def width_of(scene: Scene, thing: SceneObject) -> Reckoned:
     """Extent along the viewer's horizontal, metres.
 
     Of the surface and its mirror image, where that is narrower than the box: a can is not as wide as a box around it that is
-    turned.
+    turned. Where the two differ neither need be right.
     """
     right, _ = viewer_axes(scene)
-    width = float(np.abs(right @ thing.axes) @ thing.extents)
+    width, narrower = float(np.abs(right @ thing.axes) @ thing.extents), 0.0
     if len(thing.points) > 1:
-        width = min(width, float(np.ptp(thing.surface @ right)))
-    return Reckoned(width, extent_std(thing, right), (extent_error(thing, right),))
+        narrower = max(width - float(np.ptp(thing.surface @ right)), 0.0)
+    std = math.hypot(extent_std(thing, right), _BETWEEN * narrower)
+    return Reckoned(width - narrower, std, (extent_error(thing, right),))
 
 
 def _less(a: Reckoned, b: Reckoned) -> Reckoned:
@@ -104,7 +113,8 @@ def _size(thing: SceneObject) -> Reckoned:
     extents = np.maximum(thing.extents, 1e-4)
     size = float(np.cbrt(np.prod(extents)))
     loading = size / 3 / extents
-    std = float(np.linalg.norm(loading * thing.extents_std))
+    each = loading * thing.extents_std
+    std = math.sqrt((1 - EDGES_ALIKE) * float(each @ each) + EDGES_ALIKE * float(each.sum()) ** 2)
     return Reckoned(size, std, (ErrorTerm(ErrorOf.EXTENTS, thing, loading),))
 
 
@@ -120,10 +130,11 @@ DIMENSIONS = (
 
 def _register_dimension(dimension: Dimension) -> None:
     flags: dict[str, Any] = {"canonical": dimension.needs_up, "extent": dimension.of_size, "frame": dimension.frame}
+    margin_of = once(dimension.margin)
     for sign, word, phrase in zip((1.0, -1.0), dimension.words, dimension.phrases, strict=True):
 
         def compare(scene: Scene, a: SceneObject, b: SceneObject, sign: float = sign) -> Measurement:
-            margin = dimension.margin(scene, a, b)
+            margin = margin_of(scene, a, b)
             return holds(margin if sign > 0 else margin.negated(), a.centre, b.centre)
 
         sentence = f"The {{a}} is {{verdict}} {phrase} the {{b}}."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +87,7 @@ class Query:
     amount: float = 0.0
     view: str = ""
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names that are not empty."""
         return tuple(name for name in (self.subject, self.object, self.third) if name)
@@ -96,8 +97,11 @@ class Query:
         return f"{self.relation}({', '.join(parts)})" + (f" seen from {self.view}" if self.view else "")
 
 
+_NO_POINT: npt.NDArray[np.float64] = np.full(3, np.nan)
+
+
 def _no_point() -> npt.NDArray[np.float64]:
-    return np.full(3, np.nan)
+    return _NO_POINT.copy()
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ camera looks down on it. A thing that is held is in the air for real.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.rigid import FloatArray
+from ..geometry.quantiles import middle
+from ..geometry.rigid import FloatArray, norm
 from .frame import BoolArray, Region, RGBDFrame
 from .noise import DepthNoise
 from .scene import Canonical
@@ -29,6 +31,7 @@ _INSIDE_PX = (2, 6)
 _PLANE_STD_M, _THIN_M, _THIN_STDS = 0.0007, 0.004, 3.0
 # The robot is at a thing when it is this near to its mask.
 _AT_ROBOT_PX = 5
+_SQUARE_3, _NEAR_ROBOT = np.ones((3, 3), np.uint8), np.ones((2 * _AT_ROBOT_PX + 1,) * 2, np.uint8)
 
 
 def down_in_image(centre: FloatArray, canonical: Canonical | None) -> FloatArray:
@@ -37,13 +40,13 @@ def down_in_image(centre: FloatArray, canonical: Canonical | None) -> FloatArray
         return np.array([0.0, 1.0])
     ray = centre / centre[2]
     down = -(canonical.up[:2] - ray[:2] * canonical.up[2])
-    length = float(np.linalg.norm(down))
+    length = norm(down)
     return down / length if length > 1e-6 else np.array([0.0, 1.0])
 
 
 def looked_down_on_rad(centre: FloatArray, up: FloatArray) -> float:
     """How steeply the camera looks down on a point (3,): 0 from the side, pi / 2 from straight above."""
-    return math.asin(float(np.clip(-up @ centre / np.linalg.norm(centre), -1.0, 1.0)))
+    return math.asin(min(max(float(-up @ centre) / norm(centre), -1.0), 1.0))
 
 
 def table_below(
@@ -61,7 +64,7 @@ def table_below(
         return 0.0
     table = np.zeros(len(v), np.bool_)
     for pixels in _BELOW_PX:
-        there_v, there_u = (np.round(at + pixels * step).astype(np.intp) for at, step in ((v, down[1]), (u, down[0])))
+        there_v, there_u = (np.rint(at + pixels * step).astype(np.intp) for at, step in ((v, down[1]), (u, down[0])))
         inside = (there_v >= 0) & (there_v < region.mask.shape[0]) & (there_u >= 0) & (there_u < region.mask.shape[1])
         there_v, there_u = there_v[inside], there_u[inside]
         flat = np.maximum(_FLAT_M, 3 * noise.pixel_std_m(frame.depth_m[there_v, there_u]))
@@ -105,39 +108,67 @@ def surface_below(
         down, plane: as ``table_below`` takes them.
         distance_m: of the thing, which tells how noisy the sensor is there.
     """
-    v, u = lower_rim(region, down)
-    found = np.full(len(v), np.nan)
-    for pixels in _BELOW_PX[1:]:
+    return surfaces_below(frame, [region], [down], plane, noise, [distance_m])[0]
+
+
+def surfaces_below(
+    frame: RGBDFrame,
+    regions: Sequence[Region],
+    downs: Sequence[FloatArray],
+    plane: FloatArray,
+    noise: DepthNoise,
+    distances_m: Sequence[float],
+) -> list[Below]:
+    """``surface_below`` of each region, all at once: most of the time for one would be the calls."""
+    rims = [lower_rim(region, down) for region, down in zip(regions, downs, strict=True)]
+    counts = [len(v) for v, _ in rims]
+    if not any(counts):
+        return [_NOTHING] * len(rims)
+    v, u = (np.concatenate([rim[axis] for rim in rims]) for axis in range(2))
+    down = np.repeat(np.stack(downs), counts, axis=0).T
+    found = _heights_at(frame, v, u, _BELOW_PX[1] * down, plane)
+    for pixels in _BELOW_PX[2:]:
         missing = np.flatnonzero(~np.isfinite(found))
-        found[missing] = _heights_at(frame, v[missing], u[missing], pixels * down, plane)
-    pixel_std_m = float(noise.pixel_std_m(distance_m))
+        found[missing] = _heights_at(frame, v[missing], u[missing], pixels * down[:, missing], plane)
+    near, far = (_heights_at(frame, v, u, -pixels * down, plane) for pixels in _INSIDE_PX)
+    # A line through two points of the thing's face, to the end of its mask.
+    ends = near - (far - near) * _INSIDE_PX[0] / (_INSIDE_PX[1] - _INSIDE_PX[0])
+    slope = np.abs(frame.camera.rays.reshape(-1, 2).take(v * frame.depth_m.shape[1] + u, axis=0) @ plane[:2] + plane[2])
+    parts = [slice(end - count, end) for count, end in zip(counts, np.cumsum(counts).tolist(), strict=True)]
+    return [
+        _below(found[part], ends[part], slope[part], noise, float(noise.pixel_std_m(distance_m)))
+        for part, distance_m in zip(parts, distances_m, strict=True)
+    ]
+
+
+def _below(found: FloatArray, ends: FloatArray, slope: FloatArray, noise: DepthNoise, pixel_std_m: float) -> Below:
+    """What is seen below a rim of which each pixel (N,) shows a height, ends at one, and is seen so steeply."""
     known = found[np.isfinite(found)]
     seen = known[known > -max(_FLAT_M, 3 * pixel_std_m)]
     # Beyond an edge a few pixels at either end of the rim still meet the table: they say nothing of the rest.
     if not len(seen) or 2 * len(seen) <= len(known):
         return _NOTHING
-    height = float(np.median(seen))
+    height = float(middle(seen))
     # Heights err by less than depth does, and the more so the steeper the camera looks down.
-    is_flat = np.abs(seen - height) < max(_FLAT_M, 2 * pixel_std_m)
-    slope = float(np.abs(frame.camera.rays[v, u] @ plane[:2] + plane[2]).mean())
+    flat = np.count_nonzero(np.abs(seen - height) < max(_FLAT_M, 2 * pixel_std_m)) / len(found)
     # A median errs by 1.25 standard deviations over the root of the number, and by half of what small blocks share (see
     # ``noise_on_plane``): a rim is some of them long.
-    std = math.hypot(_PLANE_STD_M, pixel_std_m * slope * math.hypot(noise.shared / 2, 1.25 / math.sqrt(len(seen))))
-    near, far = (_heights_at(frame, v, u, -pixels * down, plane) for pixels in _INSIDE_PX)
-    # A line through two points of the thing's face, to the end of its mask.
-    ends = near - (far - near) * _INSIDE_PX[0] / (_INSIDE_PX[1] - _INSIDE_PX[0])
+    shared = math.hypot(noise.shared / 2, 1.25 / math.sqrt(len(seen)))
+    std = math.hypot(_PLANE_STD_M, pixel_std_m * float(slope.mean()) * shared)
     ends = ends[np.isfinite(ends)]
-    drop = float(np.median(ends)) - height if len(ends) else math.nan
+    drop = float(middle(ends)) - height if len(ends) else math.nan
     if height < max(_THIN_M, _THIN_STDS * std):
         # The table, for all that is known: what lies on it as thin as that counts as its error.
-        return Below(0.0, math.hypot(std, max(height, 0.0)), float(np.count_nonzero(is_flat) / len(v)), drop + height)
-    return Below(height, std, float(np.count_nonzero(is_flat) / len(v)), drop)
+        return Below(0.0, math.hypot(std, max(height, 0.0)), flat, drop + height)
+    return Below(height, std, flat, drop)
 
 
 def _heights_at(frame: RGBDFrame, v: Pixels, u: Pixels, offset: FloatArray, plane: FloatArray) -> FloatArray:
-    """(N,) heights of pixels ``offset`` (2,) of (u, v) beside some others, metres; NaN without depth and outside the image."""
-    there_v, there_u = np.round(v + offset[1]).astype(np.intp), np.round(u + offset[0]).astype(np.intp)
+    """(N,) heights of pixels ``offset`` (2, N) of (u, v) beside some others, metres; NaN without depth and outside the image."""
+    there_v, there_u = np.rint(v + offset[1]).astype(np.intp), np.rint(u + offset[0]).astype(np.intp)
     inside = (there_v >= 0) & (there_v < frame.depth_m.shape[0]) & (there_u >= 0) & (there_u < frame.depth_m.shape[1])
+    if inside.all():
+        return heights(frame, there_v, there_u, plane)
     found = np.full(len(v), np.nan)
     found[inside] = heights(frame, there_v[inside], there_u[inside], plane)
     return found
@@ -145,8 +176,9 @@ def _heights_at(frame: RGBDFrame, v: Pixels, u: Pixels, offset: FloatArray, plan
 
 def heights(frame: RGBDFrame, v: Pixels, u: Pixels, plane: FloatArray) -> FloatArray:
     """(N,) heights of pixels above the plane, metres; NaN without depth."""
-    slope = frame.camera.rays[v, u] @ plane[:2] + plane[2]
-    return np.asarray(slope * frame.depth_m[v, u] + plane[3], dtype=np.float64)
+    index = v * frame.depth_m.shape[1] + u
+    slope = frame.camera.rays.reshape(-1, 2).take(index, axis=0) @ plane[:2] + plane[2]
+    return np.asarray(slope * frame.depth_m.ravel().take(index) + plane[3], dtype=np.float64)
 
 
 def lower_rim(region: Region, down: FloatArray) -> tuple[Pixels, Pixels]:
@@ -154,16 +186,20 @@ def lower_rim(region: Region, down: FloatArray) -> tuple[Pixels, Pixels]:
     import cv2
 
     u0, v0, u1, v1 = region.box
-    mask = region.mask[v0:v1, u0:u1]
+    mask = region.mask[v0:v1, u0:u1].view(np.uint8)
     if not mask.size:
         return np.empty(0, np.intp), np.empty(0, np.intp)
     # Inside of a mask the next pixel down is its own, on one of the two lines that pass it.
-    rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) == 0)
-    v, u = np.nonzero(rim)
+    rim = np.flatnonzero(mask > cv2.erode(mask, _SQUARE_3, borderValue=0))
+    v, u = np.divmod(rim, u1 - u0)
     along = u * down[0] + v * down[1]
-    across = np.round(u * -down[1] + v * down[0]).astype(np.intp)
-    order = np.lexsort((along, across))
-    last = order[np.flatnonzero(np.diff(across[order], append=across.max(initial=0) + 1))]
+    across = np.rint(u * -down[1] + v * down[0]).astype(np.intp)
+    across -= across.min()
+    # What is written last stays: the one that is farthest down.
+    order = np.argsort(along, kind="stable")
+    last = np.full(int(across.max()) + 1, -1)
+    last[across[order]] = order
+    last = last[last >= 0]
     return v[last] + v0, u[last] + u0
 
 
@@ -178,6 +214,5 @@ def is_at_robot(region: Region, robot: BoolArray | None) -> bool:
     near = robot[window]
     if not near.any():
         return False
-    size = 2 * _AT_ROBOT_PX + 1
-    grown = cv2.dilate(region.mask[window].astype(np.uint8), np.ones((size, size), np.uint8))
+    grown = cv2.dilate(region.mask[window].view(np.uint8), _NEAR_ROBOT)
     return bool((near & (grown > 0)).any())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..geometry.quantiles import linear_quantiles
-from ..geometry.rigid import FloatArray
+from ..geometry.rigid import FloatArray, norm
 from .frame import Region, RGBDFrame
 
 # Share of a thing's upper rim on which something else stands, from which on that hides how deep the thing is.
@@ -40,7 +40,7 @@ def top_is_low(plane: FloatArray, centre: FloatArray, top_m: float) -> bool:
     """
     above_top = float(plane[3]) - top_m
     level = centre - (centre @ plane[:3]) * plane[:3]
-    return math.atan2(above_top, float(np.linalg.norm(level))) < _LOW_CAMERA_RAD
+    return math.atan2(above_top, norm(level)) < _LOW_CAMERA_RAD
 
 
 def on_top(frame: RGBDFrame, region: Region, plane: FloatArray, top_m: float) -> float:
@@ -49,24 +49,21 @@ def on_top(frame: RGBDFrame, region: Region, plane: FloatArray, top_m: float) ->
     Args:
         plane, top_m: as ``top_is_low`` takes them.
     """
-    u0, v0, u1, v1 = region.box
-    mask = region.mask[v0:v1, u0:u1]
-    columns = np.flatnonzero(mask.any(axis=0))
-    if not len(columns):
+    height, width = frame.depth_m.shape
+    columns, rims = region.rims.columns, region.rims.top
+    within = rims >= 4
+    if not within.any():
         return 0.0
-    rims = mask[:, columns].argmax(axis=0) + v0
-    columns = columns + u0
-    inner, outer = np.minimum(rims + 3, frame.camera.height - 1), rims - 4
-    columns, inner, outer = columns[outer >= 0], inner[outer >= 0], outer[outer >= 0]
-    if not len(columns):
-        return 0.0
+    columns, rims = columns[within], rims[within]
+    outer, inner = (rims - 4) * width + columns, np.minimum(rims + 3, height - 1) * width + columns
     # Not frame.xyz: a few pixels are wanted, not the cloud of the whole image.
-    z = frame.depth_m[outer, columns].astype(np.float64)
-    outside = np.column_stack([frame.camera.rays[outer, columns] * z[:, None], z])
+    depth_m = frame.depth_m.ravel()
+    z = depth_m.take(outer).astype(np.float64)
+    outside = np.column_stack([frame.camera.rays.reshape(-1, 2).take(outer, axis=0) * z[:, None], z])
     with np.errstate(invalid="ignore"):
-        goes_on = np.abs(outside[:, 2] - frame.depth_m[inner, columns]) < _CONTINUES_M
+        goes_on = np.abs(z - depth_m.take(inner)) < _CONTINUES_M
         goes_on &= outside @ plane[:3] + plane[3] > top_m - _TOP_M
-    return float(np.mean(goes_on))
+    return np.count_nonzero(goes_on) / len(goes_on)
 
 
 def top_is_narrow(along: FloatArray, low: FloatArray, high: FloatArray) -> bool:
@@ -75,14 +72,14 @@ def top_is_narrow(along: FloatArray, low: FloatArray, high: FloatArray) -> bool:
     The far rim of a top tells how deep a thing is, but only the top.
 
     Args:
-        along: (N, 3) visible points along the box's axes, the third up, metres.
+        along: (3, N) visible points along the box's axes, the third up, metres.
         low, high: (3,) the box.
     """
     height = high[2] - low[2]
-    top = along[along[:, 2] > high[2] - _TOP_SHARE * height]
+    top = np.flatnonzero(along[2] > high[2] - _TOP_SHARE * height)
     if len(top) < 10 or height < _TOP_M:
         return False
-    first, last = linear_quantiles(np.ascontiguousarray(top[:, :2].T), (0.02, 0.98))
+    first, last = linear_quantiles(along[:2].take(top, axis=1), (0.02, 0.98))
     wide = int(np.argmax(high[:2] - low[:2]))
     width = float(high[wide] - low[wide])
     beside = abs(float(first[wide] + last[wide] - low[wide] - high[wide])) / 2
@@ -123,7 +120,7 @@ def unsteady_std_m(extents: FloatArray) -> float:
     Upright sheets and sticks are mostly the front of something: of a bracket the arm on the ground hides behind the upright one.
     What is as wide as deep (a bottle) stands.
     """
-    short, long = (float(edge) for edge in np.sort(extents[:2]))
+    short, long = sorted(float(edge) for edge in extents[:2])
     slender = float(extents[2]) / short
     if long < _ROUND * short or slender < _SLENDER[0]:
         return 0.0

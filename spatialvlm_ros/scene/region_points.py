@@ -6,11 +6,13 @@ rays are: a thing is as wide as its mask, at the depth of its nearest pixels tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.quantiles import linear_quantiles
-from .frame import BoolArray, Region, RGBDFrame
+from .frame import BoolArray, Region, RGBDFrame, Rims
 from .noise import DepthNoise
 
 PointArray = npt.NDArray[np.float32]
@@ -25,8 +27,10 @@ _BEYOND_HOLE_PX = (20, 32)
 _NEAREST_SUPPORT_M = 0.2
 # What lies beside the robot counts less: a finger touches a thing more often than it hides half of it.
 _BY_ROBOT = 0.2
+_SQUARE_3, _SQUARE_9 = np.ones((3, 3), np.uint8), np.ones((9, 9), np.uint8)
 # The four sides of an image: left, right, up, down, as unit vectors (u, v).
 SIDES = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
+_STEPS = SIDES.astype(np.intp)
 
 
 def smooth_in_mask(depth_m: DepthArray, mask: BoolArray, radius_px: int = 2) -> DepthArray:
@@ -37,14 +41,12 @@ def smooth_in_mask(depth_m: DepthArray, mask: BoolArray, radius_px: int = 2) -> 
     import cv2
 
     inside = mask & np.isfinite(depth_m)
-    inverse = np.zeros(depth_m.shape, np.float32)
-    inverse[inside] = 1.0 / depth_m[inside]
     size = (2 * radius_px + 1, 2 * radius_px + 1)
-    total = cv2.boxFilter(inverse, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
-    count = cv2.boxFilter(inside.astype(np.float32), -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
-    smooth = np.full(depth_m.shape, np.nan, np.float32)
-    near = count > 0.5
-    smooth[near] = count[near] / total[near]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inverse = np.where(inside, 1 / depth_m, np.float32(0.0))
+        total = cv2.boxFilter(inverse, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        count = cv2.boxFilter(inside.astype(np.float32), -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        smooth: DepthArray = np.where(count > 0.5, count / total, np.float32(np.nan))
     return smooth
 
 
@@ -62,13 +64,16 @@ def region_points(frame: RGBDFrame, region: Region, noise: DepthNoise) -> tuple[
     own, depth = _own_pixels(frame.depth_m[v0:v1, u0:u1], mask, noise, frame.camera.fx)
     if not own.any():
         return none, none
-    low, high = _depth_range(depth[own])
-    own &= (depth >= low) & (depth <= high)
-    if not own.any():
+    z = depth[own]
+    low, high = _depth_range(z)
+    if z.min() < low or z.max() > high:
+        own &= (depth >= low) & (depth <= high)
+        z = depth[own]
+    if not len(z):
         return none, none
     rays = frame.camera.ray_planes[:, v0:v1, u0:u1]
-    rim, source = _rim(mask, own)
-    return _on_rays(rays, own, depth[own]), _on_rays(rays, rim, depth.ravel()[source[rim]])
+    rim, nearest = _rim(mask, own)
+    return _on_rays(rays, own, z), _on_rays(rays, rim, z[nearest])
 
 
 def _on_rays(rays: npt.NDArray[np.float32], mask: BoolArray, z: DepthArray) -> PointArray:
@@ -81,16 +86,16 @@ def _on_rays(rays: npt.NDArray[np.float32], mask: BoolArray, z: DepthArray) -> P
 
 
 def _rim(mask: BoolArray, own: BoolArray) -> tuple[BoolArray, npt.NDArray[np.intp]]:
-    """The mask's pixels (h, w) next to its own ones, and each pixel's nearest own one as a flat index."""
+    """The mask's M pixels (h, w) next to its own ones, and (M,) which of the own ones, in their order, is nearest to each."""
     import cv2
 
-    distance, names = cv2.distanceTransformWithLabels((~own).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    index = np.zeros(int(names.max()) + 1, dtype=np.intp)
-    known = np.flatnonzero(own)
-    index[names.ravel()[known]] = known
+    other = ~own
+    distance, names = cv2.distanceTransformWithLabels(other.view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     # Not the outermost pixels: half of each of them is something else.
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
-    return np.asarray(inner & ~own & (distance <= _RIM_PX)), index[names]
+    inner = cv2.erode(mask.view(np.uint8), _SQUARE_3, borderValue=0).view(np.bool_)
+    rim: BoolArray = inner & other & (distance <= _RIM_PX)
+    # Labels count the own pixels from 1, row by row.
+    return rim, names[rim] - 1
 
 
 def _own_pixels(depth_m: DepthArray, mask: BoolArray, noise: DepthNoise, focal_px: float) -> tuple[BoolArray, DepthArray]:
@@ -100,7 +105,7 @@ def _own_pixels(depth_m: DepthArray, mask: BoolArray, noise: DepthNoise, focal_p
     """
     import cv2
 
-    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2, borderValue=1).astype(np.bool_)
+    inside = cv2.erode(mask.view(np.uint8), _SQUARE_3, iterations=2, borderValue=1).view(np.bool_)
     if np.count_nonzero(inside) < 0.2 * np.count_nonzero(mask):
         inside = mask  # a sliver has no inside
     else:
@@ -117,16 +122,18 @@ def _thin_parts(depth_m: DepthArray, mask: BoolArray, inside: BoolArray) -> Bool
     """Pixels (h, w) of handles and the like, which have no inside: beyond the width of a rim, and about as deep as the rest."""
     import cv2
 
-    none = np.zeros(mask.shape, np.bool_)
+    # Nearly all things have none.
+    thin: BoolArray = mask & (cv2.dilate(inside.view(np.uint8), _SQUARE_9) == 0)
+    if not thin.any():
+        return thin
     body = depth_m[inside]
     body = body[np.isfinite(body)]
     if not len(body):
-        return none
+        return np.zeros(mask.shape, np.bool_)
     low, high = linear_quantiles(body, (0.02, 0.98)).tolist()
     margin = (high - low) / 2
-    beyond = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
     with np.errstate(invalid="ignore"):
-        thin: BoolArray = mask & beyond & (depth_m > low - margin) & (depth_m < high + margin)
+        thin &= (depth_m > low - margin) & (depth_m < high + margin)
     return thin
 
 
@@ -134,10 +141,10 @@ def _without_islands(mask: BoolArray) -> BoolArray:
     """The mask without scraps: pieces below a twentieth of its largest one are another thing's rim more often than its own."""
     import cv2
 
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    count, pieces = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     if count <= 2:
         return mask
-    areas = stats[:, cv2.CC_STAT_AREA]
+    areas = np.bincount(pieces.ravel(), minlength=count)
     large = areas >= 0.05 * areas[1:].max()
     large[0] = False
     kept: BoolArray = large[pieces]
@@ -156,25 +163,32 @@ def hidden_sides(frame: RGBDFrame, region: Region, robot: BoolArray | None, nois
 
     Left and right are judged row by row, up and down column by column, just beyond the mask.
     """
-    u0, v0, u1, v1 = region.box
-    shares = np.zeros(4)
-    if u1 <= u0:
-        return shares
-    mask = region.mask[v0:v1, u0:u1]
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    left, right = mask[rows].argmax(axis=1), mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    top, bottom = mask[:, columns].argmax(axis=0), mask.shape[0] - 1 - mask[::-1, columns].argmax(axis=0)
-    lines = ((rows, left), (rows, right), (top, columns), (bottom, columns))
-    counts = [len(line_v) for line_v, _ in lines]
-    # All four sides at once: most of the time for one would be the calls.
-    v = np.concatenate([line_v for line_v, _ in lines]) + v0
-    u = np.concatenate([line_u for _, line_u in lines]) + u0
-    steps = np.repeat(SIDES.astype(np.intp), counts, axis=0)
-    hidden, by_robot = _hidden_beyond(frame, v, u, steps, robot, noise)
-    for side, end in enumerate(np.cumsum(counts).tolist()):
-        own = slice(end - counts[side], end)
-        shares[side] = hidden[own].mean() + _BY_ROBOT * by_robot[own].mean()
+    shares: npt.NDArray[np.float64] = hidden_sides_of_all(frame, [region], robot, noise)[0]
     return shares
+
+
+def hidden_sides_of_all(
+    frame: RGBDFrame, regions: Sequence[Region], robot: BoolArray | None, noise: DepthNoise
+) -> npt.NDArray[np.float64]:
+    """(R, 4) ``hidden_sides`` of each region. All at once: most of the time for one would be the calls."""
+    shares = np.zeros((len(regions), len(SIDES)))
+    lines = [line for rims in (region.rims for region in regions) for line in _lines(rims)]
+    counts = [len(v) for v, _ in lines]
+    if not any(counts):
+        return shares
+    v, u = (np.concatenate([line[axis] for line in lines]) for axis in range(2))
+    steps = np.repeat(np.tile(_STEPS, (len(regions), 1)), counts, axis=0)
+    hidden, by_robot = _hidden_beyond(frame, v, u, steps, robot, noise)
+    for place, (count, end) in enumerate(zip(counts, np.cumsum(counts).tolist(), strict=True)):
+        if count:
+            behind, robots = (np.count_nonzero(where[end - count : end]) / count for where in (hidden, by_robot))
+            shares[divmod(place, len(SIDES))] = behind + _BY_ROBOT * robots
+    return shares
+
+
+def _lines(rims: Rims) -> tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]], ...]:
+    """(v, u) of a region's outermost pixels on each of its ``SIDES``."""
+    return (rims.rows, rims.left), (rims.rows, rims.right), (rims.top, rims.columns), (rims.bottom, rims.columns)
 
 
 def _at_the_rim(depths: tuple[DepthArray, DepthArray, DepthArray], at_px: tuple[int, int, int], focal_px: float) -> DepthArray:
@@ -216,13 +230,13 @@ def _hidden_beyond(
     # The nearest of some pixels inside: a mask that spills over has background at its rim.
     own = np.full(len(v), np.nan, np.float32)
     for inward in (-2, -4, -6):
-        own = np.fmin(own, depth_m[beyond(inward)])
+        own = np.fmin(own, depth_m.take(beyond(inward)))
     covered, depths = np.zeros(len(v), np.bool_), list[DepthArray]()
     for outward in (*_BEYOND_PX, *_BEYOND_HOLE_PX):
         there = beyond(outward)
-        depths.append(depth_m[there])
+        depths.append(depth_m.take(there))
         if own_robot is not None and outward < _BEYOND_PX[-1]:
-            covered |= own_robot[there]
+            covered |= own_robot.take(there)
     focal_px, (near_hole, far_hole) = frame.camera.fx, _BEYOND_HOLE_PX
     edge_v, edge_u = v + 2 * step_v, u + 2 * step_u
     outside = (edge_v < 0) | (edge_v >= height) | (edge_u < 0) | (edge_u >= width)

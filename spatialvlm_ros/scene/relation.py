@@ -9,13 +9,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from functools import wraps
+from typing import NamedTuple, TypeVar, TypeVarTuple, Unpack
 
 import numpy as np
 
-from ..geometry.rigid import FloatArray
+from ..geometry.rigid import FloatArray, norm
 from .facts import METRE, PROBABILITY, Status, truth_from_margin
 from .scene import Scene, SceneObject
+
+Things = TypeVarTuple("Things")
+Found = TypeVar("Found")
 
 
 class Kind(Enum):
@@ -126,6 +130,11 @@ class Relation:
 RELATIONS: dict[str, Relation] = {}
 # The other two axes of each axis, in order.
 _NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
+# Error of a point of a thing's surface as a share of its centre's, where it is seen (as rendered scenes have it), and where it is
+# the mirror image of one through the centre.
+_SEEN_SHARE, _MIRRORED_SHARE = 0.7, 2.0
+# Two points are equally near within this: what rounding leaves of one distance.
+_TIE_M = 1e-6
 
 
 def register(
@@ -157,11 +166,31 @@ def register(
 # -- building blocks --------------------------------------------------------------------------------------------------
 
 
+def once(work: Callable[[Scene, Unpack[Things]], Found]) -> Callable[[Scene, Unpack[Things]], Found]:
+    """Decorator of what depends on a scene and some of its things alone: it is worked out once for all relations that need it.
+
+    What is found is shared, and not to be written to.
+    """
+
+    @wraps(work)
+    def found(scene: Scene, *things: *Things) -> Found:
+        key = (work, *map(id, things))
+        known = scene.worked_out.get(key)
+        if known is None:
+            # The things are kept, too, so that no other one gets the id of one of them.
+            known = scene.worked_out[key] = things, work(scene, *things)
+        result: Found = known[1]
+        return result
+
+    return found
+
+
 def along(direction: FloatArray, covariance: FloatArray) -> float:
     """One standard deviation along a unit vector."""
-    return float(np.sqrt(max(float(direction @ covariance @ direction), 0.0)))
+    return math.sqrt(max(float(direction @ covariance @ direction), 0.0))
 
 
+@once
 def pair_covariance(scene: Scene, a: SceneObject, b: SceneObject) -> FloatArray:
     """(3, 3) covariance of the way from one thing to another one, as its parts along level directions and up are measured.
 
@@ -190,8 +219,8 @@ def length(vector: FloatArray, covariance: FloatArray, ends: tuple[SceneObject, 
     Args:
         ends: (from, to), the things that the vector (3,) leads from and to.
     """
-    length = float(np.linalg.norm(vector))
-    spread = float(np.sqrt(max(float(np.trace(covariance)), 0.0) / 3))
+    length = norm(vector)
+    spread = math.sqrt(max(float(np.trace(covariance)), 0.0) / 3)
     if length < 2 * spread:
         return Reckoned(length, spread)
     direction = vector / length
@@ -214,6 +243,7 @@ def viewer_axes(scene: Scene) -> tuple[FloatArray, FloatArray]:
     return -rotation[:, 1], rotation[:, 0]
 
 
+@once
 def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, float]:
     """Coordinates of its lowest and highest point along up, from the scene's origin, and the lowest one's std, metres.
 
@@ -245,7 +275,7 @@ def edges_apart(scene: Scene, a: SceneObject, b: SceneObject, end_a: int, end_b:
 
 def extent_std(thing: SceneObject, direction: FloatArray) -> float:
     """One standard deviation of a thing's extent along a unit vector (3,), metres."""
-    return float(np.linalg.norm((direction @ thing.axes) * thing.extents_std))
+    return norm((direction @ thing.axes) * thing.extents_std)
 
 
 def extent_error(thing: SceneObject, direction: FloatArray, share: float = 1.0) -> ErrorTerm:
@@ -267,6 +297,49 @@ def support_offset(scene: Scene, thing: SceneObject) -> float:
 
 def nearest_points(a: SceneObject, b: SceneObject) -> tuple[FloatArray, FloatArray]:
     """The nearest pair of surface points of two things (a's, b's), each (3,); the centre of a thing without a surface."""
+    of_a, of_b = _nearest(a, b)
+    return a.surface[of_a], b.surface[of_b]
+
+
+@once
+def surfaces_apart(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[Reckoned, FloatArray, FloatArray]:
+    """How far two things' nearest surfaces are apart, metres, and the points (3,) of a and of b between which that is.
+
+    A point that is seen is better known than the middle of the box, of which it is one side. One that nobody sees is the mirror
+    image of one through the centre, and moves twice as far as that does.
+    """
+    of_a, of_b = _nearest(a, b)
+    of_a = _first(a, of_a, b.surface[of_b])
+    of_b = _first(b, of_b, a.surface[of_a])
+    point_a, point_b = a.surface[of_a], b.surface[of_b]
+    shares = [_share_of_centre(thing, index) for thing, index in ((a, of_a), (b, of_b))]
+    covariance = pair_covariance(scene, a, b)
+    for thing, share in zip((a, b), shares, strict=True):
+        covariance = covariance + (share**2 - 1) * thing.own_covariance
+    gap = length(point_b - point_a, covariance, (a, b))
+    own = (ErrorTerm(ErrorOf.OWN_CENTRE, term.thing, term.loading) for term in gap.error)
+    share_of = dict(zip((id(a), id(b)), shares, strict=True))
+    more = tuple(term._replace(loading=(share_of[id(term.thing)] - 1) * term.loading) for term in own)
+    std = math.hypot(gap.std, math.hypot(a.point_std_m, b.point_std_m))
+    return Reckoned(gap.value, std, (*gap.error, *more)), point_a, point_b
+
+
+def _first(thing: SceneObject, index: int, point: FloatArray) -> int:
+    """The first in a thing's surface that is as near to a point (3,) as the one of ``index``: what is seen comes first."""
+    off = thing.surface - point
+    squared = np.einsum("ij,ij->i", off, off)
+    return int(np.argmax(squared <= (math.sqrt(squared[index]) + _TIE_M) ** 2))
+
+
+def _share_of_centre(thing: SceneObject, index: int) -> float:
+    """How much a point of a thing's surface errs, as a share of its centre's error."""
+    if not len(thing.points):
+        return 1.0
+    return _SEEN_SHARE if index < len(thing.points) else _MIRRORED_SHARE
+
+
+def _nearest(a: SceneObject, b: SceneObject) -> tuple[int, int]:
+    """Indices of the nearest pair in the surfaces of two things."""
     # No point of b is nearer than the box around all of them, so that points of a farther from that box than some point of a is
     # from b need not be looked at.
     reach = np.abs((b.surface - b.centre) @ b.axes).max(axis=0)
@@ -276,4 +349,4 @@ def nearest_points(a: SceneObject, b: SceneObject) -> tuple[FloatArray, FloatArr
     near = np.flatnonzero(to_box <= bound + 1e-9)
     distances, indices = (np.asarray(found) for found in b.surface_tree.query(a.surface[near]))
     best = int(np.argmin(distances))
-    return a.surface[near[best]], b.surface[int(indices[best])]
+    return int(near[best]), int(indices[best])

@@ -35,6 +35,7 @@ from .relation import (
     pair_covariance,
     register,
     support_offset,
+    surfaces_apart,
     up_axis,
     vertical_extent,
     viewer_axes,
@@ -62,10 +63,8 @@ def _distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
 
 @register("gap", Kind.ESTIMATE, 2, "There is {value} between the nearest surfaces of the {a} and the {b}.")
 def _gap(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
-    point_a, point_b = nearest_points(a, b)
-    value, std, error = length(point_b - point_a, pair_covariance(scene, a, b), (a, b))
-    std = float(np.hypot(std, np.hypot(a.point_std_m, b.point_std_m)))
-    return Measurement(value, std, point_a, point_b, error=error)
+    gap, point_a, point_b = surfaces_apart(scene, a, b)
+    return Measurement(gap.value, gap.std, point_a, point_b, error=gap.error)
 
 
 @register("horizontal_distance", Kind.ESTIMATE, 2, "The {a} is {value} from the {b} along the ground.", **_LEVEL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -167,6 +167,11 @@ class Scene:
     frame: RGBDFrame | None = None
     robot: BoolArray | None = None
     noise: DepthNoise | None = None
+
+    @cached_property
+    def worked_out(self) -> dict[object, tuple[object, Any]]:
+        """What has been worked out of it once, for whoever asks again; see ``relation.once``."""
+        return {}
 
     def seen_from(self, view: str) -> Scene | str:
         """The scene with left, right, front and behind of a view, or the reason why that is not known.

@@ -1,31 +1,25 @@
 """How far a measured thing is to be trusted: what its own pixels say of errors that no noise model tells.
 
 Most things are measured better than noise, rims and hidden faces would have it, and some far worse: two things taken for one,
-a thing cut in parts, a handle or a bracket's other arm out of sight. ``Evidence`` is what shows of that, and a curve for each
-kind of it, all added up, turns it into factors of the stated standard deviations and into the probability that a region is more
-than one thing (a generalised additive model, Hastie and Tibshirani 1986).
-
-The constants were fitted by ``evaluation/engine_trust.py`` (``python -m spatialvlm_ros.evaluation.engine_trust`` does it again)
-on rendered scenes of seeds 600000-600159 and 610000-610159 with the three families of noise that the presets describe. Two
-standard deviations are to hold 96 % of the errors there; the tails are heavier than a normal distribution's, so that one holds
-more than 68 %.
+a thing cut in parts, a handle or a bracket's other arm out of sight. ``Evidence`` is what shows of that, and small trees over it
+(``models/trust``; the card there tells what they were fitted on) turn it into factors of the stated standard deviations and into
+the probability that a region is more than one thing. ``python -m spatialvlm_ros.evaluation.engine_trust`` fits them again.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.rigid import FloatArray
+from ..geometry.rigid import FloatArray, norm
 from .continued import continued
 from .frame import BoolArray, Region, RGBDFrame
 from .scene import SceneObject
-from .trust_tables import CENTRE, EDGES, HEIGHT, MERGED, MERGED_AT, USUAL, Curve
+from .trust_trees import shipped_trust
 
 # Points and pixels that are looked at: more take longer and tell no more.
 _SOME_POINTS, _SOME_PIXELS = 200, 150
@@ -35,10 +29,18 @@ _TOP_M, _TOP_STDS = 0.006, 2.0
 _TOP_SHARE = 0.03
 _FEW = 20
 # Two plain things have two plain tints. Real goods are printed: above this share they are no two, and say nothing. The rendered
-# scenes that the tables were fitted on hold few such things, the real mOSD frames hold little else (0.33 to 0.53).
+# scenes that the trees were fitted on hold few such things, the real mOSD frames hold little else (0.33 to 0.53).
 _PRINTED = 0.3
 # From this probability on a region counts as two things on each other, with ends that are off by this share of its height.
 _MAY_BE_MERGED, _MERGED_SHARE = 0.1, 0.35
+# Where nobody judged which pieces are one thing, and what is as good as certain (natural logarithms of odds).
+_SURE_ODDS = 12.0
+# No end is known better.
+_LEAST_STD_M = 1e-5
+# No deviation is taken to be more times too small: few rendered things tell of more, and real ones have prints, which these lack.
+_MOST = 3.0
+# A foot that is less certain than that is a guess of where a thing stands, and what shows of the thing does not mend it.
+_FOOT_GUESSED_M = 0.02
 _UP = 2
 
 
@@ -63,6 +65,8 @@ class Evidence(NamedTuple):
         size_noise, pixels: logarithm of its size in standard deviations of a pixel's depth, and of its number of pixels.
         level_std, height_std: logarithm of the stated deviation of its longer level edge and of its height, by its size.
         joined, goes_on: share of its rim beyond which something stands at its own depth, of any colour, and of its own.
+        foot_std, top_std: logarithm of the stated deviation of its lower and of its upper end, by its size.
+        joined_odds, refused_odds: as in ``Region``; as sure as can be where nobody judged.
     """
 
     chroma_std: float
@@ -89,6 +93,10 @@ class Evidence(NamedTuple):
     height_std: float
     joined: float
     goes_on: float
+    foot_std: float
+    top_std: float
+    joined_odds: float
+    refused_odds: float
 
 
 def evidence_of(
@@ -115,10 +123,10 @@ def evidence_of(
     some = points[:: max(1, len(points) // _SOME_POINTS)].astype(np.float64)
     extents = thing.extents
     along = (some - thing.centre) @ thing.axes + extents / 2
-    long, short, height = float(extents[:2].max()), float(extents[:2].min()), float(extents[_UP])
+    (short, long), height = sorted(extents[:2].tolist()), float(extents[_UP])
     area = long * short
     size = (area * height) ** (1 / 3)
-    shortest = np.minimum(np.abs(along), np.abs(extents - along)).min(axis=1)
+    shortest = np.minimum.reduce(np.minimum(np.abs(along), np.abs(extents - along)).T)
     misfit = math.sqrt(max(float(shortest @ shortest) / len(along) - pixel_std_m**2 / 4, 0.0))
     at_top = along[:, _UP] > height - _TOP_M - _TOP_STDS * pixel_std_m
     top = along[at_top, :2]
@@ -131,8 +139,16 @@ def evidence_of(
         looked_down_rad, len(top) / len(along), float(span[0] * span[1]) / area, float(covered[:2].max()), float(covered[2]),
         float(covered[3]), float(thing.truncated), math.log(size / pixel_std_m), math.log(max(thing.num_points, 1)),
         math.log(float(thing.extents_std[:2].max()) / size), math.log(float(thing.extents_std[_UP]) / size),
-        *continued(frame, region, plane, pixel_std_m),
+        *continued(frame, region, plane, pixel_std_m), *(math.log(max(std, _LEAST_STD_M) / size) for std in ends_std_m(thing)),
+        *(sure if math.isnan(odds) else odds
+          for odds, sure in ((region.joined_odds, _SURE_ODDS), (region.refused_odds, -_SURE_ODDS))),
     )  # fmt: skip
+
+
+def ends_std_m(thing: SceneObject) -> tuple[float, float]:
+    """One standard deviation of where a thing's lower and its upper end are."""
+    std, lean = float(thing.extents_std[_UP]), float(thing.lean[_UP])
+    return std * math.sqrt(max(1 - lean, 0.0) / 2), std * math.sqrt(max(1 + lean, 0.0) / 2)
 
 
 def _outline_areas(points: FloatArray, extents: FloatArray) -> tuple[float, float]:
@@ -154,28 +170,31 @@ def _tints(frame: RGBDFrame, region: Region, thing: SceneObject, down: FloatArra
     step = max(1, int(math.sqrt(thing.num_points / _SOME_PIXELS)))
     v, u = np.nonzero(region.mask[v0:v1:step, u0:u1:step])
     v, u = v * step + v0, u * step + u0
-    z = frame.depth_m[v, u].astype(np.float64)
+    place = v * frame.depth_m.shape[1] + u
+    z = frame.depth_m.ravel().take(place).astype(np.float64)
     known = np.isfinite(z)
-    v, u, z = v[known], u[known], z[known]
+    if not known.all():
+        v, u, z, place = v[known], u[known], z[known], place[known]
     if len(v) < _FEW:
         return 0.0, 0.0, 0.0, 0.0
-    chroma = cv2.cvtColor(frame.color[v, u][:, None], cv2.COLOR_RGB2LAB)[:, 0, 1:].astype(np.float64)
+    color = frame.color.reshape(-1, 3).take(place, axis=0)
+    chroma = cv2.cvtColor(color[:, None], cv2.COLOR_RGB2LAB)[:, 0, 1:].astype(np.float64)
     chroma -= chroma.mean(axis=0)
     (first, cross), (_, second) = (chroma.T @ chroma / len(chroma)).tolist()
     chroma_std = math.sqrt(first + second)
     main = math.atan2(2 * cross, first - second) / 2
     other = _parted(chroma @ np.array([math.cos(main), math.sin(main)]))
-    share = float(other.mean())
+    share = np.count_nonzero(other) / len(other)
     if not 0.0 < share < 1.0:
         return chroma_std, 0.0, 0.0, 0.0
-    tints_apart = float(np.linalg.norm(chroma[other].sum(axis=0))) / len(chroma) / (share * (1 - share))
+    tints_apart = norm(np.add.reduce(chroma[other])) / len(chroma) / (share * (1 - share))
     mixed = math.sqrt(max(chroma_std**2 - share * (1 - share) * tints_apart**2, 0.0)) / max(tints_apart, 1e-6)
     at = u * down[0] + v * down[1]
     at -= at.mean()
-    difference = float(at[other].sum()) / len(at) / (share * (1 - share))
+    difference = float(np.add.reduce(at[other])) / len(at) / (share * (1 - share))
     within = math.sqrt(max(float(at @ at) / len(at) - share * (1 - share) * difference**2, 1.0))
     up = thing.axes[:, _UP]
-    height = (frame.camera.rays[v, u] @ up[:2] + up[2]) * z
+    height = (frame.camera.rays.reshape(-1, 2).take(place, axis=0) @ up[:2] + up[2]) * z
     return chroma_std, mixed, abs(difference) / within, max(_top(height) - _top(height[other == (share > 0.5)]), 0.0)
 
 
@@ -189,19 +208,13 @@ def _parted(values: FloatArray) -> BoolArray:
 
 
 def _top(height: FloatArray) -> float:
-    return float(np.sort(height)[int((1 - _TOP_SHARE) * (len(height) - 1))])
+    at = int((1 - _TOP_SHARE) * (len(height) - 1))
+    return float(np.partition(height, at)[at])
 
 
-def total(curves: tuple[Curve, ...], evidence: Evidence) -> float:
-    """Sum of curves at what shows of a thing."""
-    return sum(curve.values[bisect_left(curve.at, getattr(evidence, curve.name))] for curve in curves)
-
-
-def merged_chance(evidence: Evidence) -> float:
-    """Probability that a region is more than one thing, as far as tints tell: 0 for one that is printed in many."""
-    if evidence.tints_mixed > _PRINTED:
-        return 0.0
-    return 1 / (1 + math.exp(-MERGED_AT - total(MERGED, evidence)))
+def merged_chance(evidence: Evidence, log_odds: float) -> float:
+    """Probability that a region is more than one thing, by what the trees say: 0 for one that is printed in many tints."""
+    return 0.0 if evidence.tints_mixed > _PRINTED else 1 / (1 + math.exp(-log_odds))
 
 
 def merged_std_m(height_m: float, chance: float) -> float:
@@ -209,19 +222,22 @@ def merged_std_m(height_m: float, chance: float) -> float:
     return _MERGED_SHARE * height_m if chance > _MAY_BE_MERGED else 0.0
 
 
-def foot_is_unseen(thing: SceneObject) -> bool:
-    """Whether its foot is less certain than its top: then what shows of it does not tell how tall it is."""
-    return bool(thing.lean[_UP] < 0)
+def foot_is_guessed(thing: SceneObject) -> bool:
+    """Whether its foot is so much less certain than its top that what shows of it does not tell how tall it is."""
+    foot_std, top_std = ends_std_m(thing)
+    return foot_std > max(top_std, _FOOT_GUESSED_M)
 
 
 def trusted(thing: SceneObject, evidence: Evidence | None) -> SceneObject:
     """The thing with standard deviations that its evidence bears out; without any (None) it passes for a usual one."""
+    trees = shipped_trust()
     if evidence is None:
-        (centre, edges, upright), suspect = USUAL, 0.0
+        (centre, edges, upright), suspect = trees.usual, 0.0
     else:
-        centre, edges, upright = (math.exp(total(curves, evidence)) for curves in (CENTRE, EDGES, HEIGHT))
-        suspect = merged_chance(evidence)
-        if foot_is_unseen(thing):
+        *logarithms, log_odds = trees(evidence).tolist()
+        centre, edges, upright = (min(math.exp(value), _MOST) for value in logarithms)
+        suspect = merged_chance(evidence, log_odds)
+        if foot_is_guessed(thing):
             upright = max(upright, 1.0)
     spread = merged_std_m(float(thing.extents[_UP]), suspect)
     edges_std = thing.extents_std * np.array([edges, edges, upright])
@@ -231,5 +247,5 @@ def trusted(thing: SceneObject, evidence: Evidence | None) -> SceneObject:
     edges_std[_UP] = math.hypot(edges_std[_UP], math.sqrt(2) * spread)
     centre_std[_UP] = edges_std[_UP] / 2
     own = (thing.axes * centre_std**2) @ thing.axes.T
-    shared = thing.scale_std**2 * np.outer(thing.centre, thing.centre)
+    shared = thing.scale_std**2 * (thing.centre[:, None] * thing.centre)
     return replace(thing, covariance=own + shared, extents_std=edges_std, lean=lean, suspect=suspect)

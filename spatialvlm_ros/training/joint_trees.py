@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
+# Minus the first derivative of a loss and a positive second one, (N,) each, at the sums (N,) of the trees so far.
+Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,32 @@ def boosted(
     Returns:
         The sum before the first tree, then (T, D) features asked, (T, D) thresholds, (T, 2**D) what each leaf adds.
     """
+    chance = float(np.average(same, weights=weight))
+
+    def slopes(total: FloatArray) -> tuple[FloatArray, FloatArray]:
+        said = 1 / (1 + np.exp(-total))
+        return weight * (same - said), weight * said * (1 - said)
+
+    return grown(features, float(np.log(chance / (1 - chance))), slopes, boosting)
+
+
+def grown(
+    features: FloatArray, start: float, slopes: Slopes, boosting: Boosting
+) -> tuple[float, IntArray, FloatArray, FloatArray]:
+    """Trees for a number of which a loss is to be least; ``features`` (N, F), and returns as ``boosted``."""
     rng = np.random.default_rng(boosting.seed)
     quantiles = np.linspace(0, 1, boosting.bins + 1)[1:-1]
     thresholds = [
         np.unique([float(f"{value:.{boosting.digits}g}") for value in np.quantile(column, quantiles)]) for column in features.T
     ]
     binned = np.stack([np.searchsorted(at, column) for at, column in zip(thresholds, features.T, strict=True)])
-    chance = float(np.average(same, weights=weight))
-    start = round(float(np.log(chance / (1 - chance))), boosting.digits)
-    total, trees = np.full(len(same), start), []
+    count = len(features)
+    start = round(start, boosting.digits)
+    total, trees = np.full(count, start), []
     for _ in range(boosting.trees):
-        said = 1 / (1 + np.exp(-total))
-        some = np.flatnonzero(rng.random(len(same)) < boosting.share)
-        down, curve = (weight * (same - said))[some], (weight * said * (1 - said))[some]
+        everyone = slopes(total)
+        some = np.flatnonzero(rng.random(count) < boosting.share)
+        down, curve = (slope[some] for slope in everyone)
         asked: list[tuple[int, int]] = []
         leaf = np.zeros(len(some), dtype=np.intp)
         for _ in range(boosting.depth):
@@ -69,7 +85,7 @@ def boosted(
             leaf = leaf * 2 + (binned[column, some] > at)
         down_sum, curve_sum = (np.bincount(leaf, weights=x, minlength=2**boosting.depth) for x in (down, curve))
         added = np.round(boosting.rate * down_sum / (curve_sum + boosting.ridge), boosting.digits)
-        everywhere = np.zeros(len(same), dtype=np.intp)
+        everywhere = np.zeros(count, dtype=np.intp)
         for column, at in asked:
             everywhere = everywhere * 2 + (binned[column] > at)
         total = total + added[everywhere]

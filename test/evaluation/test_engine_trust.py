@@ -2,63 +2,99 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from spatialvlm_ros.evaluation.engine_accuracy import Extent
 from spatialvlm_ros.evaluation.engine_bench import TRUST_SEEDS, EngineBenchOptions
 from spatialvlm_ros.evaluation.engine_trust import (
-    TWO_SIGMA,
-    curves_of,
+    TrustRow,
     factor_of,
+    fit,
     fit_merged,
     fit_scale,
+    holding,
     rendered_rows,
     sums,
+    write,
 )
-from spatialvlm_ros.scene.trust import Evidence, total
+from spatialvlm_ros.scene.trust import Evidence
+from spatialvlm_ros.scene.trust_trees import FILE, TrustTrees
 
 
-def test_a_step_that_makes_errors_three_times_as_large_is_found() -> None:
+def test_what_makes_errors_three_times_as_large_is_found() -> None:
     generator = np.random.default_rng(1)
     evidence = generator.uniform(0, 1, (4000, 3))
     scaled = np.full((4000, 1), 0.01)
     error = generator.normal(size=(4000, 1)) * scaled * np.where(evidence[:, 1:2] > 0.6, 3.0, 1.0)
     nothing = np.zeros_like(scaled)
-    steps, total = fit_scale(evidence, error, nothing, scaled)
-    assert steps[0][0] == 1 and abs(steps[0][1] - 0.6) < 0.05
+    total = sums(fit_scale(evidence, error, nothing, scaled), evidence)
     high, low = (float(total[which].mean()) for which in (evidence[:, 1] > 0.65, evidence[:, 1] < 0.55))
     assert abs(high - low - np.log(3.0)) < 0.15
-    factor = factor_of(error, nothing, np.exp(total)[:, None] * scaled)
+    factor = factor_of(error, nothing, np.exp(total)[:, None] * scaled, 0.93)
     held = np.abs(error) <= 2 * factor * np.exp(total)[:, None] * scaled
-    assert abs(held.mean() - TWO_SIGMA) < 0.002
+    assert abs(held.mean() - 0.93) < 0.002
 
 
 def test_what_a_fixed_deviation_explains_is_not_given_to_the_factor() -> None:
     generator = np.random.default_rng(2)
     fixed, scaled = np.full((4000, 1), 0.03), np.full((4000, 1), 0.01)
     error = generator.normal(size=(4000, 1)) * np.hypot(fixed, scaled)
-    assert abs(factor_of(error, fixed, scaled) - 1.0) < 0.45
-    assert factor_of(error, np.zeros_like(fixed), scaled) > 2.5
+    assert abs(factor_of(error, fixed, scaled, 0.9545) - 1.0) < 0.45
+    assert factor_of(error, np.zeros_like(fixed), scaled, 0.9545) > 2.5
+
+
+def test_the_loss_widens_what_is_stated_too_narrow_and_narrows_what_is_stated_too_wide() -> None:
+    error = np.random.default_rng(5).normal(0.0, 0.01, (20000, 1))
+    slopes = holding(error, np.zeros_like(error), np.full_like(error, 0.01))
+    narrow, wide = (float(slopes(np.full(len(error), np.log(at)))[0].mean()) for at in (0.8, 2.0))
+    assert narrow > 0.2 and wide < -0.2
 
 
 def test_the_probability_of_a_mixture_follows_its_evidence() -> None:
     generator = np.random.default_rng(3)
     evidence = generator.uniform(0, 1, (4000, 2))
     true = np.where(evidence[:, 0] > 0.8, 0.7, 0.05)
-    start, steps = fit_merged(evidence, (generator.random(4000) < true).astype(float))
-    chance = 1 / (1 + np.exp(-start - sums(steps, evidence)))
+    chance = 1 / (1 + np.exp(-sums(fit_merged(evidence, generator.random(4000) < true), evidence)))
     assert abs(chance[evidence[:, 0] > 0.85].mean() - 0.7) < 0.07
     assert abs(chance[evidence[:, 0] < 0.75].mean() - 0.05) < 0.03
 
 
-def test_curves_add_up_to_their_steps() -> None:
+def test_a_fit_is_written_read_and_asked_as_it_was_made(tmp_path: Path) -> None:
+    rows = _rows(600)
+    trees, told = fit(rows, rows)
+    again, _ = fit(rows)
+    assert again.to_json() == trees.to_json() and len(told) == 3
+    write(trees, tmp_path)
+    data = (tmp_path / FILE).read_bytes()
+    assert hashlib.sha256(data).hexdigest() in (tmp_path / "SHA256SUMS").read_text()
+    read = TrustTrees.from_json(data.decode())
+    evidence = np.array([row.evidence for row in rows])
+    ends = [*trees.first[1:], len(trees.feature)]
+    for number, (start, first, end) in enumerate(zip(trees.start, trees.first, ends, strict=True)):
+        alone = sums((float(start), *(part[first:end] for part in (trees.feature, trees.above, trees.added))), evidence)
+        assert [read(row.evidence)[number] for row in rows[:50]] == pytest.approx(alone[:50].tolist())
+
+
+def _rows(count: int) -> list[TrustRow]:
+    """Things whose errors grow with one kind of evidence and whose regions are two with another."""
     generator = np.random.default_rng(4)
-    evidence = generator.uniform(0, 1, (50, len(Evidence._fields)))
-    steps = [(2, 0.3, -1.0, 2.0), (0, 0.5, 0.25, -0.5), (2, 0.7, 0.5, 0.0), (2, 0.3, 0.125, 0.0)]
-    curves = tuple(curves_of(steps, 3.0))
-    assert [curve.name for curve in curves] == [Evidence._fields[0], Evidence._fields[2]]
-    assert [total(curves, Evidence(*row)) for row in evidence] == pytest.approx(list(3.0 + sums(steps, evidence)))
+    rows = []
+    for number in range(count):
+        evidence = Evidence(*generator.uniform(0, 0.25, len(Evidence._fields)))
+        std = 0.002 if evidence.misfit < 0.12 else 0.01
+        errors = generator.normal(0.0, std, 5)
+        fixed = np.full(2, 0.004)
+        merged = bool(generator.random() < (0.6 if evidence.tints_apart > 0.2 else 0.02))
+        rows.append(
+            TrustRow(
+                evidence, errors[:2], fixed / 2, fixed / 8, errors[2:4], fixed, errors[4], 0.004, 0.1, False, merged, number // 6
+            )
+        )
+    return rows
 
 
 def test_rows_of_a_rendered_scene_have_finite_evidence_and_errors() -> None:

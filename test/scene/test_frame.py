@@ -124,3 +124,12 @@ def test_depth_that_hangs_between_two_surfaces_is_on_none_and_a_thin_rod_is() ->
     expected[:, 12:14] = False
     # At the image's edge too few neighbours are left to tell.
     assert (frame.on_surface == expected)[1:-1].all()
+
+
+def test_a_region_ends_where_its_first_and_last_pixels_lie() -> None:
+    mask = np.zeros((4, 6), np.bool_)
+    mask[1, 2:5], mask[3, 1] = True, True
+    rims = Region(mask).rims
+    assert [rims.rows.tolist(), rims.left.tolist(), rims.right.tolist()] == [[1, 3], [2, 1], [4, 1]]
+    assert [rims.columns.tolist(), rims.top.tolist(), rims.bottom.tolist()] == [[1, 2, 3, 4], [3, 1, 1, 1], [3, 1, 1, 1]]
+    assert not len(Region(np.zeros((4, 6), np.bool_)).rims.rows)

@@ -11,7 +11,7 @@ from things import camera_over_table
 from tiny_render import CAMERA, NOISE, Solid, View, view
 
 from spatialvlm_ros.scene.frame import Region
-from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region, measure_regions
 from spatialvlm_ros.scene.region_points import hidden_sides, region_points, smooth_in_mask
 from spatialvlm_ros.scene.scene import SceneObject
 
@@ -316,3 +316,17 @@ def test_what_a_round_thing_hides_is_known_also_behind_the_shadow_of_a_stereo_ca
         left, right, _, _ = hidden_sides(frame, Region((picture.owner == 0) & np.isfinite(depth)), None, NOISE)
         assert right > 0.6 and left < 0.1
     assert hidden_sides(alone.frame, alone.region(), None, NOISE).max() < 0.1
+
+
+def test_things_measured_together_are_what_they_are_one_by_one() -> None:
+    """A mask of nothing among them, and one whose foot something covers."""
+    picture = view([BLOCK, BALL, Solid((0.4, 0.02, 0.02), (0.02, 0.1, 0.04))], seed=0)
+    regions = [picture.region(index) for index in range(3)]
+    regions.insert(1, Region(np.zeros(picture.owner.shape, np.bool_)))
+    given = picture.canonical, picture.plane, NOISE, MeasureConfig()
+    together = measure_regions(picture.frame, regions, *given)
+    assert [thing is None for thing in together] == [False, True, False, False]
+    for region, thing in zip(regions, together, strict=True):
+        alone = measure_region(picture.frame, region, *given)
+        for name in ("centre", "covariance", "axes", "extents", "extents_std", "points", "lean", "suspect"):
+            np.testing.assert_array_equal(getattr(thing, name, None), getattr(alone, name, None))

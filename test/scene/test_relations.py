@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import norm
 from things import box, camera_over_table, placed, scene, tool
 
+from spatialvlm_ros.expressions.samples import SharedErrors
 from spatialvlm_ros.geometry.rigid import RigidTransform
 from spatialvlm_ros.scene.facts import METRE, PROBABILITY
 from spatialvlm_ros.scene.relations import RELATIONS, Kind, Measurement
@@ -216,7 +218,7 @@ def test_the_three_centre_distances_are_a_right_triangle() -> None:
         assert whole**2 == pytest.approx(along**2 + up**2)
 
 
-@pytest.mark.parametrize("name", [*CENTRE_DISTANCES, "gap"])
+@pytest.mark.parametrize("name", CENTRE_DISTANCES)
 def test_stated_deviation_is_that_of_sampled_centres(name: str) -> None:
     """Within 20 % of Monte Carlo over both centres, for things further apart than their noise."""
     rng = np.random.default_rng(6)
@@ -226,15 +228,11 @@ def test_stated_deviation_is_that_of_sampled_centres(name: str) -> None:
         stated = measure(name, view, a, b)
         if stated.value < 0.05:
             continue
-        # Turning the gap's end points with the centres is beyond its model: the line between them stays.
         line = stated.object_point - stated.subject_point
         shift = rng.multivariate_normal(np.zeros(3), a.covariance + b.covariance, 4000)
         up = pose.rotation[:, 2]
         sampled = {
             "distance": lambda line=line, shift=shift: np.linalg.norm(line + shift, axis=1),
-            "gap": lambda line=line, shift=shift: (
-                np.linalg.norm(line + shift, axis=1) + rng.normal(0, 0.001 * np.sqrt(2), len(shift))
-            ),
             "horizontal_distance": lambda line=line, shift=shift, up=up: np.linalg.norm(np.cross(line + shift, up), axis=1),
             "vertical_distance": lambda line=line, shift=shift, up=up: np.abs((line + shift) @ up),
         }[name]()
@@ -295,6 +293,41 @@ def test_elevation_needs_the_table_and_height_does_not() -> None:
     thing = placed(box((0.7, 0, 0.1)), pose)
     assert math.isnan(measure("elevation", no_table, thing).value)
     assert measure("height", no_table, thing).value == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_gap_to_a_side_that_nobody_sees_errs_twice_as_much_as_its_centre(side: int) -> None:
+    """The oracle draws centres, and mirrors the points that are seen through them; where they are seen they are better known."""
+    std_m, rng = 0.01, np.random.default_rng(8)
+    whole = box((0.7, 0.0, 0.05), (0.1, 0.1, 0.1), covariance=std_m**2 * np.eye(3))
+    seen = whole.points[np.isclose(whole.points[:, 0], 0.7 + side * 0.05)]
+    block = replace(whole, points=seen)
+    hand = replace(tool((0.95, 0.0, 0.05)), covariance=np.zeros((3, 3)))
+    measured = measure("gap", scene(), block, hand)
+    shift = rng.normal(0.0, std_m, 2000)
+    ends = seen[:, 0].mean() + 0.7 * shift if side > 0 else 2 * (0.7 + shift) - seen[:, 0].mean()
+    sampled = np.hypot(np.std(0.95 - ends), block.point_std_m)
+    assert measured.value == pytest.approx(0.2, abs=0.001)
+    assert measured.std == pytest.approx(sampled, rel=0.05)
+    drawn = SharedErrors(scene({"block": block, "hand": hand})).noise(measured.error, measured.std, "block hand", measured.value)
+    assert np.std(drawn) == pytest.approx(sampled, rel=0.05)
+
+
+def test_a_width_between_that_of_the_surface_and_that_of_the_box_is_less_certain() -> None:
+    square = box((0.7, 0.0, 0.05), (0.1, 0.1, 0.1))
+    inner = replace(square, points=square.points[np.abs(square.points[:, 0] - 0.7) < 0.03])
+    full, cut = (measure("width", scene(), thing) for thing in (square, inner))
+    assert cut.value < full.value - 0.01
+    assert cut.std**2 - full.std**2 == pytest.approx((0.33 * (full.value - cut.value)) ** 2, rel=1e-6)
+
+
+def test_sizes_err_by_more_than_edges_that_err_apart_would_make_them() -> None:
+    """Drawn: edges whose errors have a correlation of 0.3."""
+    thing, other = box((0.7, 0.0, 0.05), (0.1, 0.06, 0.04)), replace(box((0.7, 0.3, 0.05), number=2), extents_std=np.zeros(3))
+    alike = 0.3 + 0.7 * np.eye(3)
+    edges = np.random.default_rng(9).multivariate_normal(thing.extents, alike * thing.extents_std[0] ** 2, 20000)
+    margin = measure("big", scene(), thing, other).margin
+    assert margin is not None and margin.std == pytest.approx(np.std(np.cbrt(edges.prod(axis=1))), rel=0.03)
 
 
 def test_gap_to_the_tool_point_is_to_the_nearest_surface() -> None:

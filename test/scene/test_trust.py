@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -17,8 +18,8 @@ from spatialvlm_ros.scene.noise import noise_on_plane
 from spatialvlm_ros.scene.relation import edges_apart, vertical_extent
 from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.scene.scene import SceneObject
-from spatialvlm_ros.scene.trust import Evidence, merged_std_m, total, trusted
-from spatialvlm_ros.scene.trust_tables import CENTRE, EDGES, HEIGHT, MERGED
+from spatialvlm_ros.scene.trust import Evidence, ends_std_m, merged_std_m, trusted
+from spatialvlm_ros.scene.trust_trees import TrustTrees, shipped_trust
 
 LOWER = Solid((0.5, 0.0, 0.04), (0.07, 0.07, 0.08), 0.3, color=(200, 30, 30))
 UPPER = Solid((0.5, 0.0, 0.12), (0.07, 0.07, 0.08), 0.3, color=(30, 60, 200))
@@ -38,7 +39,7 @@ def test_two_things_of_two_colours_on_each_other_are_more_suspect_than_one() -> 
     one_colour = view([LOWER, replace(UPPER, color=LOWER.color)], pose=POSE)
     as_one = measured(one_colour, one_colour.owner >= 0)
     single = measured(view([LOWER], pose=POSE), view([LOWER], pose=POSE).owner == 0)
-    assert both.suspect > 5 * as_one.suspect and as_one.suspect > single.suspect
+    assert both.suspect > 2 * as_one.suspect and as_one.suspect > 1.5 * single.suspect
 
 
 def test_what_may_well_be_two_things_has_ends_that_nobody_knows() -> None:
@@ -56,14 +57,46 @@ def test_evidence_changes_deviations_and_nothing_else() -> None:
     assert 0 <= after.suspect <= 1 and abs(after.lean[2]) <= 1
 
 
-def test_every_curve_reads_a_field_of_the_evidence() -> None:
-    nothing = Evidence(*([0.0] * len(Evidence._fields)))
-    for table in (CENTRE, EDGES, HEIGHT, MERGED):
-        for curve in table:
-            assert len(curve.values) == len(curve.at) + 1 and list(curve.at) == sorted(curve.at)
-            for at, below, above in zip(curve.at, curve.values[:-1], curve.values[1:], strict=True):
-                found = (total((curve,), nothing._replace(**{curve.name: at + off})) for off in (-1e-7, 1e-7))
-                assert tuple(found) == (below, above)
+def test_the_shipped_trees_are_about_the_evidence_as_it_is() -> None:
+    trees = shipped_trust()
+    assert trees.names == Evidence._fields and trees.feature.max() < len(trees.names)
+    assert TrustTrees.from_json(trees.to_json()).to_json() == trees.to_json()
+    for value in (-1e6, 0.0, 1e6):
+        assert np.abs(trees(Evidence(*([value] * len(Evidence._fields))))).max() < 8.0
+
+
+def test_what_are_no_trees_is_refused() -> None:
+    entries = json.loads(shipped_trust().to_json())
+    for broken in ({**entries, "above": entries["above"][1:]}, {**entries, "start": [0.0]}, {"names": []}):
+        with pytest.raises(ValueError, match="trees"):
+            TrustTrees.from_json(json.dumps(broken))
+    with pytest.raises(ValueError):
+        TrustTrees.from_json("not JSON")
+
+
+def test_how_sure_the_joints_were_is_evidence() -> None:
+    picture = view([LOWER], pose=POSE)
+    region = replace(picture.region(), joined_odds=0.5, refused_odds=-0.7)
+    found = measure_with_evidence(picture.frame, region, picture.canonical, picture.plane, NOISE, MeasureConfig())
+    assert found is not None and found[1] is not None
+    assert (found[1].joined_odds, found[1].refused_odds) == (0.5, -0.7)
+    asked = {shipped_trust().names[column] for column in np.unique(shipped_trust().feature)}
+    assert {"joined_odds", "refused_odds"} <= asked
+
+
+def test_where_nobody_judged_pieces_they_pass_for_sure() -> None:
+    picture = view([LOWER], pose=POSE)
+    told = [
+        measure_with_evidence(picture.frame, region, picture.canonical, picture.plane, NOISE, MeasureConfig())
+        for region in (picture.region(), replace(picture.region(), joined_odds=12.0, refused_odds=-12.0))
+    ]
+    assert told[0] is not None and told[1] is not None and told[0][1] == told[1][1]
+
+
+def test_the_ends_of_a_thing_make_up_its_height() -> None:
+    thing = replace(box((0.0, 0.0, 1.0)), extents_std=np.array([0.01, 0.01, 0.05]), lean=np.array([0.0, 0.0, 0.28]))
+    foot, top = ends_std_m(thing)
+    assert foot**2 + top**2 == pytest.approx(0.05**2) and (top**2 - foot**2) / 0.05**2 == pytest.approx(0.28)
 
 
 def test_the_support_tells_what_averaging_leaves_of_the_noise() -> None:

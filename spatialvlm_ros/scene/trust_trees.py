@@ -1,0 +1,90 @@
+"""The trees of ``trust.py``: several sums over what shows of a thing, of small trees that are all asked at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.rigid import FloatArray
+
+IntArray = npt.NDArray[np.intp]
+
+FOLDER = Path(__file__).resolve().parents[1] / "models" / "trust"
+FILE = "trees.json"
+# The sums, in their order: logarithms of the factors of three deviations, and of the odds that a region is two things.
+SUMS = ("centre", "edges", "height", "merged")
+
+
+@dataclass(frozen=True)
+class TrustTrees:
+    """Sums of T trees in all that ask the same D questions of everybody, so that a tree is a table of 2**D numbers.
+
+    Attributes:
+        names: (F) of what the questions are about, in the order of ``Evidence``.
+        usual: (3,) factors of the deviations of the centre along the ground, of the level edges and of the height where nothing
+            shows.
+        start: (K,) each of ``SUMS`` before its first tree.
+        first: (K,) index of each one's first tree.
+        feature, above: (T, D) which evidence each question is about, and above what the answer is yes.
+        added: (T, 2**D) what a tree adds; the first question's answer is the highest bit.
+    """
+
+    names: tuple[str, ...]
+    usual: tuple[float, ...]
+    start: FloatArray
+    first: IntArray
+    feature: IntArray
+    above: FloatArray
+    added: FloatArray
+
+    def __call__(self, evidence: Sequence[float]) -> FloatArray:
+        """(K,) the sums at the evidence (F,) of one thing."""
+        count, depth = self.feature.shape
+        answers = np.asarray(evidence, dtype=np.float64).take(self.feature) > self.above
+        leaf = answers @ (1 << np.arange(depth)[::-1])
+        added = self.added.ravel().take(leaf + np.arange(0, count << depth, 1 << depth))
+        return np.asarray(self.start + np.add.reduceat(added, self.first))
+
+    def to_json(self) -> str:
+        """One line an entry; what ``from_json`` reads."""
+        entries = {
+            "names": list(self.names), "usual": list(self.usual), "start": self.start.tolist(), "first": self.first.tolist(),
+            "feature": self.feature.tolist(), "above": self.above.tolist(), "added": self.added.tolist(),
+        }  # fmt: skip
+        return "{\n" + ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in entries.items()) + "\n}\n"
+
+    @staticmethod
+    def from_json(text: str) -> TrustTrees:
+        """Raises ValueError for what are no trees."""
+        try:
+            entries = json.loads(text)
+            trees = TrustTrees(
+                tuple(entries["names"]), tuple(entries["usual"]), np.asarray(entries["start"], dtype=np.float64),
+                np.asarray(entries["first"], dtype=np.intp), np.asarray(entries["feature"], dtype=np.intp),
+                np.asarray(entries["above"], dtype=np.float64), np.asarray(entries["added"], dtype=np.float64),
+            )  # fmt: skip
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no trees: {error!r}") from error
+        if trees.feature.ndim != 2 or trees.start.shape != (len(SUMS),) or trees.first.shape != (len(SUMS),):
+            raise ValueError(f"trees of {len(trees.start)} sums, not of {len(SUMS)}")
+        count, depth = trees.feature.shape
+        if trees.above.shape != (count, depth) or trees.added.shape != (count, 2**depth):
+            raise ValueError(f"trees of {trees.feature.shape}, {trees.above.shape} and {trees.added.shape} do not fit")
+        return trees
+
+
+@lru_cache(maxsize=1)
+def shipped_trust() -> TrustTrees:
+    """The trees of this package. Raises ValueError where the file is not the one of its SHA256SUMS."""
+    data = (FOLDER / FILE).read_bytes()
+    known = (FOLDER / "SHA256SUMS").read_text(encoding="utf-8").split()[0]
+    if hashlib.sha256(data).hexdigest() != known:
+        raise ValueError(f"{FOLDER / FILE} is not the file of its SHA256SUMS: install the package again")
+    return TrustTrees.from_json(data.decode())
