@@ -110,7 +110,7 @@ def ros_environment() -> dict[str, str]:
     environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     environment.setdefault("PYTHONUNBUFFERED", "1")
     # One thread a library: several nodes share few cores, and BLAS threads that spin while they wait take them away.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         environment.setdefault(name, "1")
     if not environment.get("HOME") and not environment.get("ROS_LOG_DIR"):
         environment["ROS_LOG_DIR"] = str(Path.cwd() / "log")

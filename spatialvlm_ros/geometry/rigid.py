@@ -6,12 +6,24 @@ Quaternions are (x, y, z, w) as in geometry_msgs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+
+
+def norm(a: FloatArray) -> float:
+    """Length of a vector (N,): bit by bit what ``np.linalg.norm`` gives, which takes three times as long for a short one."""
+    return math.sqrt(a.dot(a))
+
+
+def norms(vectors: FloatArray) -> FloatArray:
+    """Length (N,) of each vector (N, D), as ``np.linalg.norm(vectors, axis=1)`` gives it."""
+    lengths: FloatArray = np.sqrt(np.add.reduce(vectors * vectors, axis=1))
+    return lengths
 
 
 def cross(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from .rigid import FloatArray, cross
+from .rigid import FloatArray, cross, norm, norms
 
 
 def fit_sphere(points: npt.ArrayLike) -> tuple[FloatArray, float, float] | None:
@@ -18,7 +20,8 @@ def fit_sphere(points: npt.ArrayLike) -> tuple[FloatArray, float, float] | None:
         return None
     mean = p.mean(axis=0)
     local = p - mean
-    system = np.column_stack([2 * local, np.ones(len(p))])
+    system = np.ones((len(p), 4))
+    np.multiply(local, 2, out=system[:, :3])
     solution, _, rank, _ = np.linalg.lstsq(system, np.einsum("ij,ij->i", local, local), rcond=None)
     if rank < 4:
         return None
@@ -26,8 +29,7 @@ def fit_sphere(points: npt.ArrayLike) -> tuple[FloatArray, float, float] | None:
     if squared <= 0:
         return None
     radius = float(np.sqrt(squared))
-    residuals = np.linalg.norm(local - solution[:3], axis=1) - radius
-    return mean + solution[:3], radius, float(np.sqrt(np.mean(residuals**2)))
+    return mean + solution[:3], radius, _rms(norms(local - solution[:3]) - radius)
 
 
 def fit_resting_sphere(points: npt.ArrayLike, plane: FloatArray) -> tuple[FloatArray, float, float] | None:
@@ -44,7 +46,7 @@ def fit_resting_sphere(points: npt.ArrayLike, plane: FloatArray) -> tuple[FloatA
         return None
     normal = plane[:3]
     first = cross(normal, np.eye(3)[int(np.argmin(np.abs(normal)))])
-    first /= np.linalg.norm(first)
+    first /= norm(first)
     basis = np.stack([first, cross(normal, first)])
     height, level = p @ normal + plane[3], p @ basis.T
     place, radius = level.mean(axis=0), 0.0
@@ -59,5 +61,8 @@ def fit_resting_sphere(points: npt.ArrayLike, plane: FloatArray) -> tuple[FloatA
     if radius <= 0:
         return None
     centre: FloatArray = place @ basis + (radius - float(plane[3])) * normal
-    residuals = np.linalg.norm(p - centre, axis=1) - radius
-    return centre, radius, float(np.sqrt(np.mean(residuals**2)))
+    return centre, radius, _rms(norms(p - centre) - radius)
+
+
+def _rms(values: FloatArray) -> float:
+    return math.sqrt(np.add.reduce(values * values) / len(values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from ..scene.facts import COUNT, METRE, PROBABILITY, RADIAN, SpatialFact
 from ..scene.relation import Measurement, Relation
@@ -54,6 +55,7 @@ def fact_sentence(fact: SpatialFact, relation: Relation, measured: Measurement) 
     return text + doubt
 
 
+@lru_cache(maxsize=1024)
 def _bare(name: str) -> str:
     first, _, rest = name.partition(" ")
     return rest if first.lower() in ("the", "a", "an") and rest else name

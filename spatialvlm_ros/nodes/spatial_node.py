@@ -26,7 +26,7 @@ from spatialvlm_msgs.msg import SpatialFactArray
 from spatialvlm_msgs.srv import SetQueries
 
 from ..chat.endpoint import EndpointConfig
-from ..engine import EngineConfig, SpatialEngine
+from ..engine import EngineConfig, SpatialEngine, warm_up
 from ..geometry.rigid import RigidTransform
 from ..language.answers import check_query, measure_with_error
 from ..reasoning.answer import Answer, without_output
@@ -136,7 +136,7 @@ class SpatialNode(ManagedNode):
             self.get_logger().warning(f"names are found by words alone: {self._model.problem}")
         elif self._model.vlm is not None:
             self.get_logger().info(f"names are found by {self._model.vlm.version}")
-        config = EngineConfig(noise=PRESETS[self.param("depth_noise")], naming=naming_of(self.param, self._model.vlm))
+        warm_up(config := EngineConfig(noise=PRESETS[self.param("depth_noise")], naming=naming_of(self.param, self._model.vlm)))
         return SpatialEngine(config, self._model.vlm)
 
     def _reasoner(self) -> Reasoner:

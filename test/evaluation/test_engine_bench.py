@@ -347,6 +347,9 @@ def test_the_command_in_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     speed = content["results"]["speed"]["against_open3d"]
     assert speed["baseline"]["boxes"] > 0 and speed["baseline_voxels"]["boxes"] > 0
     assert speed["ratio_of_medians"] > 0 and speed["ratio_of_medians_voxels"] > 0
+    # Facts that are timed are facts: what is refused takes no time.
+    pairs = speed["things_mean"] * (speed["things_mean"] - 1) / 2
+    assert speed["facts_mean"] > 40 * pairs > 0
     assert content["results"]["real"]["things"] == 12
     assert len(list((tmp_path / "out" / "real").glob("*.png"))) == 5
     printed = capsys.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialvlm_ros.geometry.quantiles import linear_quantiles
+from spatialvlm_ros.geometry.quantiles import linear_quantiles, middle
 from spatialvlm_ros.geometry.rigid import cross
 
 SHARES = (0.0, 0.001, 0.25, 0.5, 0.75, 0.98, 0.999, 1.0)
@@ -29,3 +29,11 @@ def test_equal_values_have_one_quantile() -> None:
 def test_the_cross_product_of_one_pair_is_that_of_numpy() -> None:
     for a, b in np.random.default_rng(0).normal(size=(20, 2, 3)):
         assert np.array_equal(cross(a, b), np.cross(a, b))
+
+
+def test_middles_are_numpys_medians_bit_by_bit() -> None:
+    rng = np.random.default_rng(3)
+    for count in (1, 2, 3, 10, 301):
+        for dtype in (np.float32, np.float64):
+            values = rng.normal(size=count).astype(dtype)
+            assert middle(values) == np.median(values) and middle(values).dtype == dtype
