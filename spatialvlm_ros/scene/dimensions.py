@@ -35,8 +35,9 @@ from .relation import (
 )
 from .scene import Scene, SceneObject
 
-# One standard deviation of a width between that of the surface and that of the box, as a share of their difference.
-_BETWEEN = 0.33
+# One standard deviation of a width between that of the surface and that of the box, as a share of their difference, and the most
+# of it in deviations of the box: where that is exact so is the surface.
+_BETWEEN, _MOST_BETWEEN = 0.33, 1.5
 #: Correlation of the errors of a thing's edges: what hides one end of it, or makes it swell, mostly does so to all.
 EDGES_ALIKE = 0.3
 
@@ -91,7 +92,8 @@ def width_of(scene: Scene, thing: SceneObject) -> Reckoned:
     width, narrower = float(np.abs(right @ thing.axes) @ thing.extents), 0.0
     if len(thing.points) > 1:
         narrower = max(width - float(np.ptp(thing.surface @ right)), 0.0)
-    std = math.hypot(extent_std(thing, right), _BETWEEN * narrower)
+    of_box = extent_std(thing, right)
+    std = math.hypot(of_box, min(_BETWEEN * narrower, _MOST_BETWEEN * of_box))
     return Reckoned(width - narrower, std, (extent_error(thing, right),))
 
 

@@ -40,7 +40,9 @@ _LEAST_STD_M = 1e-5
 # No deviation is taken to be more times too small: few rendered things tell of more, and real ones have prints, which these lack.
 _MOST = 3.0
 # A foot that is less certain than that is a guess of where a thing stands, and what shows of the thing does not mend it.
-_FOOT_GUESSED_M = 0.02
+_FOOT_GUESSED_M = 0.01
+# No camera sees a sheet of twice that under a thing, and the rendered scenes have none.
+_SHEET_M = 0.002
 _UP = 2
 
 
@@ -237,8 +239,9 @@ def trusted(thing: SceneObject, evidence: Evidence | None) -> SceneObject:
         *logarithms, log_odds = trees(evidence).tolist()
         centre, edges, upright = (min(math.exp(value), _MOST) for value in logarithms)
         suspect = merged_chance(evidence, log_odds)
-        if foot_is_guessed(thing):
-            upright = max(upright, 1.0)
+        foot_std_m, _ = ends_std_m(thing)
+        least = 1.0 if foot_is_guessed(thing) else min(_SHEET_M / max(foot_std_m, _LEAST_STD_M), 1.0)
+        upright = max(upright, least)
     spread = merged_std_m(float(thing.extents[_UP]), suspect)
     edges_std = thing.extents_std * np.array([edges, edges, upright])
     centre_std = thing.extents_std / 2 * np.array([centre, centre, upright])

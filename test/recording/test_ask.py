@@ -62,7 +62,7 @@ def test_the_value_is_what_the_labels_tell(capsys: pytest.CaptureFixture[str]) -
 def test_a_bag_is_asked_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
     """Its tf gives gravity; without it these frames are refused with the reason, which is no answer."""
     code, out, _ = run(capsys, "How many objects are there?", "--bag", str(BAG), "--at", "0.5")
-    assert code == 1 and "may be a wall" in out and "no horizontal surface" in out
+    assert code == 1 and "no horizontal surface" in out
     stamps = []
     for at in ("0", "0.5", "0.6", "2"):
         out = run(capsys, "How many objects are there?", "--bag", str(BAG), "--at", at, "--json")[1]

@@ -217,7 +217,7 @@ def test_a_ball_seen_with_noise_that_neighbours_share_is_not_below_the_table(see
     thing = measure_region(picture.frame, picture.region(), picture.canonical, picture.plane, noise, MeasureConfig())
     assert thing is not None
     elevation = RELATIONS["elevation"].measure(seen(picture, thing), thing)
-    assert -0.001 < elevation.value < 2 * elevation.std < 0.02
+    assert -0.001 < elevation.value < 2 * elevation.std < 0.025
 
 
 def test_a_block_behind_a_low_box_stands_on_the_table() -> None:

@@ -318,7 +318,9 @@ def test_a_width_between_that_of_the_surface_and_that_of_the_box_is_less_certain
     inner = replace(square, points=square.points[np.abs(square.points[:, 0] - 0.7) < 0.03])
     full, cut = (measure("width", scene(), thing) for thing in (square, inner))
     assert cut.value < full.value - 0.01
-    assert cut.std**2 - full.std**2 == pytest.approx((0.33 * (full.value - cut.value)) ** 2, rel=1e-6)
+    assert cut.std**2 - full.std**2 == pytest.approx((1.5 * full.std) ** 2, rel=1e-6)
+    little = measure("width", scene(), replace(inner, extents_std=np.full(3, 0.05)))
+    assert little.std**2 - 0.05**2 == pytest.approx((0.33 * (full.value - cut.value)) ** 2, rel=1e-6)
 
 
 def test_sizes_err_by_more_than_edges_that_err_apart_would_make_them() -> None:

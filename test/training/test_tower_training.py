@@ -83,7 +83,7 @@ def test_a_shard_is_what_it_says(shard: tuple[RegionShard, dict[str, torch.Tenso
     things = regions.kind == THING
     # A proposal shows its thing, spoiled or not; a piece of the room shows none.
     overlap = ((pictures[:, 7] > 0) & truth).flatten(1).sum(1) / ((pictures[:, 7] > 0) | truth).flatten(1).sum(1)
-    assert overlap[things].min() > 0.15 and overlap[things].median() > 0.7
+    assert overlap[things].min() > 0.05 and overlap[things].median() > 0.7
     assert not ((regions.flags[regions.kind == NOTHING] & TRUTH) > 0).any()
     # Regions of one scene lie side by side, and no more scenes are there than were drawn.
     assert (regions.scene.diff() >= 0).all() and int(regions.scene.max()) < DATA.scenes
