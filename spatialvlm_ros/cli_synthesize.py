@@ -274,6 +274,8 @@ def _with_shortcuts(out: Path) -> str:
 
 def _told(result: RunReport, options: argparse.Namespace) -> int:
     """Say what came of a run. Returns the exit code."""
+    if result.left_aside:
+        print(f"left aside: {result.left_aside}", file=sys.stderr)
     for line in result.lost:
         print(f"not made: {line}", file=sys.stderr)
     if result.lost:

@@ -7,6 +7,7 @@ itself only.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from ..synthesis.record import Dropped, Picture
 from ..synthesis.sources import SourceError, check_beside_depth
 from .bag_reader import BagError, BagReader
 from .bag_transforms import BagTransforms
+from .label_salvage import open_bag
 from .rgbd_bag import RgbdTopics, find_topics
 from .rgbd_folder import FolderError, pairs, read_pair, unpaired
 
@@ -78,10 +80,13 @@ class RgbdFolderSource:
 
 
 class BagSource:
-    """Exposures of a bag with colour, depth and camera_info, in its order.
+    """Exposures of a bag with colour, depth and camera_info, in its order; of one that was cut off, as far as it goes.
 
     Dropped, by cause: "unreadable_image" (an encoding that is not understood, depth of another size than colour, a camera that
     cannot be), "no_gravity" (a gravity frame was named, and tf does not tell where it is).
+
+    Attributes:
+        ignored: what of a damaged bag is lost.
     """
 
     def __init__(self, path: Path, gravity_frame: str = "", slop_s: float = 0.02) -> None:
@@ -95,15 +100,14 @@ class BagSource:
         """
         self.path, self._gravity_frame = path, gravity_frame
         try:
-            with BagReader(path) as reader:
+            reader, lost = open_bag(path)
+            with reader:
                 self._topics = find_topics(reader)
                 self._exposures = list(_exposures(reader, self._topics, slop_s))
             self._transforms = BagTransforms(path) if gravity_frame else None
-        except BagError as error:
-            cure = "; if its recording was cut off, 'mcap recover' or 'rosbag reindex' makes it whole"
-            raise SourceError(f"{error}{cure if 'cannot be read as a bag' in str(error) else ''}") from error
-        except FileNotFoundError as error:
+        except (BagError, FileNotFoundError) as error:
             raise SourceError(str(error)) from error
+        self.ignored = Counter(f"loss ({text})" for text in lost)
         if not self._exposures:
             raise SourceError(f"{path} holds no pair of colour and depth images whose stamps fit together within {slop_s} s")
 
@@ -119,7 +123,7 @@ class BagSource:
         first, last = min(exposure.first_ns for exposure in wanted), max(exposure.last_ns for exposure in wanted)
         images: dict[tuple[str, int], Any] = {}
         index = start
-        with BagReader(self.path) as reader:
+        with open_bag(self.path)[0] as reader:
             for item in reader.messages([self._topics.color, self._topics.depth], start_ns=first, stop_ns=last + 1):
                 images[item.topic, item.log_ns] = item.message
                 while index < start + len(wanted) and self._has(images, wanted[index - start]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from .output import describe_folder
 from .pipeline import PipelineConfig, Registry
 from .record import Dropped, Picture, Source
-from .run import selection_of
+from .run import left_aside, selection_of
 from .shards import default_items_per_shard, pictures, shard_tasks
 
 # Pictures that are looked at, spread over the source.
@@ -44,9 +44,9 @@ def preview(config: PipelineConfig, registry: Registry, out: Path) -> Preview:
     per_shard = config.items_per_shard or default_items_per_shard(items)
     shards = len(shard_tasks("", items, per_shard))
     found.lines.append(f"source: {config.source.name}, {items} images, {shards} shards of up to {per_shard}")
-    ignored: Mapping[str, int] = getattr(source, "ignored", {})
-    if ignored:
-        found.lines.append(f"  left aside: {', '.join(f'{count} {what}' for what, count in sorted(ignored.items()))}")
+    aside = left_aside(source)
+    if aside:
+        found.lines.append(f"  left aside: {aside}")
     found.lines += [f"  {line}" for line in _looks(source, config, found.wrong)]
     for part in config.stages:
         lack = registry.missing(part)

@@ -21,6 +21,7 @@ from .output import CANDIDATES, DATA, OutFolder, Share, claim, locked
 from .pipeline import PipelineConfig, Registry
 from .pool import Events, Finished, Lost, Task, WorkFactory, run_here, run_tasks
 from .progress import Progress
+from .record import Source
 from .schema import require_pyarrow
 from .shards import CandidateMaker, default_items_per_shard, group_parts, groups_from_json, shard_tasks
 
@@ -57,6 +58,7 @@ class RunReport:
     Attributes:
         complete: the data set is whole. False when other machines' shards, or lost ones, are missing.
         lost: a line for each shard whose workers died.
+        left_aside: what of the source was not read, in words; "" for nothing.
         waits_for: how many shards of other machines are not there yet.
         rows, pairs: of the whole data set.
         items, drops: of the whole source, once all candidates are there.
@@ -65,6 +67,7 @@ class RunReport:
 
     complete: bool = False
     lost: list[str] = field(default_factory=list)
+    left_aside: str = ""
     waits_for: int = 0
     shards: int = 0
     rows: int = 0
@@ -87,7 +90,8 @@ def synthesize(config: PipelineConfig, registry: Registry, options: RunOptions) 
     """
     require_pyarrow()
     # A source that gives nothing must not leave a folder behind.
-    items = len(registry.source(config.source))
+    source = registry.source(config.source)
+    items = len(source)
     if not items:
         raise ValueError(f"the source gives no pictures: {config.source.name} {dict(config.source.options)}")
     selection_of(config)
@@ -102,7 +106,7 @@ def synthesize(config: PipelineConfig, registry: Registry, options: RunOptions) 
         out = claim(options.out, described, config.digest, options.share, resume=options.resume, overwrite=options.overwrite)
         out.remove_parts(options.share)
         try:
-            return _Run(config, registry, options, out, items).go()
+            return _Run(config, registry, options, out, items, RunReport(left_aside=left_aside(source))).go()
         except BaseException:
             # All workers are gone by now. Machines that share the folder may be about to finish their first shard.
             out.remove_parts(options.share)
@@ -210,6 +214,12 @@ def _range(task: Task) -> str:
 
 def _itself(work: Any) -> Any:
     return work
+
+
+def left_aside(source: Source) -> str:
+    """What a source does not read, e.g. "3 without depth"; "" where that is nothing."""
+    ignored: Mapping[str, int] = getattr(source, "ignored", {})
+    return ", ".join(f"{count} {what}" for what, count in sorted(ignored.items()))
 
 
 def selection_of(config: PipelineConfig) -> tuple[int, BalanceOptions]:

@@ -237,12 +237,10 @@ SUMS: dict[str, tuple[Tree, Callable[[Measured], float]]] = {
 
 @pytest.mark.parametrize("name", SUMS)
 def test_numbers_vary_as_those_of_scenes_drawn_anew(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scenes are drawn with things that move as a whole, so that their surfaces err as their centres do."""
-    for share in ("_SEEN_SHARE", "_MIRRORED_SHARE"):
-        monkeypatch.setattr(f"spatialvlm_ros.scene.relation.{share}", 1.0)
+    # In drawn scenes things move as a whole: their surfaces err as their centres do.
+    monkeypatch.setattr("spatialvlm_ros.scene.relation._share_of_centre", lambda thing, index: 1.0)
     node, reckon = SUMS[name]
-    found = by_draws(erring, reckon, 800 if name == "gaps" else NUM_DRAWS)
-    value = valued(ask(erring(), node))
+    found, value = by_draws(erring, reckon, 800 if name == "gaps" else NUM_DRAWS), valued(ask(erring(), node))
     assert value.std == pytest.approx(found.std(), rel=0.09)
     assert value.samples[1:].mean() == pytest.approx(found.mean(), abs=0.15 * found.std())
 

@@ -130,6 +130,18 @@ def test_exposures_are_those_that_fit_in_any_order_of_arrival(tmp_path: Path) ->
     assert middle.source_sha256 == found[1].source_sha256
 
 
+def test_a_bag_that_was_cut_off_gives_what_is_whole(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.mcap", [row for at in range(60) for row in exposure(at * 100 * MS, at + 1).values()])
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(whole.read_bytes()[: int(0.7 * whole.stat().st_size)])
+    expected, source = pictures(BagSource(whole)), BagSource(cut)
+    found = pictures(source)
+    assert 10 < len(found) == len(source) < len(expected) and sum(source.ignored.values()) == 1
+    assert [picture.source_sha256 for picture in found] == [picture.source_sha256 for picture in expected[: len(found)]]
+    (middle,) = pictures(source, 7, 8)
+    assert middle.source_sha256 == found[7].source_sha256
+
+
 def test_a_bag_without_what_it_takes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist"):
         BagSource(tmp_path / "nowhere")
