@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..scene.frame import SURE_ODDS
 from .grid import Grid, Surface
-from .joints import SURE_ODDS, Joined, joined_things
+from .joints import Joined, joined_things
 from .mend import IntMap, mend
 from .parts import parts_by_rules, select
 from .tints import split_by_color
@@ -22,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Discovered:
-    """Things, and how sure it is that each is one and whole: logarithms of odds within +-``joints.SURE_ODDS``.
+    """Things, and how sure it is that each is one and whole: logarithms of odds within +-``SURE_ODDS``.
 
     Attributes:
         labels: (h, w) int32: 1..n for things, nearest first, 0 elsewhere.

@@ -6,7 +6,6 @@ was fitted by ``python -m spatialvlm_ros.training.joints``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..scene.frame import SURE_ODDS
+from ..scene.shipped import an_entry_a_line, shipped_text
 from .grid import Grid, Surface
 from .joint_features import Joints, features_of
 from .mend import IntMap
@@ -42,8 +43,6 @@ _PRINTED_ODDS, _PARTED_ODDS, _MOST = 4.0, 1.0, 0.9
 _TWIN_ODDS, _TWIN_SIZES, _CONVEX, _TWIN_VALLEY, _TWIN_STEP_M = 6.0, 0.5, 0.85, 1.5, 0.015
 # A thing is for this share above the plane: the rest is what it encloses.
 _LEAST_ABOVE = 0.3
-# A logarithm of odds beyond that, to either side, is as good as certain: so is what has no joint at all.
-SURE_ODDS = 12.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Trees:
             "names": list(self.names), "start": self.start, "feature": self.feature.tolist(), "above": self.above.tolist(),
             "log_odds": self.log_odds.tolist(),
         }  # fmt: skip
-        return "{\n" + ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in entries.items()) + "\n}\n"
+        return an_entry_a_line(entries)
 
     @staticmethod
     def from_json(text: str) -> Trees:
@@ -126,11 +125,7 @@ class Joined:
 @lru_cache(maxsize=1)
 def shipped_trees() -> Trees:
     """The trees of this package. Raises ValueError where the file is not the one of its SHA256SUMS."""
-    data = (FOLDER / FILE).read_bytes()
-    known = (FOLDER / "SHA256SUMS").read_text(encoding="utf-8").split()[0]
-    if hashlib.sha256(data).hexdigest() != known:
-        raise ValueError(f"{FOLDER / FILE} is not the file of its SHA256SUMS: install the package again")
-    return Trees.from_json(data.decode())
+    return Trees.from_json(shipped_text(FOLDER, FILE))
 
 
 def joined_things(grid: Grid, surface: Surface, config: TabletopConfig, trees: Trees | None = None) -> Joined:

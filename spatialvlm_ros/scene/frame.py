@@ -121,6 +121,10 @@ class Rims(NamedTuple):
     bottom: npt.NDArray[np.intp]
 
 
+#: A natural logarithm of odds beyond that, to either side, is as good as certain.
+SURE_ODDS = 12.0
+
+
 @dataclass(frozen=True)
 class Region:
     """Pixels that somebody says are one thing.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray, norm
 from .continued import continued
-from .frame import BoolArray, Region, RGBDFrame
+from .frame import SURE_ODDS, BoolArray, Region, RGBDFrame
 from .scene import SceneObject
 from .trust_trees import shipped_trust
 
@@ -33,8 +33,6 @@ _FEW = 20
 _PRINTED = 0.3
 # From this probability on a region counts as two things on each other, with ends that are off by this share of its height.
 _MAY_BE_MERGED, _MERGED_SHARE = 0.1, 0.35
-# Where nobody judged which pieces are one thing, and what is as good as certain (natural logarithms of odds).
-_SURE_ODDS = 12.0
 # No end is known better.
 _LEAST_STD_M = 1e-5
 # No deviation is taken to be more times too small: few rendered things tell of more, and real ones have prints, which these lack.
@@ -143,7 +141,7 @@ def evidence_of(
         math.log(float(thing.extents_std[:2].max()) / size), math.log(float(thing.extents_std[_UP]) / size),
         *continued(frame, region, plane, pixel_std_m), *(math.log(max(std, _LEAST_STD_M) / size) for std in ends_std_m(thing)),
         *(sure if math.isnan(odds) else odds
-          for odds, sure in ((region.joined_odds, _SURE_ODDS), (region.refused_odds, -_SURE_ODDS))),
+          for odds, sure in ((region.joined_odds, SURE_ODDS), (region.refused_odds, -SURE_ODDS))),
     )  # fmt: skip
 
 

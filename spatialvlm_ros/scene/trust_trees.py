@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
+from .shipped import an_entry_a_line, shipped_text
 
 IntArray = npt.NDArray[np.intp]
 
@@ -58,7 +58,7 @@ class TrustTrees:
             "names": list(self.names), "usual": list(self.usual), "start": self.start.tolist(), "first": self.first.tolist(),
             "feature": self.feature.tolist(), "above": self.above.tolist(), "added": self.added.tolist(),
         }  # fmt: skip
-        return "{\n" + ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in entries.items()) + "\n}\n"
+        return an_entry_a_line(entries)
 
     @staticmethod
     def from_json(text: str) -> TrustTrees:
@@ -83,8 +83,4 @@ class TrustTrees:
 @lru_cache(maxsize=1)
 def shipped_trust() -> TrustTrees:
     """The trees of this package. Raises ValueError where the file is not the one of its SHA256SUMS."""
-    data = (FOLDER / FILE).read_bytes()
-    known = (FOLDER / "SHA256SUMS").read_text(encoding="utf-8").split()[0]
-    if hashlib.sha256(data).hexdigest() != known:
-        raise ValueError(f"{FOLDER / FILE} is not the file of its SHA256SUMS: install the package again")
-    return TrustTrees.from_json(data.decode())
+    return TrustTrees.from_json(shipped_text(FOLDER, FILE))

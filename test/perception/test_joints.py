@@ -20,7 +20,7 @@ from spatialvlm_ros.perception.joints import Trees, grouped, joined_things, ship
 from spatialvlm_ros.perception.piece_sums import COUNT, DEPTH, FLAT, UV, V_INVERSE, PieceSums, U, V, sums_of
 from spatialvlm_ros.perception.pieces import Look, look_at, numbered
 from spatialvlm_ros.perception.tabletop import TabletopConfig, TabletopSegmenter
-from spatialvlm_ros.scene.frame import RGBDFrame
+from spatialvlm_ros.scene.frame import SURE_ODDS, RGBDFrame
 
 BLACK, ORANGE, BLUE = (35, 35, 38), (225, 120, 30), (40, 60, 170)
 UNDER = Box((0.0, 0.0, 0.04), (0.1, 0.1, 0.08), BLUE, 0.5)
@@ -103,9 +103,9 @@ def test_it_is_told_how_sure_things_are_one_and_whole() -> None:
         print(f"joined at {region.joined_odds:.2f}, refused at {region.refused_odds:.2f}")
     assert len(stacked) == len(alone) == 2
     least = np.log(CONFIG.parts.one_thing / (1 - CONFIG.parts.one_thing))
-    assert all(least < r.joined_odds <= joints.SURE_ODDS and -joints.SURE_ODDS <= r.refused_odds <= least for r in regions)
+    assert all(least < r.joined_odds <= SURE_ODDS and -SURE_ODDS <= r.refused_odds <= least for r in regions)
     # Two in a stack have the joint between them refused; what stands alone has nobody beside it.
-    assert stacked[0].refused_odds == stacked[1].refused_odds > -joints.SURE_ODDS == max(r.refused_odds for r in alone)
+    assert stacked[0].refused_odds == stacked[1].refused_odds > -SURE_ODDS == max(r.refused_odds for r in alone)
     assert all(np.isnan([r.joined_odds, r.refused_odds]).all() for r in of_rules().segment(frame).regions)
 
 
