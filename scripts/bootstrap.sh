@@ -18,6 +18,8 @@ STATE=$VENV/bootstrap
 LOG=$STATE/log.txt
 EXTRAS=${BOOTSTRAP_EXTRAS:-wheels,engine,sim,recording,planning,llm,serve,synthesis,ray,test,test-models,dev}
 SUPPORTED='3\.1[123]'
+# What all extras take, with what pip unpacks on the way (measured: 2.7 GB afterwards).
+NEEDED_MB=3500
 
 say() { printf 'bootstrap: %s\n' "$*"; }
 fail() {
@@ -127,7 +129,19 @@ quietly() {
   fail "failed: $*" "the whole log: $LOG"
 }
 
-pip() { quietly "$VENV/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
+# Nothing is kept beside the environment: a second copy of gigabytes is of no use to whoever has only this one.
+pip() { quietly "$VENV/bin/python" -m pip --disable-pip-version-check --no-input --no-cache-dir "$@"; }
+
+# A disk that fills up in the middle leaves half an environment and pip's "[Errno 28]".
+require_space() {
+  [[ -z ${BOOTSTRAP_EXTRAS:-} ]] || return 0
+  local present free
+  present=$(du -sm "$VENV" | cut -f 1)
+  free=$(df --output=avail -m "$VENV" | tail -n 1 | tr -d ' ')
+  ((present + free >= NEEDED_MB)) ||
+    fail "the set-up needs $NEEDED_MB MB in ${VENV}; $present MB are there and $free MB of the disk are free." \
+      "Free some, or choose another disk: BOOTSTRAP_VENV=DIR scripts/bootstrap.sh"
+}
 
 # Hash of the files named on stdin, with their names; extra words count too.
 hash_files() {
@@ -149,9 +163,11 @@ is_done() { [[ -f $STATE/$1 && $(<"$STATE/$1") == "$2" ]]; }
 
 install_packages() {
   say "installing Python packages (a gigabyte or more at the first time)"
-  pip install -r spatialvlm_msgs/build_requirements.txt
-  # Build isolation would fetch setuptools once more; the line above has just installed it.
-  pip install --no-build-isolation -e ".[$EXTRAS]"
+  require_space
+  pip install --no-compile -r spatialvlm_msgs/build_requirements.txt
+  # Build isolation would fetch setuptools once more; the line above has just installed it. Python compiles what is
+  # imported when it is: most of half a gigabyte of compiled files would never be.
+  pip install --no-compile --no-build-isolation -e ".[$EXTRAS]"
 }
 
 build_interfaces() {
