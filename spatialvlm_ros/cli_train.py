@@ -161,6 +161,8 @@ def _read_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OSError(f"{path} cannot be read ({error.strerror}); check the path of --config") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no YAML: {error}") from error
     if not isinstance(content, dict):

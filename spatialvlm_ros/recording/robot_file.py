@@ -48,7 +48,9 @@ class RobotFile:
             if path.stat().st_size > _MAX_ROBOT_BYTES:
                 raise RobotFileError(f"{path} has {path.stat().st_size} bytes; that is no parameter file")
             loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        except OSError as error:
+            raise RobotFileError(f"{path} cannot be read ({error.strerror}); check the path") from error
+        except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise RobotFileError(f"{path} cannot be read as a parameter file: {' '.join(str(error).split())}") from error
         given = _spatial_node_parameters(loaded, path)
         self.depth_noise = str(given["depth_noise"]) if "depth_noise" in given else None

@@ -252,7 +252,7 @@ def test_a_bad_bag_does_not_keep_the_others_from_being_labelled(
         (("--workers", "0"), ("--workers is 0",)),
         (("--num-shards", "2", "--shard-index", "2"), ("--shard-index is 2 of --num-shards 2", "from 0")),
         (("--to", "hdf5"), ("--to is 'hdf5'", "parquet")),
-        (("--robot", "/nowhere/robot.yaml"), ("/nowhere/robot.yaml cannot be read",)),
+        (("--robot", "/nowhere/robot.yaml"), ("/nowhere/robot.yaml cannot be read (No such file",)),
         (("--task", "dance(red block)"), ("no such task",)),
         (("--slop", "7"), ("--slop is 7.0",)),
     ],
