@@ -15,6 +15,7 @@ from ..scene.frame import BoolArray, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_regions
 from ..scene.noise import DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
+from .outlines import drawn_in
 from .robot_state import RobotState
 from .self_filter import robot_mask
 from .tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
@@ -26,11 +27,12 @@ class Sighting:
 
     Attributes:
         robot: (H, W) bool, pixels of the robot; None when its shape is not known.
-        segmentation: the support plane and the regions of things.
+        segmentation: the support plane and the regions of things, as far as their depth reaches.
         plane: (4,) of the support plane, n up, metres; NaN where there is none, or up is not known although it should be.
         canonical: the canonical frame, or None.
         noise: the noise of depth, with what the support plane shows of it.
-        things: what each region measures, in their order, without ids and labels; None where that is too little.
+        things: what each region measures, in their order, without ids and labels; None where that is too little. Where depth
+            swells, within the outlines that colour shows.
     """
 
     robot: BoolArray | None
@@ -52,7 +54,8 @@ def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure:
     noise = segment.noise
     if segmentation.plane is not None:
         noise = noise_on_plane(frame, segmentation.plane.coefficients, segmentation.plane.inliers, noise)
-    things = measure_regions(frame, segmentation.regions, canonical, plane, noise, measure, mask)
+    regions = drawn_in(frame, segmentation.regions, segment.noise)
+    things = measure_regions(frame, regions, canonical, plane, noise, measure, mask)
     return Sighting(mask, segmentation, plane, canonical, noise, tuple(things))
 
 

@@ -1,0 +1,101 @@
+"""Outlines of things that swollen depth widened: told by colour, taken back, and left alone where colour says nothing."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from spatialvlm_ros.geometry.camera import CameraModel
+from spatialvlm_ros.perception.outlines import drawn_in, swollen_px
+from spatialvlm_ros.scene.frame import Region, RGBDFrame
+from spatialvlm_ros.scene.noise import PRESETS
+
+HEIGHT, WIDTH = 240, 320
+CAMERA = CameraModel(WIDTH, HEIGHT, 300.0, 300.0, 159.5, 119.5)
+NOISE = PRESETS["stereo"]
+THING_M, WALL_M = 0.8, 1.1
+# Colours of the things; the wall's is (150, 140, 130).
+COLORS = ((180, 40, 40), (40, 60, 170), (230, 220, 60))
+
+
+def true_masks() -> list[np.ndarray]:
+    """Three things that do not touch: a box, a disc and a slim bar, each (H, W) bool."""
+    v, u = np.mgrid[:HEIGHT, :WIDTH]
+    return [
+        (abs(u - 70) < 30) & (abs(v - 110) < 40),
+        np.hypot(u - 170, v - 130) < 34,
+        (abs(u - 255) < 9) & (abs(v - 120) < 55),
+    ]
+
+
+def seen(swell_px: int, shift_px: int = 0, *, grain: float = 12.0, plain: bool = False) -> tuple[RGBDFrame, list[Region]]:
+    """Things in front of a wall whose depth is ``swell_px`` too wide, their colour ``shift_px`` to the right."""
+    rng = np.random.default_rng(3)
+    color = np.full((HEIGHT, WIDTH, 3), (150, 140, 130), np.float64)
+    depth_m = np.full((HEIGHT, WIDTH), WALL_M, np.float32)
+    regions = []
+    for mask, own in zip(true_masks(), COLORS, strict=True):
+        color[np.roll(mask, shift_px, axis=1)] = (150, 140, 130) if plain else own
+        around = np.ones((2 * swell_px + 1,) * 2, np.uint8)
+        wide = cv2.dilate(mask.astype(np.uint8), around).astype(bool)
+        depth_m[wide] = THING_M
+        regions.append(Region(wide, "thing", joined_odds=2.0, refused_odds=1.0))
+    color += rng.normal(0.0, grain, color.shape)
+    depth_m += rng.normal(0.0, 0.001, depth_m.shape).astype(np.float32)
+    return RGBDFrame(0, np.clip(color, 0, 255).astype(np.uint8), depth_m, CAMERA, "camera"), regions
+
+
+@pytest.mark.parametrize("shift_px", [-2, 0, 2])
+@pytest.mark.parametrize("swell_px", [0, 2, 3])
+def test_how_much_depth_swelled_shows_even_where_colour_is_off_to_one_side(swell_px: int, shift_px: int) -> None:
+    frame, regions = seen(swell_px, shift_px)
+    assert abs(swollen_px(frame.color, regions) - swell_px) < 0.3
+
+
+@pytest.mark.parametrize("swell_px", [2, 3])
+def test_swollen_outlines_are_drawn_in_to_the_things(swell_px: int) -> None:
+    frame, regions = seen(swell_px)
+    for region, true, narrowed in zip(regions, true_masks(), drawn_in(frame, regions, NOISE), strict=True):
+        before, after = (np.count_nonzero(mask & true) / np.count_nonzero(mask | true) for mask in (region.mask, narrowed.mask))
+        assert after > 0.97 and after > before + 0.05
+        assert (narrowed.label, narrowed.joined_odds, narrowed.refused_odds) == ("thing", 2.0, 1.0)
+
+
+@pytest.mark.parametrize("shift_px", [0, 3])
+def test_what_did_not_swell_stays_as_it_is(shift_px: int) -> None:
+    frame, regions = seen(0, shift_px)
+    assert drawn_in(frame, regions, NOISE) is regions
+
+
+def test_where_colour_shows_no_edge_outlines_stay() -> None:
+    frame, regions = seen(3, plain=True)
+    assert math.isnan(swollen_px(frame.color, regions))
+    assert drawn_in(frame, regions, NOISE) is regions
+    assert math.isnan(swollen_px(frame.color, []))
+    assert math.isnan(swollen_px(frame.color, [Region(np.zeros((HEIGHT, WIDTH), bool))]))
+
+
+def test_where_a_thing_stands_it_keeps_its_pixels() -> None:
+    """Below the things the ground comes towards the camera, and is as near as they are right there."""
+    frame, regions = seen(2)
+    depth_m = frame.depth_m.copy()
+    for region in regions:
+        u0, _, u1, v1 = region.box
+        depth_m[v1:, u0 - 5 : u1 + 5] = THING_M - 0.001 * np.arange(HEIGHT - v1, dtype=np.float32)[:, None]
+    grounded = RGBDFrame(0, frame.color, depth_m, CAMERA, "camera")
+    for region, narrowed in zip(regions, drawn_in(grounded, regions, NOISE), strict=True):
+        assert narrowed.box[3] == region.box[3] and narrowed.box[1] == region.box[1] + 2
+
+
+def test_a_thing_of_which_nothing_would_be_left_keeps_its_outline() -> None:
+    frame, regions = seen(3)
+    sliver = np.zeros((HEIGHT, WIDTH), bool)
+    sliver[20:60, 200:204] = True
+    depth_m = frame.depth_m.copy()
+    depth_m[sliver] = THING_M
+    with_sliver = RGBDFrame(0, frame.color, depth_m, CAMERA, "camera")
+    *narrowed, same = drawn_in(with_sliver, [*regions, Region(sliver)], NOISE)
+    assert same.mask is sliver and all(a.mask.sum() < b.mask.sum() for a, b in zip(narrowed, regions, strict=True))
