@@ -34,14 +34,14 @@ _BEHIND_M, _BEHIND_STDS = 0.01, 3.0
 _LEFT_SHARE = 0.3
 
 
-def swollen_px(color: npt.NDArray[np.uint8], regions: Sequence[Region]) -> float:
-    """By how many pixels the outlines of regions lie beyond the colour edges of an image (H, W, 3); NaN where none shows.
+def swollen_px(color: npt.NDArray[np.uint8], regions: Sequence[Region]) -> tuple[float, float]:
+    """By how many pixels the left and the right outlines of regions lie beyond the colour edges of an image (H, W, 3); NaN where
+    none shows.
 
-    Along the rows, the mean of left and right: a colour image that is off to one side, or was taken from another place,
-    moves one side out and the other one in. Up and down nothing tells the two apart, for where things stand depth has no edge.
+    Their mean is by how much depth swelled: a colour image that is off to one side, or was taken from another place, moves one
+    side out and the other one in. Up and down nothing tells the two apart, for where things stand depth has no edge.
     """
-    sides = [_beyond_px(color, regions, right) for right in (False, True)]
-    return sum(sides) / 2
+    return _beyond_px(color, regions, right=False), _beyond_px(color, regions, right=True)
 
 
 def _beyond_px(color: npt.NDArray[np.uint8], regions: Sequence[Region], right: bool) -> float:
@@ -72,27 +72,36 @@ def drawn_in(frame: RGBDFrame, regions: Sequence[Region], noise: DepthNoise) -> 
 
     Only pixels beside something farther go: where a thing stands on the table, or beside a nearer one, it did not swell.
     """
-    beyond = swollen_px(frame.color, regions)
-    if not beyond >= _LEAST_PX:
+    left, right = swollen_px(frame.color, regions)
+    if not left + right >= 2 * _LEAST_PX:
         return regions
-    reach = min(round(beyond), _MOST_PX)
+    # On the side of its other eye a stereo camera has no depth beside a thing, and there hardly anything swells.
+    reach = _whole(left), _whole(right), _whole((left + right) / 2)
     return [_within(frame, region, noise, reach) for region in regions]
 
 
-def _within(frame: RGBDFrame, region: Region, noise: DepthNoise, reach: int) -> Region:
-    """A region without its pixels that have what is behind it, or nothing, within ``reach`` pixels."""
+def _whole(beyond_px: float) -> int:
+    return min(max(round(beyond_px), 0), _MOST_PX)
+
+
+def _within(frame: RGBDFrame, region: Region, noise: DepthNoise, reach: tuple[int, int, int]) -> Region:
+    """A region without its pixels within ``reach`` (left, right, up and down) of what is behind it, or of nothing."""
     import cv2
 
-    (height, width), (u0, v0, u1, v1) = region.mask.shape, region.box
-    window = slice(max(v0 - reach, 0), min(v1 + reach, height)), slice(max(u0 - reach, 0), min(u1 + reach, width))
+    (height, width), (u0, v0, u1, v1), (left, right, upright) = region.mask.shape, region.box, reach
+    window = (
+        slice(max(v0 - upright, 0), min(v1 + upright, height)),
+        slice(max(u0 - left, 0), min(u1 + right, width)),
+    )
     own, depth_m = region.mask[window], frame.depth_m[window]
     far_m = np.where(own, np.float32(0.0), np.where(np.isfinite(depth_m), depth_m, np.float32(np.inf)))
-    around = cv2.dilate(far_m, np.ones((2 * reach + 1,) * 2, np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
+    around = np.ones((2 * upright + 1, left + right + 1), np.uint8)
+    farthest = cv2.dilate(far_m, around, anchor=(left, upright), borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
     with np.errstate(invalid="ignore"):
-        behind = around > depth_m + np.maximum(_BEHIND_M, _BEHIND_STDS * noise.pixel_std_m(depth_m))
-    left: BoolArray = own & ~behind
-    if np.count_nonzero(left) < _LEFT_SHARE * np.count_nonzero(own):
+        behind = farthest > depth_m + np.maximum(_BEHIND_M, _BEHIND_STDS * noise.pixel_std_m(depth_m))
+    kept: BoolArray = own & ~behind
+    if np.count_nonzero(kept) < _LEFT_SHARE * np.count_nonzero(own):
         return region
     mask = np.zeros_like(region.mask)
-    mask[window] = left
+    mask[window] = kept
     return replace(region, mask=mask)

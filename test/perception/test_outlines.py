@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 import pytest
@@ -52,7 +50,8 @@ def seen(swell_px: int, shift_px: int = 0, *, grain: float = 12.0, plain: bool =
 @pytest.mark.parametrize("swell_px", [0, 2, 3])
 def test_how_much_depth_swelled_shows_even_where_colour_is_off_to_one_side(swell_px: int, shift_px: int) -> None:
     frame, regions = seen(swell_px, shift_px)
-    assert abs(swollen_px(frame.color, regions) - swell_px) < 0.3
+    left, right = swollen_px(frame.color, regions)
+    assert abs(left - (swell_px + shift_px)) < 0.3 and abs(right - (swell_px - shift_px)) < 0.3
 
 
 @pytest.mark.parametrize("swell_px", [2, 3])
@@ -64,6 +63,22 @@ def test_swollen_outlines_are_drawn_in_to_the_things(swell_px: int) -> None:
         assert (narrowed.label, narrowed.joined_odds, narrowed.refused_odds) == ("thing", 2.0, 1.0)
 
 
+def test_a_side_that_did_not_swell_keeps_its_outline() -> None:
+    """As on the side of a stereo camera's other eye, where the image has no depth beside a thing."""
+    frame, regions = seen(3)
+    one_sided = [
+        Region(region.mask & (np.arange(WIDTH) >= np.flatnonzero(true.any(axis=0))[0]))
+        for region, true in zip(regions, true_masks(), strict=True)
+    ]
+    depth_m = frame.depth_m.copy()
+    for region, own in zip(regions, one_sided, strict=True):
+        depth_m[region.mask & ~own.mask] = np.nan
+    shadowed = RGBDFrame(0, frame.color, depth_m, CAMERA, "camera")
+    for narrowed, true in zip(drawn_in(shadowed, one_sided, NOISE), true_masks(), strict=True):
+        columns, narrow = np.flatnonzero(true.any(axis=0)), np.flatnonzero(narrowed.mask.any(axis=0))
+        assert narrow[0] == columns[0] and abs(narrow[-1] - columns[-1]) <= 1
+
+
 @pytest.mark.parametrize("shift_px", [0, 3])
 def test_what_did_not_swell_stays_as_it_is(shift_px: int) -> None:
     frame, regions = seen(0, shift_px)
@@ -72,10 +87,10 @@ def test_what_did_not_swell_stays_as_it_is(shift_px: int) -> None:
 
 def test_where_colour_shows_no_edge_outlines_stay() -> None:
     frame, regions = seen(3, plain=True)
-    assert math.isnan(swollen_px(frame.color, regions))
+    assert np.isnan(swollen_px(frame.color, regions)).all()
     assert drawn_in(frame, regions, NOISE) is regions
-    assert math.isnan(swollen_px(frame.color, []))
-    assert math.isnan(swollen_px(frame.color, [Region(np.zeros((HEIGHT, WIDTH), bool))]))
+    assert np.isnan(swollen_px(frame.color, [])).all()
+    assert np.isnan(swollen_px(frame.color, [Region(np.zeros((HEIGHT, WIDTH), bool))])).all()
 
 
 def test_where_a_thing_stands_it_keeps_its_pixels() -> None:
