@@ -45,15 +45,17 @@ def outline_gap(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, f
         return middle, middle, 0.0
     best = (a[0], b[0], np.inf)
     for points, outline, swapped in ((a, b, False), (b, a, True)):
-        starts, ends = outline, np.roll(outline, -1, axis=0)
-        sides = ends - starts
-        squared = np.maximum((sides**2).sum(axis=1), 1e-18)
-        along = np.clip(((points[:, None] - starts) * sides).sum(axis=-1) / squared, 0.0, 1.0)
-        feet = starts + along[..., None] * sides
-        distances = np.linalg.norm(points[:, None] - feet, axis=-1)
+        # Coordinate by coordinate: sums over axes of two are slow.
+        (start_x, start_y), (end_x, end_y) = outline.T, np.roll(outline, -1, axis=0).T
+        side_x, side_y = end_x - start_x, end_y - start_y
+        x, y = points[:, 0, None], points[:, 1, None]
+        squared = np.maximum(side_x * side_x + side_y * side_y, 1e-18)
+        along = np.clip(((x - start_x) * side_x + (y - start_y) * side_y) / squared, 0.0, 1.0)
+        foot_x, foot_y = start_x + along * side_x, start_y + along * side_y
+        distances = np.sqrt((x - foot_x) ** 2 + (y - foot_y) ** 2)
         i, j = np.unravel_index(int(np.argmin(distances)), distances.shape)
         if distances[i, j] < best[2]:
-            pair = (points[i], feet[i, j])
+            pair = (points[i], np.array([foot_x[i, j], foot_y[i, j]]))
             best = (*(pair[::-1] if swapped else pair), float(distances[i, j]))
     return best
 
