@@ -5,7 +5,7 @@ It is most of the work on an image, and knows nothing of other images: it may be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,9 +54,27 @@ def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure:
     noise = segment.noise
     if segmentation.plane is not None:
         noise = noise_on_plane(frame, segmentation.plane.coefficients, segmentation.plane.inliers, noise)
-    regions = drawn_in(frame, segmentation.regions, segment.noise)
-    things = measure_regions(frame, regions, canonical, plane, noise, measure, mask)
+    things = measure_regions(frame, segmentation.regions, canonical, plane, noise, measure, mask)
+    narrowed = drawn_in(frame, segmentation.regions, segment.noise)
+    if narrowed is not segmentation.regions:
+        within = measure_regions(frame, narrowed, canonical, plane, noise, measure, mask)
+        things = [_placed(one, whole, canonical) for one, whole in zip(within, things, strict=True)]
     return Sighting(mask, segmentation, plane, canonical, noise, tuple(things))
+
+
+def _placed(within: SceneObject | None, whole: SceneObject | None, canonical: Canonical | None) -> SceneObject | None:
+    """What is measured within the outlines that colour shows, with its middle on the ground from all of its pixels.
+
+    Depth swells to all sides, so that this middle is where it was, and it is known better from a whole outline than from one of
+    which a few pixels were taken.
+    """
+    if within is None or whole is None or canonical is None:
+        return within or whole
+    upright = np.outer(canonical.up, canonical.up)
+    level = np.eye(3) - upright
+    centre = level @ whole.centre + upright @ within.centre
+    own = level @ whole.own_covariance @ level + upright @ within.own_covariance @ upright
+    return replace(within, centre=centre, covariance=own + within.scale_std**2 * np.outer(centre, centre))
 
 
 def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: RobotState) -> Canonical | None:

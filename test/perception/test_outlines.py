@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from raycast import FLOOR, TABLE, Box, Can, look, render
 
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.perception.outlines import drawn_in, swollen_px
+from spatialvlm_ros.perception.robot_state import RobotState
+from spatialvlm_ros.perception.sighting import sight
+from spatialvlm_ros.perception.tabletop import TabletopConfig
 from spatialvlm_ros.scene.frame import Region, RGBDFrame
+from spatialvlm_ros.scene.measure import MeasureConfig
 from spatialvlm_ros.scene.noise import PRESETS
 
 HEIGHT, WIDTH = 240, 320
@@ -114,3 +121,27 @@ def test_a_thing_of_which_nothing_would_be_left_keeps_its_outline() -> None:
     with_sliver = RGBDFrame(0, frame.color, depth_m, CAMERA, "camera")
     *narrowed, same = drawn_in(with_sliver, [*regions, Region(sliver)], NOISE)
     assert same.mask is sliver and all(a.mask.sum() < b.mask.sum() for a, b in zip(narrowed, regions, strict=True))
+
+
+def test_things_keep_their_size_and_place_where_depth_swells() -> None:
+    """Against the same image whose depth did not swell; the masks go as far as depth does."""
+    things = [
+        Box((0.0, 0.16, 0.05), (0.1, 0.08, 0.1), (190, 25, 25), 0.3),
+        Box((0.02, -0.16, 0.04), (0.09, 0.09, 0.08), (30, 50, 170), 0.9),
+        Can((-0.12, 0.0, 0.0), 0.04, 0.12, (40, 150, 60)),
+    ]
+    frame, owner = render([TABLE, FLOOR, *things])
+    alone = np.where((owner >= 2) & np.isfinite(frame.depth_m), frame.depth_m, np.float32(9.0))
+    wide = cv2.erode(alone, np.ones((5, 5), np.uint8))
+    swollen = replace(frame, depth_m=np.where((owner < 2) & (wide < frame.depth_m - 0.01), wide, frame.depth_m))
+    up = RobotState(up=look().rotation[2])
+    plain, seen = (sight(one, up, TabletopConfig(), MeasureConfig()) for one in (frame, swollen))
+    assert len(seen.things) == len(plain.things) == len(things)
+    for region in seen.segmentation.regions:
+        assert max(np.count_nonzero(region.mask & other.mask) for other in plain.segmentation.regions) < 0.95 * region.mask.sum()
+    for thing in seen.things:
+        assert thing is not None
+        same = min((one for one in plain.things if one is not None), key=lambda one: np.linalg.norm(one.centre - thing.centre))
+        assert np.abs(np.sort(thing.extents) - np.sort(same.extents)).max() < 0.004
+        assert np.linalg.norm(thing.centre - same.centre) < 0.004
+        assert np.linalg.eigvalsh(thing.own_covariance).min() > 0
