@@ -50,7 +50,8 @@ class SupportConfig:
         lid_edge_share: a plane smaller than ``higher_area_m2`` must carry something when depth falls away beyond this share of
             its outline: it may be the lid of a thing.
         feet_share: a plane carries something when as much as this share of its own pixels are feet that stand on it,
-        lid_feet_share: ... one that ends like a lid, this share:
+        lid_feet_share: ... one that ends like a lid, this share,
+        bare_share: ... and one that is a floor only because hardly any camera sees it as a wall, this share:
         foot_m: ... what is lower than this above it,
         foot_margin_m: ... and this far within its outline.
         hanging_m: what is higher than this over a plane and nearer than most of it hangs over it,
@@ -78,6 +79,7 @@ class SupportConfig:
     lid_edge_share: float = 0.25
     lid_feet_share: float = 0.2
     feet_share: float = 0.03
+    bare_share: float = 0.004
     foot_m: float = 0.04
     foot_margin_m: float = 0.015
     hanging_m: float = 0.3
@@ -266,7 +268,9 @@ def _objection(
         return 0.0, f"would need a camera rolled {math.degrees(math.atan2(abs(nx), -ny)):.0f} deg (tell which way is up)"
     if nz > math.sin(config.max_upward_rad):
         return 0.0, "faces away from a camera that looks level or down"
-    return may_be_wall(plane, share, sample.facets, config.walls)
+    return may_be_wall(
+        plane, share, sample.facets, config.walls, lambda: _Patch.of(plane, sample, config).feet_share > config.bare_share
+    )
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def _within(scene: Scene, point: SceneObject, box: SceneObject, reach: FloatArra
     ]
 
 
+@once
 def _over(scene: Scene, a: SceneObject, b: SceneObject) -> list[Reckoned]:
     """How far a's centre lies within b's footprint, along both of its level axes; b's third axis is up."""
     return _within(scene, a, b, b.extents[:2] / 2)

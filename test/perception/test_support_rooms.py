@@ -55,11 +55,13 @@ def depth_of(look: Look, seed: int) -> np.ndarray:
     return (depth + 0.5 * NOISE.pixel_std_m(depth) * noise).astype(np.float32)
 
 
-def support(look: Look, seed: int, up: np.ndarray | None = None) -> tuple[str, float]:
+def support(
+    look: Look, seed: int, up: np.ndarray | None = None, bare_share: float = SupportConfig.bare_share
+) -> tuple[str, float]:
     """ "" or the reason why there is no plane, and the angle in degrees between the plane's normal and up."""
     depth = depth_of(look, seed)
     sample = sample_cloud(CAMERA.back_project(depth), np.isfinite(depth), NOISE, CAMERA.fx, 3500)
-    plane, reason = find_support(sample, NOISE, up, SupportConfig())
+    plane, reason = find_support(sample, NOISE, up, SupportConfig(bare_share=bare_share))
     return reason, math.nan if plane is None else math.degrees(plane.angle_to(look.up))
 
 
@@ -148,6 +150,16 @@ def test_no_wall_is_a_floor_of_a_camera_that_does_not_look_far_up(kind: int) -> 
     assert refused > 0.9 * count
     # Here geometry alone cannot tell; it stays rare.
     assert steep_wrong < 0.05 * steep
+
+
+@pytest.mark.parametrize("pitch", [-50, -55])
+def test_a_bare_wall_under_a_ceiling_is_no_floor(pitch: int) -> None:
+    """It looks like a floor at the foot of a wall; that nothing stands on it is all that speaks against it."""
+    look = Look([wall_at(1.4, 0.3), Box((0, 0, 1.65), (30, 30, 0.1), GREY)], pitch, 10, 0.0)
+    reason, angle = support(look, 0, bare_share=-1.0)
+    assert not reason and angle > 80
+    reason, _ = support(look, 0)
+    assert "may be a wall of a camera that looks" in reason
 
 
 def test_true_floors_and_tables_are_found_where_the_pose_allows_it() -> None:

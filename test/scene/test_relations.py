@@ -324,9 +324,9 @@ def test_a_width_between_that_of_the_surface_and_that_of_the_box_is_less_certain
 
 
 def test_sizes_err_by_more_than_edges_that_err_apart_would_make_them() -> None:
-    """Drawn: edges whose errors have a correlation of 0.3."""
+    """Drawn: edges whose errors have a correlation of 0.8."""
     thing, other = box((0.7, 0.0, 0.05), (0.1, 0.06, 0.04)), replace(box((0.7, 0.3, 0.05), number=2), extents_std=np.zeros(3))
-    alike = 0.3 + 0.7 * np.eye(3)
+    alike = 0.8 + 0.2 * np.eye(3)
     edges = np.random.default_rng(9).multivariate_normal(thing.extents, alike * thing.extents_std[0] ** 2, 20000)
     margin = measure("big", scene(), thing, other).margin
     assert margin is not None and margin.std == pytest.approx(np.std(np.cbrt(edges.prod(axis=1))), rel=0.03)

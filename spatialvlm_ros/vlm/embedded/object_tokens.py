@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...geometry.rigid import FloatArray
-from ...scene.dimensions import EDGES_ALIKE
 from ...scene.facts import Source, Status
 from ...scene.relation import support_offset, viewer_axes
 from ...scene.scene import Scene, SceneObject
@@ -25,6 +24,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Lengths beyond are cut: a table-top scene has none.
 MAX_M = 20.0
+# Correlation of the errors of a thing's edges in "size_std", as it was when the shipped weights were trained on it.
+_EDGES_ALIKE = 0.3
 
 
 def _directions() -> FloatArray:
@@ -178,8 +179,8 @@ def _height(scene: Scene, thing: SceneObject) -> float:
 
 
 def _size_std(size: npt.NDArray[Any], shares: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(...) of cube roots of volumes (...), by deviations of the edges (..., 3) as shares of them; as scene/dimensions.py."""
-    squared = (1 - EDGES_ALIKE) * (shares**2).sum(-1) + EDGES_ALIKE * shares.sum(-1) ** 2
+    """(...) of cube roots of volumes (...), by deviations of the edges (..., 3) as shares of them."""
+    squared = (1 - _EDGES_ALIKE) * (shares**2).sum(-1) + _EDGES_ALIKE * shares.sum(-1) ** 2
     return np.asarray(size / 3 * np.sqrt(squared))
 
 
