@@ -33,6 +33,8 @@ class Surface:
         threshold: height from which a pixel is above the plane for certain.
         on_plane: pixels on the plane, connected to its main patch.
         above: pixels above it.
+        ends: (N, 3) points of the plane around all that is seen of it, where the grid is a part of an image; None where the
+            grid itself tells.
     """
 
     plane: Plane
@@ -40,6 +42,19 @@ class Surface:
     threshold: FloatMap
     on_plane: BoolArray
     above: BoolArray
+    ends: FloatMap | None = None
+
+    def outermost(self, xyz: FloatMap) -> FloatMap:
+        """(N, 3) of points (h, w, 3) those at both ends of each row of the plane: all corners of its hull are among them.
+
+        A camera keeps convex what is convex.
+        """
+        if self.ends is not None:
+            return self.ends
+        rows = np.flatnonzero(self.on_plane.any(axis=1))
+        first = self.on_plane[rows].argmax(axis=1)
+        last = self.on_plane.shape[1] - 1 - self.on_plane[rows, ::-1].argmax(axis=1)
+        return np.concatenate([xyz[rows, first], xyz[rows, last]])
 
 
 @dataclass(frozen=True)

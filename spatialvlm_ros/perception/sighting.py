@@ -5,19 +5,25 @@ It is most of the work on an image, and knows nothing of other images: it may be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
 from ..scene.canonical import canonical_from_up
-from ..scene.frame import BoolArray, RGBDFrame
+from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_regions
 from ..scene.noise import DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
 from .robot_state import RobotState
 from .self_filter import robot_mask
 from .tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
+
+if TYPE_CHECKING:
+    from .focus import Glance
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Sighting:
         canonical: the canonical frame, or None.
         noise: the noise of depth, with what the support plane shows of it.
         things: what each region measures, in their order, without ids and labels; None where that is too little.
+        still: so many of the first ones are those of the image before, with their ids: nothing changed there.
     """
 
     robot: BoolArray | None
@@ -39,6 +46,7 @@ class Sighting:
     canonical: Canonical | None
     noise: DepthNoise
     things: tuple[SceneObject | None, ...]
+    still: int = 0
 
 
 def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure: MeasureConfig) -> Sighting:
@@ -56,6 +64,37 @@ def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure:
     return Sighting(mask, segmentation, plane, canonical, noise, tuple(things))
 
 
+def sight_part(
+    frame: RGBDFrame, robot: RobotState, glance: Glance, segment: TabletopConfig, measure: MeasureConfig
+) -> Sighting | None:
+    """What a glance at an image shows; None where the table is not where it was, and the image has to be taken whole."""
+    base = glance.base
+    support = base.segmentation.plane
+    if support is None:
+        return None
+    mask = _robot_within(frame, robot, glance)
+    regions: list[Region] = []
+    if glance.window is not None:
+        found = TabletopSegmenter(segment).segment_part(frame, *glance.window, support, mask)
+        if found is None:
+            return None
+        regions = [region for region in found if glance.is_wanted(region, frame)]
+    kept = [replace(thing, last_seen_ns=frame.stamp_ns) for thing, _ in glance.kept]
+    segmentation = TabletopSegmentation(support, "", [*(region for _, region in glance.kept), *regions])
+    canonical = _canonical(segmentation, base.plane, robot)
+    things = measure_regions(frame, regions, canonical, base.plane, base.noise, measure, mask)
+    return Sighting(mask, segmentation, base.plane, canonical, base.noise, (*kept, *things), len(kept))
+
+
+def _robot_within(frame: RGBDFrame, robot: RobotState, glance: Glance) -> BoolArray | None:
+    """(H, W) the robot in the window of a glance; None when its shape is not known."""
+    if not robot.capsules:
+        return None
+    if glance.window is None:
+        return np.zeros(frame.depth_m.shape, dtype=bool)
+    return robot_mask(frame, robot.capsules, within=glance.window)
+
+
 def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: RobotState) -> Canonical | None:
     found = segmentation.plane
     if robot.up_problem:
@@ -65,3 +104,17 @@ def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: Rob
     if found is None:
         return None
     return canonical_from_up(found.normal, plane, found.tilt_std_rad, "plane")
+
+
+def label_image(
+    frame: RGBDFrame, segmentation: TabletopSegmentation, things: Sequence[tuple[SceneObject, Region]]
+) -> npt.NDArray[np.int32]:
+    """(H, W) int32: object id, -1 support plane, 0 neither."""
+    if segmentation.plane is None:
+        labels = np.zeros(frame.depth_m.shape, np.int32)
+    else:
+        labels = np.negative(segmentation.plane.inliers.view(np.int8), dtype=np.int32)
+    for thing, region in things:
+        u0, v0, u1, v1 = region.box
+        labels[v0:v1, u0:u1][region.mask[v0:v1, u0:u1]] = thing.id
+    return labels
