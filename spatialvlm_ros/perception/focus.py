@@ -34,6 +34,7 @@ _SPEED_M_S, _HELD_M = 0.3, 0.12
 # share of a thing's pixels may seem to change by noise: colour tells of what moves across the image, depth of what comes nearer.
 _COLOR_STEP, _DEPTH_STDS = 30, 6.0
 _COLOR_SHARE, _DEPTH_SHARE, _LEVEL_STDS = 0.01, 0.1, 2.0
+_SPARSE = 4
 # A larger share of an image, or a longer pause, is no gain.
 _LARGEST, _LONGEST_S = 0.5, 0.5
 # What is found is the thing that is looked for if it is as near to where that was, and as large.
@@ -61,7 +62,8 @@ class _Known:
 
         if self.color is None or self.depth_m is None:
             return False
-        changed = (cv2.absdiff(frame.color[self.window], self.color) > _COLOR_STEP).any(axis=2)
+        red, green, blue = np.moveaxis(cv2.absdiff(frame.color[self.window], self.color) > _COLOR_STEP, 2, 0)
+        changed = red | green | blue
         if np.count_nonzero(changed) > _COLOR_SHARE * changed.size:
             return False
         by_m = frame.depth_m[self.window] - self.depth_m
@@ -70,7 +72,7 @@ class _Known:
         moved = np.count_nonzero(np.abs(by_m) > _DEPTH_STDS * one_m)
         if len(by_m) < 0.5 * changed.size or moved > _DEPTH_SHARE * len(by_m):
             return False
-        return abs(float(np.median(by_m))) <= _LEVEL_STDS * one_m
+        return abs(float(np.median(by_m[::_SPARSE]))) <= _LEVEL_STDS * one_m
 
 
 @dataclass(frozen=True)
