@@ -35,6 +35,8 @@ _SPEED_M_S, _HELD_M = 0.3, 0.12
 _COLOR_STEP, _DEPTH_STDS = 30, 6.0
 _COLOR_SHARE, _DEPTH_SHARE, _LEVEL_STDS = 0.01, 0.1, 2.0
 _SPARSE = 4
+# A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between.
+_KEPT_NS = 200_000_000
 # A larger share of an image, or a longer pause, is no gain.
 _LARGEST, _LONGEST_S = 0.5, 0.5
 # What is found is the thing that is looked for if it is as near to where that was, and as large.
@@ -47,7 +49,7 @@ _SAME_M, _SAME_RAD = 0.0005, 0.002
 class _Known:
     """A named thing on the last image, with its number; ``region`` None where it is hidden.
 
-    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured.
+    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``.
     """
 
     thing: SceneObject
@@ -55,12 +57,13 @@ class _Known:
     window: Window = (slice(0), slice(0))
     color: npt.NDArray[np.uint8] | None = None
     depth_m: npt.NDArray[np.float32] | None = None
+    stamp_ns: int = 0
 
     def is_still(self, frame: RGBDFrame, noise: DepthNoise) -> bool:
-        """Whether the image shows the same there as when the thing was measured."""
+        """Whether the image shows the same there as when the thing was measured, not long ago."""
         import cv2
 
-        if self.color is None or self.depth_m is None:
+        if self.color is None or self.depth_m is None or frame.stamp_ns - self.stamp_ns >= _KEPT_NS:
             return False
         red, green, blue = np.moveaxis(cv2.absdiff(frame.color[self.window], self.color) > _COLOR_STEP, 2, 0)
         changed = red | green | blue
@@ -249,7 +252,7 @@ def _known(thing: SceneObject, region: Region, frame: RGBDFrame, before: _Known 
         return replace(before, thing=thing)
     u0, v0, u1, v1 = region.box
     window = slice(max(0, v0 - _AROUND_PX), v1 + _AROUND_PX), slice(max(0, u0 - _AROUND_PX), u1 + _AROUND_PX)
-    return _Known(thing, region, window, frame.color[window].copy(), frame.depth_m[window].copy())
+    return _Known(thing, region, window, frame.color[window].copy(), frame.depth_m[window].copy(), frame.stamp_ns)
 
 
 def _numbers(bound: Mapping[str, Binding]) -> list[int] | None:
