@@ -19,11 +19,12 @@ from .language.answers import measure_query, measure_with_error
 from .language.names import plain_name
 from .perception.appearance import Appearance
 from .perception.appearance_cache import AppearanceCache
+from .perception.focus import Focus, Glance
 from .perception.named_parts import part_by_names
 from .perception.names import match, parse
 from .perception.robot_state import RobotState
-from .perception.sighting import Sighting, sight
-from .perception.tabletop import TabletopConfig, TabletopSegmentation
+from .perception.sighting import Sighting, label_image, sight, sight_part
+from .perception.tabletop import TabletopConfig
 from .reasoning.model_facts import Said, with_model
 from .scene.facts import Query, Source, SpatialFact, Status
 from .scene.frame import Region, RGBDFrame
@@ -45,7 +46,11 @@ __all__ = ["TOOL_ID", "EngineConfig", "RobotState", "SpatialEngine", "warm_up"]
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """Everything that changes the engine's numbers."""
+    """Everything that changes the engine's numbers.
+
+    ``focus_s``: where only named things count, images between whole ones, so many seconds apart, are looked at where these
+    are (perception/focus.py); 0 takes every image whole.
+    """
 
     noise: DepthNoise = field(default_factory=DepthNoise)
     segment: TabletopConfig = field(default_factory=TabletopConfig)
@@ -54,6 +59,7 @@ class EngineConfig:
     tool_names: tuple[str, ...] = ("gripper", "hand", "robot gripper", "robot hand", "end effector", "gripper fingers")
     tool_std_m: float = 0.002
     naming: NamingConfig = field(default_factory=NamingConfig)
+    focus_s: float = 0.0
 
 
 class SpatialEngine:
@@ -73,6 +79,9 @@ class SpatialEngine:
         self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
         self._appearances = AppearanceCache()
+        # A model looks at whole images.
+        focused = vlm is None and self.config.focus_s > 0
+        self._focus = Focus(self.config.focus_s, self._segment) if focused else None
         self._ids_by_name: dict[str, int] = {}
         self._words: list[str] = []
 
@@ -81,6 +90,8 @@ class SpatialEngine:
         self._memory.clear()
         self._appearances.clear()
         self._ids_by_name.clear()
+        if self._focus is not None:
+            self._focus.clear()
         if self._model_names is not None:
             self._model_names.clear()
         if self._answers is not None and not self.config.naming.own_pace:
@@ -88,34 +99,59 @@ class SpatialEngine:
 
     # -- scene ----------------------------------------------------------------------------------------------------------
 
-    def observe(self, frame: RGBDFrame, names: Iterable[str], robot: RobotState | None = None) -> Scene:
-        """Everything on one image, and what each name stands for. Never raises on what an image may hold."""
+    def observe(
+        self, frame: RGBDFrame, names: Iterable[str], robot: RobotState | None = None, *, only_named: bool = False
+    ) -> Scene:
+        """Everything on one image, and what each name stands for. Never raises on what an image may hold.
+
+        ``only_named``: what is asked of the scene is about the things of these names alone (see ``focus.needs_all``), so that
+        with ``EngineConfig.focus_s`` the others may stay as they were.
+        """
         robot = robot or RobotState()
-        sighting = self._sight(frame, robot)
-        segmentation, plane, mask, canonical = sighting.segmentation, sighting.plane, sighting.robot, sighting.canonical
         names = list(dict.fromkeys(names))
         self._words = words = [name for name in names if self._is_words(name, robot)]
+        found = self._glance(frame, names, robot) if only_named else None
+        sighting, glance = (self._sight(frame, robot), None) if found is None else found[:2]
+        segmentation, plane, mask, canonical = sighting.segmentation, sighting.plane, sighting.robot, sighting.canonical
         up = None if canonical is None else canonical.up
         view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, sighting.noise)
         own = self._first_look(view, words, frame.stamp_ns)
-        seen, regions, appearances = self._measure_all(frame, sighting, own)
+        seen, regions, appearances = self._measure_all(frame, sighting, own) if found is None else found[2]
         measured = {id(region): thing for region, thing in zip(regions, seen, strict=True)}
         view.things.update((n, measured[id(region)]) for n, region in enumerate(view.proposals) if id(region) in measured)
         camera_from_tool = robot.camera_from_tool
         world_from_tool = None if camera_from_tool is None else robot.world_from_camera @ camera_from_tool
-        seen, hidden = self._memory.update(seen, frame, robot.world_from_camera, world_from_tool, mask)
+        looked_for, world_from_camera = None if glance is None else glance.looked_for, robot.world_from_camera
+        still = sighting.still
+        seen, hidden = self._memory.update(seen, frame, world_from_camera, world_from_tool, mask, looked_for, still)
         self._second_look(view, words, seen, hidden, regions, frame.stamp_ns)
         tool = self._tool(robot, frame.stamp_ns) or self._tool_by_model(names, view, robot, frame.stamp_ns)
         looked = segmentation.plane is not None
         bound = {name: self._bind(name, seen, hidden, appearances, tool, robot, frame.stamp_ns, looked) for name in names}
+        pairs = list(zip(seen, regions, strict=True))
+        if self._focus is not None:
+            things = {name: binding for name, binding in bound.items() if not self._is_of_robot(name, robot)}
+            self._focus.remember(frame, names, robot, sighting, glance, things, pairs, hidden)
+        others = [] if glance is None else list(glance.others)
         return Scene(
             stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
-            objects=(*seen, *hidden, *([tool] if tool is not None else [])),
+            objects=(*seen, *hidden, *(thing for thing, _ in others), *([tool] if tool is not None else [])),
             canonical=canonical, canonical_reason=robot.up_problem or segmentation.reason, support_plane=plane,
             depth_coverage=float(np.count_nonzero(frame.valid) / frame.valid.size),
-            bindings=bound, labels=_label_image(frame, segmentation, regions, seen),
+            bindings=bound, labels=label_image(frame, segmentation, [*others, *pairs]),
             views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask, noise=sighting.noise,
         )  # fmt: skip
+
+    def _glance(
+        self, frame: RGBDFrame, names: Sequence[str], robot: RobotState
+    ) -> tuple[Sighting, Glance, tuple[list[SceneObject], list[Region], list[Appearance]]] | None:
+        """A look at where the named things are, and what was measured there; None where the image is to be taken whole."""
+        glance = None if self._focus is None else self._focus.glance(frame, names, robot)
+        sighting = None if glance is None else sight_part(frame, robot, glance, self._segment, self.config.measure)
+        if sighting is None or glance is None:
+            return None
+        measured = self._measure_all(frame, sighting, [])
+        return (sighting, glance, measured) if glance.all_found(measured[0]) else None
 
     def _sight(self, frame: RGBDFrame, robot: RobotState) -> Sighting:
         """What the image shows by itself."""
@@ -132,7 +168,7 @@ class SpatialEngine:
         candidates = zip(things, [*sighting.segmentation.regions, *own], strict=True)
         measured = [(thing, region) for thing, region in candidates if thing is not None]
         plane = sighting.segmentation.plane
-        appearances = self._appearances.describe(frame, [region for _, region in measured], plane)
+        appearances = self._appearances.describe(frame, [region for _, region in measured], plane, sighting.still)
         parted = self._parted(frame, sighting, measured, appearances)
         if parted is not measured:
             measured, appearances = parted, self._appearances.describe(frame, [region for _, region in parted], plane)
@@ -250,10 +286,14 @@ class SpatialEngine:
         if self._judge is not None:
             self._judge.close()
 
+    def _is_of_robot(self, name: str, robot: RobotState) -> bool:
+        """Whether a name is the tool's or that of a tf frame."""
+        plain = plain_name(name)
+        return plain in self.config.tool_names or plain in robot.places
+
     def _is_words(self, name: str, robot: RobotState) -> bool:
         """Whether a name is one for a model: words for a thing, and not just any thing of some size, which is measured."""
-        plain = plain_name(name)
-        if not plain or plain in self.config.tool_names or plain in robot.places or name.startswith("#"):
+        if not plain_name(name) or self._is_of_robot(name, robot) or name.startswith("#"):
             return False
         phrase = parse(name)
         return bool(phrase.colors or phrase.shapes or phrase.unknown or phrase.strange)
@@ -349,17 +389,3 @@ def _by_number(name: str, things: list[SceneObject]) -> Binding:
     if thing is None:
         return Binding(Status.NOT_FOUND, text=f"no thing has number {name}; there are " + ", ".join(f"#{t.id}" for t in things))
     return Binding(thing.status, replace(thing, label=name))
-
-
-def _label_image(
-    frame: RGBDFrame, segmentation: TabletopSegmentation, regions: list[Region], seen: list[SceneObject]
-) -> np.ndarray:
-    """(H, W) int32: object id, -1 support plane, 0 neither."""
-    if segmentation.plane is None:
-        labels = np.zeros(frame.depth_m.shape, np.int32)
-    else:
-        labels = np.negative(segmentation.plane.inliers.view(np.int8), dtype=np.int32)
-    for region, thing in zip(regions, seen, strict=True):
-        u0, v0, u1, v1 = region.box
-        labels[v0:v1, u0:u1][region.mask[v0:v1, u0:u1]] = thing.id
-    return labels

@@ -93,6 +93,10 @@ class CameraModel:
         xyz[..., 2] = depth_m
         return xyz
 
+    def part(self, rows: slice, columns: slice) -> CameraModel:
+        """The camera of a window of the image; its rays are the very ones of the whole image."""
+        return _CameraPart.of(self, rows, columns)
+
     def project(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Pixels (N, 2) of points (N, 3) in the optical frame; NaN for points not in front of the camera."""
         p = np.atleast_2d(np.asarray(points, dtype=np.float64))
@@ -115,6 +119,37 @@ class CameraModel:
         else:
             pixels, _ = cv2.projectPoints(points[:, None], zero, zero, self.matrix(), coefficients)
         return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class _CameraPart(CameraModel):
+    """See ``CameraModel.part``. Its principal point may lie far outside of it."""
+
+    whole: CameraModel | None = None
+    corner: tuple[int, int] = (0, 0)
+
+    @staticmethod
+    def of(whole: CameraModel, rows: slice, columns: slice) -> _CameraPart:
+        left, top = columns.start, rows.start
+        return _CameraPart(
+            columns.stop - left, rows.stop - top, whole.fx, whole.fy, whole.cx - left, whole.cy - top,
+            whole.distortion, whole.distortion_model, whole, (top, left),
+        )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """The whole camera was judged."""
+
+    @property
+    def rays(self) -> npt.NDArray[np.float32]:
+        assert self.whole is not None
+        top, left = self.corner
+        return self.whole.rays[top : top + self.height, left : left + self.width]
+
+    @property
+    def ray_planes(self) -> npt.NDArray[np.float32]:
+        assert self.whole is not None
+        top, left = self.corner
+        return self.whole.ray_planes[:, top : top + self.height, left : left + self.width]
 
 
 # Live images come each with a camera of its own, but equal ones: the undistortion of an image takes longer than all else.

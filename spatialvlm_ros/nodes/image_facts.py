@@ -9,8 +9,20 @@ from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import TransformError
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.scene import Scene
+from .parameters import Param
 from .robot_state import Transforms
 
+IMAGE_PARAMS = (
+    Param(
+        "focus_s",
+        0.0,
+        "Seconds from one image that is taken whole to the next, where all queries are about things by their names and words "
+        "find them: the images between are looked at where these things are, which takes a fraction of the time, and things "
+        "that no query names stay as they were. 0: every image is taken whole.",
+        0.0,
+        10.0,
+    ),
+)
 Output = tuple[str, RigidTransform] | None
 
 

@@ -29,6 +29,7 @@ from ..chat.endpoint import EndpointConfig
 from ..engine import EngineConfig, SpatialEngine, warm_up
 from ..geometry.rigid import RigidTransform
 from ..language.answers import check_query, measure_with_error
+from ..perception.focus import needs_all
 from ..reasoning.answer import Answer, without_output
 from ..reasoning.reasoner import MODES, OFF, Reasoner
 from ..scene.drawing import draw_scene
@@ -41,11 +42,12 @@ from ..scene.scene import Scene
 from ..scene.sync import NewestSlot, Triple
 from ..vlm.factory import ChosenVlm
 from .conversions import array_to_image, frame_from_messages
-from .image_facts import Output, facts_of, frame_of, output_of, without_frame
+from .image_facts import IMAGE_PARAMS, Output, facts_of, frame_of, output_of, without_frame
 from .imu_input import IMU_PARAMS, ImuInput
 from .lifecycle import ManagedNode, run_node
 from .markers import clear_markers, scene_markers
 from .parameters import Param
+from .query_strings import parse_queries
 from .rgbd_input import INPUT_PARAMS, RgbdInput
 from .robot_state import ROBOT_PARAMS, RobotStateReader, output_frame
 from .scene_messages import facts_to_msg, query_from_msg, scene_to_msg
@@ -66,6 +68,7 @@ class SpatialNode(ManagedNode):
         *INPUT_PARAMS,
         *ROBOT_PARAMS,
         *IMU_PARAMS,
+        *IMAGE_PARAMS,
         Param("depth_noise", "stereo", "Noise model of the depth camera.", choices=tuple(PRESETS)),
         Param(
             "queries",
@@ -110,7 +113,7 @@ class SpatialNode(ManagedNode):
 
     def setup(self) -> None:
         self._reset_statistics()
-        self._queries = {"parameters": _parse_queries(self.param("queries"))}
+        self._queries = {"parameters": parse_queries(self.param("queries"))}
         self._engine = self._make_engine()
         self._listener = TransformListener(self)
         self._transforms = ImageTransforms(self._listener, self.param("tf_timeout_s"))
@@ -136,7 +139,8 @@ class SpatialNode(ManagedNode):
             self.get_logger().warning(f"names are found by words alone: {self._model.problem}")
         elif self._model.vlm is not None:
             self.get_logger().info(f"names are found by {self._model.vlm.version}")
-        warm_up(config := EngineConfig(noise=PRESETS[self.param("depth_noise")], naming=naming_of(self.param, self._model.vlm)))
+        noise, naming = PRESETS[self.param("depth_noise")], naming_of(self.param, self._model.vlm)
+        warm_up(config := EngineConfig(noise=noise, naming=naming, focus_s=self.param("focus_s")))
         return SpatialEngine(config, self._model.vlm)
 
     def _reasoner(self) -> Reasoner:
@@ -311,7 +315,7 @@ class SpatialNode(ManagedNode):
         self._transforms.begin(frame.stamp_ns)
         robot = self._robot.read(frame.frame_id, dict.fromkeys(views))
         robot = self._imu.add_up(robot, frame.frame_id)
-        scene = self._engine.observe(frame, names, robot)
+        scene = self._engine.observe(frame, names, robot, only_named=not requests and not needs_all(queries))
         if closing.is_set():
             return
         self._last_scene = scene
@@ -371,25 +375,6 @@ def _without_output(result: SpatialFact | Answer, problem: str) -> SpatialFact |
     if isinstance(result, SpatialFact):
         return result if result.query.view else without_frame(result, problem)
     return without_output(result, problem)
-
-
-def _parse_queries(texts: list[str]) -> list[Query]:
-    """Queries of strings 'relation; subject; object; third; amount; view', cut short at will. ValueError with the string."""
-    queries = []
-    for text in texts:
-        if not text.strip():
-            continue
-        parts = [part.strip() for part in text.split(";")]
-        relation, subject, other, third, amount, view = [*parts, *[""] * 6][:6]
-        try:
-            query = Query(relation, subject, other, third, float(amount or 0.0), view)
-            problem = "it has more than six parts" if len(parts) > 6 else check_query(query)
-        except ValueError:
-            problem = f"its amount '{amount}' is no number"
-        if problem is not None:
-            raise ValueError(f"parameter queries: '{text}' is not 'relation; subject; object; third; amount; view': {problem}")
-        queries.append(query)
-    return queries
 
 
 def main(args: list[str] | None = None) -> None:

@@ -23,6 +23,7 @@ _BOX_PX, _SIZE_SHARE, _DEPTH_M = 2, 0.04, 0.006
 
 @dataclass(frozen=True)
 class _Known:
+    region: Region
     box: tuple[int, int, int, int]
     size: int
     depth_m: float
@@ -48,22 +49,33 @@ class AppearanceCache:
         """Forget all, as after a jump of time."""
         self._known = []
 
-    def describe(self, frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | None) -> list[Appearance]:
-        """Appearances of all regions, with size words relative to each other; see appearance.describe_scene."""
-        states = [_state(frame, region) for region in regions]
-        before = [next((item for item in self._known if item.fits(*state)), None) for state in states]
+    def describe(
+        self, frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | None, still: int = 0
+    ) -> list[Appearance]:
+        """Appearances of all regions, with size words relative to each other; see appearance.describe_scene.
+
+        ``still``: so many of the first ones are regions of the image before, and nothing there has changed (see focus.py).
+        """
+        states = [None if index < still else _state(frame, region) for index, region in enumerate(regions)]
+        before = [self._of(region, state) for region, state in zip(regions, states, strict=True)]
         unknown = [region for region, item in zip(regions, before, strict=True) if item is None]
         fresh = iter(describe_each(frame, unknown, plane))
         known = []
-        for state, item in zip(states, before, strict=True):
+        for region, state, item in zip(regions, states, before, strict=True):
             if item is not None:
-                known.append(replace(item, age=item.age + 1))
+                known.append(replace(item, region=region, age=item.age + 1))
                 continue
             # Ages start apart, so that not all things are looked at anew on one image.
             age = (len(known) * 4) % MAX_AGE if not self._known else 0
-            known.append(_Known(*state, next(fresh), age))
+            known.append(_Known(region, *(state or _state(frame, region)), next(fresh), age))
         self._known = known
         return with_sizes([item.appearance for item in known])
+
+    def _of(self, region: Region, state: tuple[tuple[int, int, int, int], int, float] | None) -> _Known | None:
+        """What is known of a region: of itself, where its ``state`` did not have to be worked out, or of one like it."""
+        if state is None:
+            return next((item for item in self._known if item.region is region), None)
+        return next((item for item in self._known if item.fits(*state)), None)
 
 
 def _state(frame: RGBDFrame, region: Region) -> tuple[tuple[int, int, int, int], int, float]:

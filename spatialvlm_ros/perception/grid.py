@@ -33,6 +33,8 @@ class Surface:
         threshold: height from which a pixel is above the plane for certain.
         on_plane: pixels on the plane, connected to its main patch.
         above: pixels above it.
+        ends: (N, 3) points of the plane around all that is seen of it, where the grid is a part of an image; None where the
+            grid itself tells.
     """
 
     plane: Plane
@@ -40,6 +42,19 @@ class Surface:
     threshold: FloatMap
     on_plane: BoolArray
     above: BoolArray
+    ends: FloatMap | None = None
+
+    def outermost(self, xyz: FloatMap) -> FloatMap:
+        """(N, 3) of points (h, w, 3) those at both ends of each row of the plane: all corners of its hull are among them.
+
+        A camera keeps convex what is convex.
+        """
+        if self.ends is not None:
+            return self.ends
+        rows = np.flatnonzero(self.on_plane.any(axis=1))
+        first = self.on_plane[rows].argmax(axis=1)
+        last = self.on_plane.shape[1] - 1 - self.on_plane[rows, ::-1].argmax(axis=1)
+        return np.concatenate([xyz[rows, first], xyz[rows, last]])
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,21 @@ def members(labels: npt.NDArray[np.int32]) -> list[npt.NDArray[np.intp]]:
     # 16-bit integers are sorted by their digits: many times faster than by comparing.
     keys = names.astype(np.uint16) if len(counts) < 2**16 else names
     return np.split(pixels[np.argsort(keys, kind="stable")], np.cumsum(counts)[:-1])
+
+
+def boxes_of(labels: npt.NDArray[np.int32]) -> list[Window | None]:
+    """Rows and columns of the box around each label 1..n of an image (h, w) of labels >= 0; None for one without pixels."""
+    found: list[Window | None] = []
+    for name in range(1, int(labels.max()) + 1):
+        own = labels == name
+        rows = np.flatnonzero(own.any(axis=1))
+        if not len(rows):
+            found.append(None)
+            continue
+        high = slice(int(rows[0]), int(rows[-1]) + 1)
+        columns = np.flatnonzero(own[high].any(axis=0))
+        found.append((high, slice(int(columns[0]), int(columns[-1]) + 1)))
+    return found
 
 
 def quantiles(values: npt.NDArray[np.floating] | npt.NDArray[np.integer], shares: Sequence[float]) -> npt.NDArray[np.float64]:

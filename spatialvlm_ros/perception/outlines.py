@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,14 @@ _LEAST_PX, _MOST_PX = 1.0, 3
 _BEHIND_M, _BEHIND_STDS = 0.01, 3.0
 # A thing of which less would be left keeps its outline.
 _LEFT_SHARE = 0.3
+
+
+class Swelling(NamedTuple):
+    """By how many pixels outlines lie too far out to the left, to the right, and up and down."""
+
+    left: int
+    right: int
+    upright: int
 
 
 def swollen_px(color: npt.NDArray[np.uint8], regions: Sequence[Region]) -> tuple[float, float]:
@@ -67,28 +76,32 @@ def _beyond_px(color: npt.NDArray[np.uint8], regions: Sequence[Region], right: b
     return _REACH_PX - peak - ((before - after) / (2 * curve) if curve < 0 else 0.0)
 
 
-def drawn_in(frame: RGBDFrame, regions: Sequence[Region], noise: DepthNoise) -> Sequence[Region]:
-    """The regions without the pixels that swollen depth gave them; as they are where nothing shows that it did.
+def swelling_of(color: npt.NDArray[np.uint8], regions: Sequence[Region]) -> Swelling | None:
+    """By how many whole pixels depth swelled beyond the colours of an image (H, W, 3); None where nothing shows that it did."""
+    left, right = swollen_px(color, regions)
+    if not left + right >= 2 * _LEAST_PX:
+        return None
+    # On the side of its other eye a stereo camera has no depth beside a thing, and there hardly anything swells.
+    return Swelling(_whole(left), _whole(right), _whole((left + right) / 2))
+
+
+def drawn_in(frame: RGBDFrame, regions: Sequence[Region], noise: DepthNoise, swelling: Swelling) -> list[Region]:
+    """The regions without the pixels that swollen depth gave them.
 
     Only pixels beside something farther go: where a thing stands on the table, or beside a nearer one, it did not swell.
     """
-    left, right = swollen_px(frame.color, regions)
-    if not left + right >= 2 * _LEAST_PX:
-        return regions
-    # On the side of its other eye a stereo camera has no depth beside a thing, and there hardly anything swells.
-    reach = _whole(left), _whole(right), _whole((left + right) / 2)
-    return [_within(frame, region, noise, reach) for region in regions]
+    return [_within(frame, region, noise, swelling) for region in regions]
 
 
 def _whole(beyond_px: float) -> int:
     return min(max(round(beyond_px), 0), _MOST_PX)
 
 
-def _within(frame: RGBDFrame, region: Region, noise: DepthNoise, reach: tuple[int, int, int]) -> Region:
-    """A region without its pixels within ``reach`` (left, right, up and down) of what is behind it, or of nothing."""
+def _within(frame: RGBDFrame, region: Region, noise: DepthNoise, swelling: Swelling) -> Region:
+    """A region without its pixels that are so near to what is behind it, or to nothing."""
     import cv2
 
-    (height, width), (u0, v0, u1, v1), (left, right, upright) = region.mask.shape, region.box, reach
+    (height, width), (u0, v0, u1, v1), (left, right, upright) = region.mask.shape, region.box, swelling
     window = (
         slice(max(v0 - upright, 0), min(v1 + upright, height)),
         slice(max(u0 - left, 0), min(u1 + right, width)),

@@ -288,11 +288,7 @@ class Footprint:
         import cv2
 
         basis = surface.plane.basis()
-        # A camera keeps convex what is convex: the ends of each row of the image have all corners of the hull.
-        rows = np.flatnonzero(surface.on_plane.any(axis=1))
-        first = surface.on_plane[rows].argmax(axis=1)
-        last = surface.on_plane.shape[1] - 1 - surface.on_plane[rows, ::-1].argmax(axis=1)
-        flat = np.concatenate([grid.xyz[rows, first], grid.xyz[rows, last]]) @ basis.T.astype(np.float32)
+        flat = surface.outermost(grid.xyz) @ basis.T.astype(np.float32)
         if len(flat) < 3:
             return Footprint(basis, np.zeros(2), cell_m, np.zeros((1, 1), np.uint8))
         origin = flat.min(axis=0) - pad * cell_m

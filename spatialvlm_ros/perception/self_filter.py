@@ -29,13 +29,21 @@ class Capsule:
     radius_m: float
 
 
-def robot_mask(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float = 0.005) -> BoolArray:
-    """(H, W) bool: pixels whose point lies inside a capsule grown by ``padding_m``."""
+def robot_mask(
+    frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float = 0.005, within: Window | None = None
+) -> BoolArray:
+    """(H, W) bool: pixels whose point lies inside a capsule grown by ``padding_m``.
+
+    ``within``: nothing outside of these rows and columns is looked at, nor set.
+    """
     mask = np.zeros(frame.depth_m.shape, dtype=np.bool_)
     if not capsules:
         return mask
     ray_x, ray_y = frame.camera.ray_planes
-    for (rows, columns), group in _groups(capsules, _image_windows(frame, capsules, padding_m)):
+    windows = _image_windows(frame, capsules, padding_m)
+    if within is not None:
+        windows = [_overlap(window, within) for window in windows]
+    for (rows, columns), group in _groups(capsules, windows):
         radii = [capsule.radius_m + padding_m for capsule in group]
         reach = [
             (min(c.start[2], c.end[2]) - radius, max(c.start[2], c.end[2]) + radius)
@@ -93,6 +101,13 @@ def _groups(capsules: Sequence[Capsule], windows: Sequence[Window]) -> list[tupl
 
 def _union(one: Window, other: Window) -> Window:
     rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return rows, columns
+
+
+def _overlap(one: Window, other: Window) -> Window:
+    """May be empty; never ends before it begins."""
+    starts = [max(a.start, b.start) for a, b in zip(one, other, strict=True)]
+    rows, columns = (slice(start, max(start, min(a.stop, b.stop))) for start, a, b in zip(starts, one, other, strict=True))
     return rows, columns
 
 

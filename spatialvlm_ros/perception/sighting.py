@@ -5,20 +5,26 @@ It is most of the work on an image, and knows nothing of other images: it may be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
 from ..scene.canonical import canonical_from_up
-from ..scene.frame import BoolArray, RGBDFrame
+from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_regions
 from ..scene.noise import DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
-from .outlines import drawn_in
+from .outlines import Swelling, drawn_in, swelling_of
 from .robot_state import RobotState
 from .self_filter import robot_mask
 from .tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
+
+if TYPE_CHECKING:
+    from .focus import Glance
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Sighting:
         noise: the noise of depth, with what the support plane shows of it.
         things: what each region measures, in their order, without ids and labels; None where that is too little. Where depth
             swells, within the outlines that colour shows.
+        swelling: by how much it does; None where nothing shows that.
+        still: so many of the first ones are those of the image before, with their ids: nothing changed there.
     """
 
     robot: BoolArray | None
@@ -41,6 +49,8 @@ class Sighting:
     canonical: Canonical | None
     noise: DepthNoise
     things: tuple[SceneObject | None, ...]
+    swelling: Swelling | None = None
+    still: int = 0
 
 
 def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure: MeasureConfig) -> Sighting:
@@ -54,12 +64,22 @@ def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure:
     noise = segment.noise
     if segmentation.plane is not None:
         noise = noise_on_plane(frame, segmentation.plane.coefficients, segmentation.plane.inliers, noise)
-    things = measure_regions(frame, segmentation.regions, canonical, plane, noise, measure, mask)
-    narrowed = drawn_in(frame, segmentation.regions, segment.noise)
-    if narrowed is not segmentation.regions:
-        within = measure_regions(frame, narrowed, canonical, plane, noise, measure, mask)
+    swelling = swelling_of(frame.color, segmentation.regions)
+    sighting = Sighting(mask, segmentation, plane, canonical, noise, (), swelling)
+    return replace(sighting, things=_measured(frame, segmentation.regions, sighting, segment, measure))
+
+
+def _measured(
+    frame: RGBDFrame, regions: Sequence[Region], sighting: Sighting, segment: TabletopConfig, measure: MeasureConfig
+) -> tuple[SceneObject | None, ...]:
+    """What regions measure, with everything else of a sighting."""
+    robot, plane, canonical, noise = sighting.robot, sighting.plane, sighting.canonical, sighting.noise
+    things = measure_regions(frame, regions, canonical, plane, noise, measure, robot)
+    if sighting.swelling is not None:
+        narrowed = drawn_in(frame, regions, segment.noise, sighting.swelling)
+        within = measure_regions(frame, narrowed, canonical, plane, noise, measure, robot)
         things = [_placed(one, whole, canonical) for one, whole in zip(within, things, strict=True)]
-    return Sighting(mask, segmentation, plane, canonical, noise, tuple(things))
+    return tuple(things)
 
 
 def _placed(within: SceneObject | None, whole: SceneObject | None, canonical: Canonical | None) -> SceneObject | None:
@@ -77,6 +97,37 @@ def _placed(within: SceneObject | None, whole: SceneObject | None, canonical: Ca
     return replace(within, centre=centre, covariance=own + within.scale_std**2 * np.outer(centre, centre))
 
 
+def sight_part(
+    frame: RGBDFrame, robot: RobotState, glance: Glance, segment: TabletopConfig, measure: MeasureConfig
+) -> Sighting | None:
+    """What a glance at an image shows; None where the table is not where it was, and the image has to be taken whole."""
+    base = glance.base
+    support = base.segmentation.plane
+    if support is None:
+        return None
+    mask = _robot_within(frame, robot, glance)
+    regions: list[Region] = []
+    if glance.window is not None:
+        found = TabletopSegmenter(segment).segment_part(frame, *glance.window, support, mask)
+        if found is None:
+            return None
+        regions = [region for region in found if glance.is_wanted(region, frame)]
+    kept = [replace(thing, last_seen_ns=frame.stamp_ns) for thing, _ in glance.kept]
+    segmentation = TabletopSegmentation(support, "", [*(region for _, region in glance.kept), *regions])
+    canonical = _canonical(segmentation, base.plane, robot)
+    sighting = Sighting(mask, segmentation, base.plane, canonical, base.noise, (), base.swelling, len(kept))
+    return replace(sighting, things=(*kept, *_measured(frame, regions, sighting, segment, measure)))
+
+
+def _robot_within(frame: RGBDFrame, robot: RobotState, glance: Glance) -> BoolArray | None:
+    """(H, W) the robot in the window of a glance; None when its shape is not known."""
+    if not robot.capsules:
+        return None
+    if glance.window is None:
+        return np.zeros(frame.depth_m.shape, dtype=bool)
+    return robot_mask(frame, robot.capsules, within=glance.window)
+
+
 def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: RobotState) -> Canonical | None:
     found = segmentation.plane
     if robot.up_problem:
@@ -86,3 +137,17 @@ def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: Rob
     if found is None:
         return None
     return canonical_from_up(found.normal, plane, found.tilt_std_rad, "plane")
+
+
+def label_image(
+    frame: RGBDFrame, segmentation: TabletopSegmentation, things: Sequence[tuple[SceneObject, Region]]
+) -> npt.NDArray[np.int32]:
+    """(H, W) int32: object id, -1 support plane, 0 neither."""
+    if segmentation.plane is None:
+        labels = np.zeros(frame.depth_m.shape, np.int32)
+    else:
+        labels = np.negative(segmentation.plane.inliers.view(np.int8), dtype=np.int32)
+    for thing, region in things:
+        u0, v0, u1, v1 = region.box
+        labels[v0:v1, u0:u1][region.mask[v0:v1, u0:u1]] = thing.id
+    return labels

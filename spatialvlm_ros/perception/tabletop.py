@@ -6,7 +6,8 @@ tens of milliseconds on one core, and it says why when there is no table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,17 @@ from ..geometry.plane import BoolArray, Plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import PRESETS, DepthNoise
-from .discovery import object_labels
+from .discovery import Discovered, object_labels
 from .enclosures import EnclosureConfig, without_walls
-from .grid import Grid, make_grid
+from .grid import FloatMap, Grid, make_grid
 from .masks import full_resolution_masks
 from .parts import PartConfig
 from .support import SupportConfig, find_support, sample_cloud
 
 SOURCE = "tabletop"
+# A plane of another image fits where the middle of what lies on it is off it by less than this share of what still counts as on
+# it, and so much of the window does.
+_STILL_LEVEL, _LEAST_TABLE = 0.4, 0.05
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,14 @@ class SupportPlane:
     Attributes:
         plane: normal up; normal . p + offset_m is the height of p, metres.
         inliers: (H, W) bool, pixels that lie on it, connected to its main patch.
+        ends: (N, 3) float32 points of it, metres, whose hull is that of all that is seen of it; None when not kept.
+        is_floor: whether walls stand around it, as around the floor of a bin.
     """
 
     plane: Plane
     inliers: BoolArray
+    ends: FloatMap | None = None
+    is_floor: bool = False
 
     @property
     def normal(self) -> FloatArray:
@@ -130,12 +138,48 @@ class TabletopSegmenter:
         surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
         if surface.on_plane.sum() < 0.5 * config.support.least_share(direction is not None) * grid.valid.sum():
             return TabletopSegmentation(None, "no horizontal surface found: points on the best plane are scattered", [])
+        bare = surface
         surface = without_walls(grid, surface, config)
         found = object_labels(grid, surface, config)
         masks, table = full_resolution_masks(frame, grid, surface, found.labels, config)
-        odds = zip(found.joined_odds.tolist(), found.refused_odds.tolist(), strict=True)
-        regions = [Region(mask, "", 1.0, SOURCE, *of_one) for mask, of_one in zip(masks, odds, strict=True)]
-        return TabletopSegmentation(SupportPlane(surface.plane, table), "", regions)
+        support = SupportPlane(surface.plane, table, surface.outermost(grid.xyz), surface is not bare)
+        return TabletopSegmentation(support, "", _regions(masks, found))
+
+    def segment_part(
+        self, frame: RGBDFrame, rows: slice, columns: slice, support: SupportPlane, ignore: BoolArray | None
+    ) -> list[Region] | None:
+        """The things within some rows and columns of an image, by the support plane of an image before it.
+
+        By the same steps as on a whole image; what the window cuts off ends at its rim. None where the plane does not fit to
+        what shows of it, or too little of it does. The window begins at multiples of ``grid_step``.
+        """
+        config, window = self.config, (rows, columns)
+        part = frame.part(rows, columns)
+        step = grid_step(frame.camera.width, config)
+        grid = make_grid(part, None if ignore is None else ignore[window], config.max_distance_m, part.camera.width // step)
+        surface = grid.surface(support.plane, config.noise, config.min_height_m, config.height_sigmas)
+        heights = surface.height[surface.on_plane]
+        if len(heights) < _LEAST_TABLE * surface.height.size:
+            return None
+        if abs(float(np.median(heights))) > _STILL_LEVEL * float(np.median(surface.threshold[surface.on_plane])):
+            return None
+        surface = replace(surface, ends=support.ends)
+        found = object_labels(grid, surface, config)
+        masks, _ = full_resolution_masks(part, grid, surface, found.labels, config)
+        whole = [np.zeros(frame.depth_m.shape, dtype=bool) for _ in masks]
+        for mask, large in zip(masks, whole, strict=True):
+            large[window] = mask
+        return _regions(whole, found)
+
+
+def grid_step(width: int, config: TabletopConfig) -> int:
+    """Camera pixels per pixel of the grid of an image so many pixels wide."""
+    return max(1, min(round(width / config.work_width_px), width))
+
+
+def _regions(masks: Sequence[BoolArray], found: Discovered) -> list[Region]:
+    odds = zip(found.joined_odds.tolist(), found.refused_odds.tolist(), strict=True)
+    return [Region(mask, "", 1.0, SOURCE, *of_one) for mask, of_one in zip(masks, odds, strict=True)]
 
 
 def _unit(up: npt.ArrayLike | None) -> FloatArray | None:

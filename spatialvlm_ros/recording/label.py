@@ -17,6 +17,7 @@ from ..engine import EngineConfig, SpatialEngine
 from ..language.names import plain_name
 from ..nodes.image_facts import facts_of, frame_of, output_of
 from ..nodes.robot_state import output_frame
+from ..perception.focus import needs_all
 from ..reward.annotator import RewardAnnotator, RewardSample, RewardStatus
 from ..reward.builder import find_task
 from ..reward.task import TaskSpec
@@ -56,6 +57,7 @@ class LabelOptions:
         stamps: "header", or "recorded" for bags whose driver stamped nothing.
         vlm: which vision-language model says what names mean, as of vlm/factory.py; empty: the robot file's, else the default.
         vlm_device: where it runs.
+        focus_s: as spatial_node's parameter; None: the robot file's.
     """
 
     task: str
@@ -71,11 +73,12 @@ class LabelOptions:
     episode_topic: str = ""
     vlm: str = ""
     vlm_device: str = "auto"
+    focus_s: float | None = None
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
             ("--gamma", self.gamma, 0.0, 1.0), ("--dt", self.nominal_dt_s, 0.0, 60.0), ("--slop", self.slop_s, 0.0, 1.0),
-            ("--episode-gap-s", self.episode_gap_s, 0.0, 1e6),
+            ("--episode-gap-s", self.episode_gap_s, 0.0, 1e6), ("--focus-s", self.focus_s or 0.0, 0.0, 10.0),
         ):  # fmt: skip
             if not low <= value <= high:
                 raise LabelError(f"{name} is {value!r}; give a number from {low:g} to {high:g}")
@@ -140,7 +143,8 @@ class BagLabeller:
         preset = options.depth_noise or self.robot.depth_noise or "stereo"
         if preset not in PRESETS:
             raise LabelError(f"{options.robot}: depth_noise is '{preset}'; use one of {', '.join(PRESETS)}")
-        self._config = EngineConfig(noise=PRESETS[preset], naming=self.robot.naming)
+        focus_s = float(self.robot.param("focus_s")) if options.focus_s is None else options.focus_s
+        self._config = EngineConfig(noise=PRESETS[preset], naming=self.robot.naming, focus_s=focus_s)
         check_gripper(self._config, task, self.robot, options.robot)
         self.model = model_of(options, self.robot)
         self._model_problem = self.model.problem
@@ -175,12 +179,13 @@ class BagLabeller:
 
         Raises LabelError at the end when none could, or when the task could not be measured on any: the text says why.
         """
+        only_named = not needs_all(self.task.queries())
         with AheadEngine(self._config, self.model.vlm, self._helpers) as engine:
-            yield from self._frames(engine, engine.ahead(self.stream.shots()))
+            yield from self._frames(engine, engine.ahead(self.stream.shots(), only_named), only_named)
         self.counts.color_images = self.stream.color_images
         self._judge()
 
-    def _frames(self, engine: SpatialEngine, shots: Iterator[Shot]) -> Iterator[LabelledFrame]:
+    def _frames(self, engine: SpatialEngine, shots: Iterator[Shot], only_named: bool) -> Iterator[LabelledFrame]:
         annotator = RewardAnnotator(self.task)
         queries = self.task.queries()
         names = [name for query in queries for name in query.names]
@@ -193,7 +198,7 @@ class BagLabeller:
                 engine.reset()
                 annotator.reset()
             try:
-                scene = engine.observe(shot.frame, names, shot.robot)
+                scene = engine.observe(shot.frame, names, shot.robot, only_named=only_named)
                 output, problem = output_of(scene, points_frame, shot.transforms)
                 facts = facts_of(engine, scene, queries, output, problem)
             except Exception as error:  # as in the live node, one image must not cost the others

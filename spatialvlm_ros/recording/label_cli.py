@@ -57,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TOPIC",
         help="each message, or call of a service by its events, begins an episode; a Bool or SetBool that is false ends one",
     )
+    source.add_argument(
+        "--focus-s",
+        type=float,
+        metavar="S",
+        help="take an image whole every S seconds, and look on those between where the things of the task are: several times as "
+        "fast (default: the robot file's focus_s, else 0: every image is taken whole)",
+    )
     reward = parser.add_argument_group("the reward")
     reward.add_argument("--task-directory", type=Path, metavar="DIR", help="task files by name (default: config/tasks)")
     reward.add_argument("--gamma", type=float, default=0.0, metavar="G", help="the learner's discount (default: the task's)")
@@ -103,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
     label = LabelOptions(
         options.task, options.robot, options.task_directory, options.gamma, options.dt, options.depth_noise,
         Wanted(options.color, options.depth, options.info), options.slop, options.stamps,
-        options.episode_gap_s, options.episode_topic, options.vlm, options.vlm_device,
+        options.episode_gap_s, options.episode_topic, options.vlm, options.vlm_device, options.focus_s,
     )  # fmt: skip
     formats = tuple(dict.fromkeys(name.strip() for name in options.to.split(",") if name.strip()))
     run_options = RunOptions(

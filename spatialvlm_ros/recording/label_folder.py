@@ -93,7 +93,7 @@ def inputs_document(
             "depth_noise": options.depth_noise, "color": options.topics.color, "depth": options.topics.depth,
             "camera_info": options.topics.info, "slop_s": options.slop_s, "stamps": options.stamps,
             "episode_gap_s": options.episode_gap_s, "episode_topic": options.episode_topic, "to": list(formats),
-            "vlm": vlm, **({} if dataset is None else {"dataset": dataset}),
+            "focus_s": options.focus_s, "vlm": vlm, **({} if dataset is None else {"dataset": dataset}),
             # Nothing here draws random numbers.
             "seed": None,
         },

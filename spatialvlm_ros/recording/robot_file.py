@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ..nodes.image_facts import IMAGE_PARAMS
 from ..nodes.imu_input import IMU_PARAMS
 from ..nodes.parameters import Param
 from ..nodes.robot_state import ROBOT_PARAMS
@@ -29,8 +30,8 @@ class RobotFileError(ValueError):
 
 
 class RobotFile:
-    """Values of ROBOT_PARAMS, IMU_PARAMS and VLM_PARAMS out of a parameter file for spatial_node, so that a recording is measured
-    as the live node would have; ``depth_noise`` and ``vlm`` are None where the file does not say.
+    """Values of ROBOT_PARAMS, IMU_PARAMS, IMAGE_PARAMS and VLM_PARAMS out of a parameter file for spatial_node, so that a
+    recording is measured as the live node would have; ``depth_noise`` and ``vlm`` are None where the file does not say.
 
     Only ``vlm_pace`` has no meaning here: an image of a file waits for the model.
 
@@ -38,7 +39,7 @@ class RobotFile:
     """
 
     def __init__(self, path: Path | None) -> None:
-        params = (*ROBOT_PARAMS, *IMU_PARAMS, *VLM_PARAMS)
+        params = (*ROBOT_PARAMS, *IMU_PARAMS, *IMAGE_PARAMS, *VLM_PARAMS)
         self._values: dict[str, Any] = {param.name: param.default for param in params}
         self.depth_noise: str | None = None
         self.vlm: str | None = None

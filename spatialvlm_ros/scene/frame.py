@@ -54,6 +54,12 @@ class RGBDFrame:
         if nothing.any():
             object.__setattr__(self, "depth_m", np.where(nothing, np.float32(np.nan), self.depth_m))
 
+    def part(self, rows: slice, columns: slice) -> RGBDFrame:
+        """The image of some rows and columns: the same points, fewer of them. Not a copy."""
+        window = rows, columns
+        camera = self.camera.part(rows, columns)
+        return RGBDFrame(self.stamp_ns, self.color[window], self.depth_m[window], camera, self.frame_id)
+
     @cached_property
     def xyz(self) -> npt.NDArray[np.float32]:
         """(H, W, 3) float32 points in the optical frame, metres, NaN where depth is invalid."""

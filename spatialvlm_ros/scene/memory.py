@@ -9,7 +9,7 @@ image (a block with the plate it stands on) must not lend their place or size to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,22 +104,33 @@ class ObjectMemory:
         world_from_camera: RigidTransform,
         world_from_tool: RigidTransform | None,
         robot: BoolArray | None,
+        looked_for: Collection[int] | None = None,
+        still: int = 0,
     ) -> tuple[list[SceneObject], list[SceneObject]]:
         """Things of this image with their ids, in the order given, and remembered things that are hidden on it.
 
         All in the camera's optical frame. A stamp before the last one clears the memory first.
+
+        Args:
+            looked_for: numbers of the things that were looked for, where that were not all: the others are neither seen nor
+                hidden, and stay what they are.
+            still: so many of the first things are those of the image before, with their numbers.
         """
         if self._stamp_ns is not None and frame.stamp_ns < self._stamp_ns:
             self.clear()
         dt_s = 0.0 if self._stamp_ns is None else (frame.stamp_ns - self._stamp_ns) * 1e-9
         self._stamp_ns = frame.stamp_ns
         in_world = [_moved(thing, world_from_camera) for thing in seen]
-        ids = self._associate(in_world, dt_s, world_from_tool)
+        ids = self._associate(in_world, dt_s, world_from_tool, looked_for, still)
         for thing, object_id in zip(in_world, ids, strict=True):
             self._remember(replace(thing, id=object_id), world_from_tool)
         camera_from_world = world_from_camera.inverse()
-        hidden = self._hidden(set(ids), frame, camera_from_world, world_from_tool, robot)
+        not_seen = self._wanted(looked_for) - set(ids)
+        hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot)
         return [replace(thing, id=i) for thing, i in zip(seen, ids, strict=True)], hidden
+
+    def _wanted(self, looked_for: Collection[int] | None) -> set[int]:
+        return set(self._tracks) if looked_for is None else self._tracks.keys() & set(looked_for)
 
     def _remember(self, thing: SceneObject, world_from_tool: RigidTransform | None) -> None:
         before = self._tracks.get(thing.id)
@@ -158,13 +169,26 @@ class ObjectMemory:
             return track
         return replace(track, reached=pose)
 
-    def _associate(self, seen: list[SceneObject], dt_s: float, world_from_tool: RigidTransform | None) -> list[int]:
-        """An id for each thing seen: by nearest predicted centre, things of another colour or size at a penalty."""
-        from scipy.optimize import linear_sum_assignment
+    def _associate(
+        self,
+        seen: list[SceneObject],
+        dt_s: float,
+        world_from_tool: RigidTransform | None,
+        looked_for: Collection[int] | None,
+        still: int,
+    ) -> list[int]:
+        """An id for each thing seen but the first ``still`` ones, which keep theirs.
 
-        known = list(self._tracks)
+        By nearest predicted centre, things of another colour or size at a penalty.
+        """
+        kept = [thing.id for thing in seen[:still]]
+        seen = seen[still:]
+        wanted = self._wanted(looked_for) - set(kept)
+        known = [object_id for object_id in self._tracks if object_id in wanted]
         ids = [0] * len(seen)
         if known and seen:
+            from scipy.optimize import linear_sum_assignment
+
             gate = self._config.gate_m + self._config.max_speed_m_s * dt_s
             # Where the tool would have taken it, or where it was: a grasp may have missed.
             taken = np.stack([self._predicted(self._tracks[i], world_from_tool).translation for i in known])
@@ -193,7 +217,7 @@ class ObjectMemory:
             if object_id == 0:
                 ids[index] = self._next_id
                 self._next_id += 1
-        return ids
+        return [*kept, *ids]
 
     def _well_known(self, track: _Track) -> bool:
         """Whether a thing was seen often, and at last with its usual size."""
@@ -208,6 +232,7 @@ class ObjectMemory:
 
     def _hidden(
         self,
+        not_seen: set[int],
         seen_ids: set[int],
         frame: RGBDFrame,
         camera_from_world: RigidTransform,
@@ -218,7 +243,7 @@ class ObjectMemory:
         tool = None if world_from_tool is None else camera_from_world.apply(world_from_tool.translation)
         shown = [self._tracks[object_id].thing for object_id in seen_ids]
         for object_id, track in list(self._tracks.items()):
-            if object_id in seen_ids:
+            if object_id not in not_seen:
                 continue
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
             track = self._tracks[object_id] = self._reached(track, world_from_tool)

@@ -135,3 +135,15 @@ def test_zero_coefficients_of_any_number_are_no_distortion() -> None:
 def test_depth_of_another_size_is_refused() -> None:
     with pytest.raises(CameraError, match="depth is 48 x 64 but the camera is 64 x 48"):
         CAMERAS["pinhole"].back_project(np.ones((64, 48), np.float32))
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_a_part_of_a_camera_sees_along_the_same_rays(name: str) -> None:
+    camera = CAMERAS[name]
+    part = camera.part(slice(4, 20), slice(40, 60))
+    assert (part.height, part.width) == (16, 20)
+    assert np.array_equal(part.rays, camera.rays[4:20, 40:60])
+    assert np.array_equal(part.ray_planes, camera.ray_planes[:, 4:20, 40:60])
+    points = np.array([[0.1, 0.05, 1.0], [-0.1, 0.2, 0.8]])
+    assert np.allclose(part.project(points) + np.array([40, 4]), camera.project(points))
+    assert part == camera.part(slice(4, 20), slice(40, 60)) and part != camera.part(slice(5, 21), slice(40, 60))

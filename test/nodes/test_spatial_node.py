@@ -244,7 +244,7 @@ def test_points_in_another_frame_need_its_transform(ros: Any) -> None:
 def test_the_newest_frame_is_measured_and_drops_are_counted(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(ros).start()
     observe = bench.node._engine.observe
-    monkeypatch.setattr(bench.node._engine, "observe", lambda *a: (time.sleep(0.15), observe(*a))[1])
+    monkeypatch.setattr(bench.node._engine, "observe", lambda *a, **k: (time.sleep(0.15), observe(*a, **k))[1])
     lag_frames = []
     for _ in range(100):
         bench.camera.shoot(step_ns=33_000_000)

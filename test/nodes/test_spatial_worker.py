@@ -28,12 +28,12 @@ def test_a_worker_that_outlasts_the_cleanup_ends_and_leaves_nothing(
     engine = bench.node._engine
     observe, entered, go_on = engine.observe, threading.Event(), threading.Event()
 
-    def slow(*args: Any) -> Any:
+    def slow(*args: Any, **options: Any) -> Any:
         entered.set()
         assert go_on.wait(30.0)
         if fails:
             raise RuntimeError("broken in the old worker")
-        return observe(*args)
+        return observe(*args, **options)
 
     monkeypatch.setattr(engine, "observe", slow)
     bench.shoot_until(entered.is_set, "an image in work")

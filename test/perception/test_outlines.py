@@ -10,7 +10,7 @@ import pytest
 from raycast import FLOOR, TABLE, Box, Can, look, render
 
 from spatialvlm_ros.geometry.camera import CameraModel
-from spatialvlm_ros.perception.outlines import drawn_in, swollen_px
+from spatialvlm_ros.perception.outlines import drawn_in, swelling_of, swollen_px
 from spatialvlm_ros.perception.robot_state import RobotState
 from spatialvlm_ros.perception.sighting import sight
 from spatialvlm_ros.perception.tabletop import TabletopConfig
@@ -53,6 +53,12 @@ def seen(swell_px: int, shift_px: int = 0, *, grain: float = 12.0, plain: bool =
     return RGBDFrame(0, np.clip(color, 0, 255).astype(np.uint8), depth_m, CAMERA, "camera"), regions
 
 
+def narrower(frame: RGBDFrame, regions: list[Region]) -> list[Region]:
+    swelling = swelling_of(frame.color, regions)
+    assert swelling is not None
+    return drawn_in(frame, regions, NOISE, swelling)
+
+
 @pytest.mark.parametrize("shift_px", [-2, 0, 2])
 @pytest.mark.parametrize("swell_px", [0, 2, 3])
 def test_how_much_depth_swelled_shows_even_where_colour_is_off_to_one_side(swell_px: int, shift_px: int) -> None:
@@ -64,7 +70,7 @@ def test_how_much_depth_swelled_shows_even_where_colour_is_off_to_one_side(swell
 @pytest.mark.parametrize("swell_px", [2, 3])
 def test_swollen_outlines_are_drawn_in_to_the_things(swell_px: int) -> None:
     frame, regions = seen(swell_px)
-    for region, true, narrowed in zip(regions, true_masks(), drawn_in(frame, regions, NOISE), strict=True):
+    for region, true, narrowed in zip(regions, true_masks(), narrower(frame, regions), strict=True):
         before, after = (np.count_nonzero(mask & true) / np.count_nonzero(mask | true) for mask in (region.mask, narrowed.mask))
         assert after > 0.97 and after > before + 0.05
         assert (narrowed.label, narrowed.joined_odds, narrowed.refused_odds) == ("thing", 2.0, 1.0)
@@ -81,7 +87,7 @@ def test_a_side_that_did_not_swell_keeps_its_outline() -> None:
     for region, own in zip(regions, one_sided, strict=True):
         depth_m[region.mask & ~own.mask] = np.nan
     shadowed = RGBDFrame(0, frame.color, depth_m, CAMERA, "camera")
-    for narrowed, true in zip(drawn_in(shadowed, one_sided, NOISE), true_masks(), strict=True):
+    for narrowed, true in zip(narrower(shadowed, one_sided), true_masks(), strict=True):
         columns, narrow = np.flatnonzero(true.any(axis=0)), np.flatnonzero(narrowed.mask.any(axis=0))
         assert narrow[0] == columns[0] and abs(narrow[-1] - columns[-1]) <= 1
 
@@ -89,13 +95,13 @@ def test_a_side_that_did_not_swell_keeps_its_outline() -> None:
 @pytest.mark.parametrize("shift_px", [0, 3])
 def test_what_did_not_swell_stays_as_it_is(shift_px: int) -> None:
     frame, regions = seen(0, shift_px)
-    assert drawn_in(frame, regions, NOISE) is regions
+    assert swelling_of(frame.color, regions) is None
 
 
 def test_where_colour_shows_no_edge_outlines_stay() -> None:
     frame, regions = seen(3, plain=True)
     assert np.isnan(swollen_px(frame.color, regions)).all()
-    assert drawn_in(frame, regions, NOISE) is regions
+    assert swelling_of(frame.color, regions) is None
     assert np.isnan(swollen_px(frame.color, [])).all()
     assert np.isnan(swollen_px(frame.color, [Region(np.zeros((HEIGHT, WIDTH), bool))])).all()
 
@@ -108,7 +114,7 @@ def test_where_a_thing_stands_it_keeps_its_pixels() -> None:
         u0, _, u1, v1 = region.box
         depth_m[v1:, u0 - 5 : u1 + 5] = THING_M - 0.001 * np.arange(HEIGHT - v1, dtype=np.float32)[:, None]
     grounded = RGBDFrame(0, frame.color, depth_m, CAMERA, "camera")
-    for region, narrowed in zip(regions, drawn_in(grounded, regions, NOISE), strict=True):
+    for region, narrowed in zip(regions, narrower(grounded, regions), strict=True):
         assert narrowed.box[3] == region.box[3] and narrowed.box[1] == region.box[1] + 2
 
 
@@ -119,7 +125,7 @@ def test_a_thing_of_which_nothing_would_be_left_keeps_its_outline() -> None:
     depth_m = frame.depth_m.copy()
     depth_m[sliver] = THING_M
     with_sliver = RGBDFrame(0, frame.color, depth_m, CAMERA, "camera")
-    *narrowed, same = drawn_in(with_sliver, [*regions, Region(sliver)], NOISE)
+    *narrowed, same = narrower(with_sliver, [*regions, Region(sliver)])
     assert same.mask is sliver and all(a.mask.sum() < b.mask.sum() for a, b in zip(narrowed, regions, strict=True))
 
 

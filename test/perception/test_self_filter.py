@@ -98,3 +98,15 @@ def test_a_robot_is_all_of_its_capsules_however_many_lie_side_by_side(seed: int)
     each = [robot_mask(image, [capsule]) for capsule in capsules]
     assert sum(1 for mask in each if mask.any()) >= 3
     assert np.array_equal(robot_mask(image, capsules), np.any(each, axis=0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_part_of_an_image_shows_the_same_robot(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = frame(rng.uniform(0.4, 0.8, (120, 160)))
+    capsules = [Capsule(*rng.uniform((-0.2, -0.2, 0.4), (0.2, 0.2, 0.8), (2, 3)), 0.06) for _ in range(5)]
+    window = slice(30, 90), slice(40, 120)
+    whole, part = robot_mask(image, capsules), robot_mask(image, capsules, within=window)
+    assert np.array_equal(part[window], whole[window]) and whole[window].any()
+    part[window] = False
+    assert not part.any()

@@ -115,9 +115,11 @@ class Player(Node):
             ros.wait_for(lambda: waiting in self.rewards.stamps(), 30.0, "the last reward")
 
 
-def start(ros: Any) -> Player:
+def start(ros: Any, focus_s: float) -> Player:
     robot = RobotFile(ROBOT)
-    params = {param.name: robot.param(param.name) for param in ROBOT_PARAMS} | {"tf_timeout_s": 5.0, "use_sim_time": True}
+    params = {param.name: robot.param(param.name) for param in ROBOT_PARAMS} | {
+        "tf_timeout_s": 5.0, "use_sim_time": True, "focus_s": focus_s,
+    }  # fmt: skip
     player = ros.node(Player)
     spatial = ros.node(SpatialNode, parameter_overrides=[Parameter(name, value=value) for name, value in params.items()])
     reward = ros.node(RewardNode, parameter_overrides=[Parameter("use_sim_time", value=True)])
@@ -134,8 +136,8 @@ def start(ros: Any) -> Player:
     return player
 
 
-def label(bag: Path) -> list[LabelledFrame]:
-    options = LabelOptions(TASK, robot=ROBOT)
+def label(bag: Path, focus_s: float) -> list[LabelledFrame]:
+    options = LabelOptions(TASK, robot=ROBOT, focus_s=focus_s)
     with BagLabeller(bag, options, load_task_of(options)) as labeller:
         frames = list(labeller.frames())
         assert labeller.counts.color_images == COUNT
@@ -144,11 +146,12 @@ def label(bag: Path) -> list[LabelledFrame]:
 
 
 @pytest.mark.timeout(240)
-def test_a_bag_played_through_the_nodes_gives_the_labels_of_the_labeller(ros: Any, bag: Path) -> None:
+@pytest.mark.parametrize("focus_s", [0.0, 0.6])
+def test_a_bag_played_through_the_nodes_gives_the_labels_of_the_labeller(ros: Any, bag: Path, focus_s: float) -> None:
     """Every number is equal, not merely near: the same code on the same pixels, and DDS carries doubles whole."""
-    player = start(ros)
+    player = start(ros, focus_s)
     player.play(ros, bag)
-    labelled = {frame.sample.stamp_ns: frame for frame in label(bag)}
+    labelled = {frame.sample.stamp_ns: frame for frame in label(bag, focus_s)}
     facts = {stamp_to_ns(m.header.stamp): m for m in player.facts.messages}
     rewards = {stamp_to_ns(m.header.stamp): m for m in player.rewards.messages}
     assert set(rewards) == set(labelled) == set(facts) and len(labelled) == COUNT - 1

@@ -1,0 +1,317 @@
+"""Which part of an image is worth looking at, where only named things count and all of them were found on the image before.
+
+Most of an image does not change from one to the next, and most of what does is not asked for. A named thing around which neither
+colour nor depth has changed keeps its measurement; the others are looked for in one window around where they were, by the same
+steps as on a whole image and by the support plane of the last whole one. Every ``period_s`` by the images' own stamps an image is
+taken whole, and whenever anything is in doubt: so the same images in the same order give the same numbers, live and recorded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.rigid import FloatArray, RigidTransform, norm
+from ..scene.facts import Query, Source, Status
+from ..scene.frame import Region, RGBDFrame
+from ..scene.noise import DepthNoise
+from ..scene.relations import RELATIONS
+from ..scene.scene import Binding, SceneObject
+from .grid import Window
+from .robot_state import RobotState
+from .sighting import Sighting
+from .tabletop import TabletopConfig, grid_step
+
+# Pixels around a thing that may not have changed either; around one that is looked for, and at most; how fast it may be, beside
+# what the tool explains; so near to the tool it may move with it.
+_AROUND_PX, _MARGIN_PX, _MOST_MARGIN_PX = 4, 24, 96
+_SPEED_M_S, _HELD_M = 0.3, 0.12
+# A change of colour by more than this, of 255, or of depth by more than so many deviations of one pixel, counts. As large a
+# share of a thing's pixels may seem to change by noise: colour tells of what moves across the image, depth of what comes nearer.
+_COLOR_STEP, _DEPTH_STDS = 30, 6.0
+_COLOR_SHARE, _DEPTH_SHARE, _LEVEL_STDS = 0.01, 0.1, 2.0
+_SPARSE = 4
+# A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between.
+_KEPT_NS = 200_000_000
+# A larger share of an image, or a longer pause, is no gain.
+_LARGEST, _LONGEST_S = 0.5, 0.5
+# What is found is the thing that is looked for if it is as near to where that was, and as large.
+_NEAR_M, _SAME_SIZE = 0.03, 0.3
+# Neither the camera nor up may move by more than noise.
+_SAME_M, _SAME_RAD = 0.0005, 0.002
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A named thing on the last image, with its number; ``region`` None where it is hidden.
+
+    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``.
+    """
+
+    thing: SceneObject
+    region: Region | None = None
+    window: Window = (slice(0), slice(0))
+    color: npt.NDArray[np.uint8] | None = None
+    depth_m: npt.NDArray[np.float32] | None = None
+    stamp_ns: int = 0
+
+    def is_still(self, frame: RGBDFrame, noise: DepthNoise) -> bool:
+        """Whether the image shows the same there as when the thing was measured, not long ago."""
+        import cv2
+
+        if self.color is None or self.depth_m is None or frame.stamp_ns - self.stamp_ns >= _KEPT_NS:
+            return False
+        red, green, blue = np.moveaxis(cv2.absdiff(frame.color[self.window], self.color) > _COLOR_STEP, 2, 0)
+        changed = red | green | blue
+        if np.count_nonzero(changed) > _COLOR_SHARE * changed.size:
+            return False
+        by_m = frame.depth_m[self.window] - self.depth_m
+        by_m = by_m[np.isfinite(by_m)]
+        one_m = float(noise.pixel_std_m(self.thing.centre[2]))
+        moved = np.count_nonzero(np.abs(by_m) > _DEPTH_STDS * one_m)
+        if len(by_m) < 0.5 * changed.size or moved > _DEPTH_SHARE * len(by_m):
+            return False
+        return abs(float(np.median(by_m[::_SPARSE]))) <= _LEVEL_STDS * one_m
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What of an image is looked at.
+
+    Attributes:
+        window: rows and columns; None where all named things are as they were.
+        kept: those that are, each with its region.
+        sought: those that must be found in the window.
+        others: things that nobody asks for, each with its region, as they were on the last whole image.
+        looked_for: numbers of all named things.
+        base: the last whole image.
+    """
+
+    window: Window | None
+    kept: Sequence[tuple[SceneObject, Region]]
+    sought: Sequence[SceneObject]
+    others: Sequence[tuple[SceneObject, Region]]
+    looked_for: Collection[int]
+    base: Sighting
+    dt_s: float
+
+    def is_wanted(self, region: Region, frame: RGBDFrame) -> bool:
+        """Whether a region of the window is whole, and not one of the other things."""
+        if self.window is None:
+            return False
+        rows, columns = self.window
+        u0, v0, u1, v1 = region.box
+        height, width = frame.depth_m.shape
+        # Two pixels are one of the grid.
+        cut = (
+            (columns.start > 0 and u0 <= columns.start + 2) or (rows.start > 0 and v0 <= rows.start + 2)
+            or (columns.stop < width and u1 >= columns.stop - 2) or (rows.stop < height and v1 >= rows.stop - 2)
+        )  # fmt: skip
+        if cut:
+            return False
+        own = region.mask[v0:v1, u0:u1]
+        size = np.count_nonzero(own)
+        beside = [other for _, other in self.others if _meet(other.box, region.box)]
+        return not any(2 * np.count_nonzero(own & other.mask[v0:v1, u0:u1]) > size for other in beside)
+
+    def all_found(self, things: Sequence[SceneObject]) -> bool:
+        """Whether the things that were measured are, among others, those that are looked for."""
+        near_m = _NEAR_M + _SPEED_M_S * self.dt_s
+        return all(any(_is_same(found, wanted, near_m) for found in things) for wanted in self.sought)
+
+
+def _is_same(found: SceneObject, wanted: SceneObject, near_m: float) -> bool:
+    size, usual = np.sort(found.extents), np.sort(wanted.extents)
+    differ = norm(size - usual) / max(norm(size), norm(usual), 1e-6)
+    return norm(found.centre - wanted.centre) <= near_m and differ <= _SAME_SIZE
+
+
+def _meet(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The last image."""
+
+    frame: RGBDFrame
+    names: tuple[str, ...]
+    robot: RobotState
+    known: tuple[_Known, ...]
+
+
+def needs_all(queries: Iterable[Query]) -> bool:
+    """Whether any query is about more than the things it names: all that answer to a description, or what is near a place."""
+    relations = (RELATIONS.get(query.relation) for query in queries)
+    return any(relation is None or relation.of_all or relation.name.startswith("point_") for relation in relations)
+
+
+class Focus:
+    """Of one stream of images; not thread-safe.
+
+    Args:
+        period_s: how often an image is taken whole.
+    """
+
+    def __init__(self, period_s: float, config: TabletopConfig) -> None:
+        self._period_ns = max(1, round(period_s * 1e9))
+        self._config = config
+        self._base: Sighting | None = None
+        self._others: tuple[tuple[SceneObject, Region], ...] = ()
+        self._last: _Last | None = None
+
+    def clear(self) -> None:
+        """The next image is taken whole."""
+        self._last = self._base = None
+
+    def is_due(self, before_ns: int, stamp_ns: int) -> bool:
+        """Whether an image is taken whole by its stamp and that of the one before it."""
+        return stamp_ns // self._period_ns != before_ns // self._period_ns
+
+    def glance(self, frame: RGBDFrame, names: Sequence[str], robot: RobotState) -> Glance | None:
+        """What of this image is to be looked at; None for all of it."""
+        last, base = self._last, self._base
+        if last is None or base is None or last.names != tuple(names) or not _same_view(last, frame, robot):
+            return None
+        dt_s = (frame.stamp_ns - last.frame.stamp_ns) * 1e-9
+        if not 0 <= dt_s <= _LONGEST_S or self.is_due(last.frame.stamp_ns, frame.stamp_ns):
+            return None
+        still = [known for known in last.known if known.is_still(frame, base.noise)]
+        moving = [known for known in last.known if not any(known is one for one in still)]
+        window: Window | None = None
+        while moving:
+            window = self._window(last, frame, robot, moving, dt_s)
+            if window is None:
+                return None
+            rows, columns = window
+            box = (columns.start, rows.start, columns.stop, rows.stop)
+            beside = [known for known in still if known.region is not None and _meet(known.region.box, box)]
+            if not beside:
+                break
+            # What is in the window is found there anew, and would be there twice.
+            still = [known for known in still if not any(known is one for one in beside)]
+            moving += beside
+        kept = [(known.thing, known.region) for known in still if known.region is not None]
+        sought = [known.thing for known in moving if known.region is not None]
+        numbers = frozenset(known.thing.id for known in last.known)
+        return Glance(window, kept, sought, self._others, numbers, base, dt_s)
+
+    def _window(self, last: _Last, frame: RGBDFrame, robot: RobotState, moving: Sequence[_Known], dt_s: float) -> Window | None:
+        """Rows and columns around things and where they may be by now; None where that is most of the image."""
+        boxes = [_place(known, last, frame, robot, dt_s) for known in moving]
+        if not all(np.isfinite(box).all() for box in boxes):
+            return None
+        (u0, v0), (u1, v1) = np.min(boxes, axis=0)[:2], np.max(boxes, axis=0)[2:]
+        height, width = frame.depth_m.shape
+        # Begins with a pixel of the grid; rounded so that neighbouring images have the same window more often.
+        unit = 8 * grid_step(width, self._config)
+        left, top = (unit * max(0, math.floor(x / unit)) for x in (u0, v0))
+        right, bottom = (min(most, unit * math.ceil(x / unit)) for x, most in ((u1, width), (v1, height)))
+        if right - left < unit or bottom - top < unit or (right - left) * (bottom - top) > _LARGEST * width * height:
+            return None
+        return slice(top, bottom), slice(left, right)
+
+    def remember(
+        self,
+        frame: RGBDFrame,
+        names: Sequence[str],
+        robot: RobotState,
+        sighting: Sighting,
+        glance: Glance | None,
+        bound: Mapping[str, Binding],
+        seen: Sequence[tuple[SceneObject, Region]],
+        hidden: Sequence[SceneObject],
+    ) -> None:
+        """What was found on this image. ``bound`` are names of things alone, neither the tool's nor those of tf frames."""
+        if glance is None:
+            self._base = sighting if _is_usable(sighting) else None
+        numbers = _numbers(bound)
+        if self._base is None or numbers is None:
+            self._last = None
+            return
+        regions = {thing.id: (thing, region) for thing, region in seen}
+        behind = {thing.id: thing for thing in hidden}
+        before = {} if self._last is None or glance is None else {known.thing.id: known for known in self._last.known}
+        known: list[_Known] = []
+        for number in numbers:
+            if number in regions:
+                known.append(_known(*regions[number], frame, before.get(number)))
+            elif number in behind:
+                known.append(_Known(behind[number]))
+        if glance is None:
+            self._others = tuple(pair for number, pair in regions.items() if number not in numbers)
+        self._last = _Last(frame, tuple(names), robot, tuple(known))
+
+
+def _known(thing: SceneObject, region: Region, frame: RGBDFrame, before: _Known | None) -> _Known:
+    if before is not None and before.region is region:
+        return replace(before, thing=thing)
+    u0, v0, u1, v1 = region.box
+    window = slice(max(0, v0 - _AROUND_PX), v1 + _AROUND_PX), slice(max(0, u0 - _AROUND_PX), u1 + _AROUND_PX)
+    return _Known(thing, region, window, frame.color[window].copy(), frame.depth_m[window].copy(), frame.stamp_ns)
+
+
+def _numbers(bound: Mapping[str, Binding]) -> list[int] | None:
+    """Of the things that names stand for; None where one stands for nothing, or for what has long been out of sight."""
+    numbers: dict[int, None] = {}
+    for name, binding in bound.items():
+        if name.startswith("#") or binding.thing is None or binding.status not in (Status.OK, Status.OCCLUDED):
+            return None
+        if binding.thing.source is not Source.DEPTH:
+            return None
+        numbers[binding.thing.id] = None
+    return list(numbers)
+
+
+def _is_usable(sighting: Sighting) -> bool:
+    """Whether a whole image tells enough for parts of the next ones: a table that is no floor of a bin."""
+    plane = sighting.segmentation.plane
+    return plane is not None and not plane.is_floor and bool(np.isfinite(sighting.plane).all())
+
+
+def _same_view(last: _Last, frame: RGBDFrame, robot: RobotState) -> bool:
+    """Whether camera and up are where they were."""
+    if last.frame.camera != frame.camera or last.frame.frame_id != frame.frame_id or robot.up_problem != last.robot.up_problem:
+        return False
+    before, now = last.robot.world_from_camera, robot.world_from_camera
+    if norm(before.translation - now.translation) > _SAME_M or np.abs(before.rotation - now.rotation).max() > _SAME_RAD:
+        return False
+    if (last.robot.up is None) != (robot.up is None):
+        return False
+    return robot.up is None or last.robot.up is None or _angle(last.robot.up, robot.up) < _SAME_RAD
+
+
+def _angle(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
+    a, b = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    return norm(a / norm(a) - b / norm(b))
+
+
+def _place(known: _Known, last: _Last, frame: RGBDFrame, robot: RobotState, dt_s: float) -> FloatArray:
+    """(4,) u0, v0, u1, v1: where a thing may be on an image, pixels; NaN where that is behind the camera."""
+    thing, camera = known.thing, frame.camera
+    if known.region is not None:
+        box = np.array(known.region.box, dtype=np.float64)
+    else:
+        pixels = camera.project(thing.corners())
+        box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+    margin = min(_MOST_MARGIN_PX, _MARGIN_PX + _SPEED_M_S * dt_s * camera.fx / max(thing.centre[2], 0.1))
+    low, high = box[:2] - margin, box[2:] + margin
+    moved = _tool_moved(thing, last.robot.camera_from_tool, robot.camera_from_tool)
+    if moved is not None:
+        shift = np.diff(camera.project(np.stack([thing.centre, moved])), axis=0)[0]
+        low, high = np.minimum(low, low + shift), np.maximum(high, high + shift)
+    return np.concatenate([low, high])
+
+
+def _tool_moved(thing: SceneObject, before: RigidTransform | None, now: RigidTransform | None) -> FloatArray | None:
+    """(3,) where a thing's middle is if it moved with the tool; None where the tool is not near enough."""
+    if before is None or now is None:
+        return None
+    reach_m = _HELD_M + float(np.max(thing.extents)) / 2
+    if norm(before.translation - thing.centre) > reach_m:
+        return None
+    return (now @ before.inverse()).apply(thing.centre)

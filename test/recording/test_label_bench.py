@@ -1,0 +1,26 @@
+"""Figures of the labelling benchmark that are worked out of its files."""
+
+from __future__ import annotations
+
+import math
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from spatialvlm_ros.recording.label_bench import labels_apart
+
+
+def table(distance_m: list[float], potential: list[float], success: list[bool]) -> dict[str, bytes]:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"distance_m": distance_m, "potential": potential, "success": success}), sink)
+    return {"bag/labels.parquet": sink.getvalue().to_pybytes()}
+
+
+def test_how_far_labels_are_apart_is_counted_by_image() -> None:
+    one = table([0.3, 0.2, 0.1, math.nan], [0.1, 0.2, 0.3, 0.4], [False, False, True, True])
+    other = table([0.301, 0.2, 0.104, 0.1], [0.1, 0.2, 0.35, 0.4], [False, False, False, True])
+    apart = labels_apart(one, other)
+    assert apart["distance_m_median"] == pytest.approx(0.001) and apart["distance_m_max"] == pytest.approx(0.004)
+    assert apart["potential_median"] == 0.0 and apart["potential_max"] == pytest.approx(0.05)
+    assert apart["same_success"] == 0.75 and apart["same_measured"] == 0.75
