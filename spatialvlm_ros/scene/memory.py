@@ -238,10 +238,9 @@ class ObjectMemory:
             if age_s > self._config.forget_s or track.confirmed < 2 or is_gone:
                 del self._tracks[object_id]
                 continue
-            drift_m = self._config.drift_m_s * age_s
+            std = self._config.hidden_std_m + self._config.drift_m_s * age_s
             # What is between the fingers moves with them.
-            drift_m = drift_m if track.in_tool is None else min(drift_m, _SLIPS * float(track.usual[0]))
-            std = self._config.hidden_std_m + drift_m
+            std = std if track.in_tool is None else min(std, _SLIPS * float(track.usual[0]))
             status = Status.OCCLUDED if age_s <= self._config.occluded_s else Status.STALE
             covariance: FloatArray = thing.covariance + std**2 * np.eye(3)
             hidden.append(replace(thing, covariance=covariance, status=status, visible_share=0.0, num_points=0))
