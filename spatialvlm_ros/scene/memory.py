@@ -149,6 +149,20 @@ class ObjectMemory:
         inside = np.abs(thing.axes.T @ (world_from_tool.translation - thing.centre)) <= reach
         return world_from_tool.inverse() @ RigidTransform(thing.axes, thing.centre) if bool(inside.all()) else None
 
+    def _settled(self, track: _Track, frame: RGBDFrame, camera_from_world: RigidTransform, robot: BoolArray | None) -> _Track:
+        """The track of a hidden thing with its last whole sighting, where the one after that was a scrap of it beside a hand.
+
+        The middle of a scrap is not the thing's, and its place is soon seen to be empty.
+        """
+        last, whole = track.thing, track.settled
+        away_m = float(np.linalg.norm(last.centre - whole.centre))
+        if track.in_tool is not None or whole is last or away_m > self._config.gate_m + float(track.usual[-1]) / 2:
+            return track
+        if _place_is_empty(_moved(whole, camera_from_world), frame, robot):
+            return track
+        whole = replace(whole, last_seen_ns=last.last_seen_ns)
+        return replace(track, thing=whole, settled=whole)
+
     def _reached(self, track: _Track, world_from_tool: RigidTransform | None) -> _Track:
         """The track of a hidden thing with the tool's nearest approach to where it lies."""
         pose = self._between_fingers(track.thing, world_from_tool, track.usual) if track.in_tool is None else None
@@ -221,6 +235,7 @@ class ObjectMemory:
             if object_id in seen_ids:
                 continue
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
+            track = self._settled(track, frame, camera_from_world, robot)
             track = self._tracks[object_id] = self._reached(track, world_from_tool)
             thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
             held_at = tool if track.in_tool is not None else None
