@@ -17,6 +17,7 @@ import numpy as np
 from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Status
 from .frame import BoolArray, RGBDFrame
+from .remembered import KnownHeight, as_tall_as_before
 from .scene import SceneObject
 
 
@@ -58,6 +59,7 @@ class _Track:
         settled: as it was seen last with its usual size.
         sizes: (K, 3) its edges on the last images, each sorted, metres.
         colors: the colour words of its labels on the same images.
+        height: what is known of how tall it is.
         in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
         reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
     """
@@ -68,6 +70,7 @@ class _Track:
     settled: SceneObject
     sizes: FloatArray
     colors: tuple[frozenset[str], ...]
+    height: KnownHeight
     reached: RigidTransform | None = None
 
     @property
@@ -115,24 +118,33 @@ class ObjectMemory:
         self._stamp_ns = frame.stamp_ns
         in_world = [_moved(thing, world_from_camera) for thing in seen]
         ids = self._associate(in_world, dt_s, world_from_tool)
-        for thing, object_id in zip(in_world, ids, strict=True):
-            self._remember(replace(thing, id=object_id), world_from_tool)
+        shown = [self._completed(replace(thing, id=i)) for thing, i in zip(seen, ids, strict=True)]
+        for measured, thing in zip(seen, shown, strict=True):
+            self._remember(_moved(thing, world_from_camera), measured, world_from_tool)
         camera_from_world = world_from_camera.inverse()
         hidden = self._hidden(set(ids), frame, camera_from_world, world_from_tool, robot)
-        return [replace(thing, id=i) for thing, i in zip(seen, ids, strict=True)], hidden
+        return shown, hidden
 
-    def _remember(self, thing: SceneObject, world_from_tool: RigidTransform | None) -> None:
+    def _completed(self, thing: SceneObject) -> SceneObject:
+        """With the height that is known of it, where this image does not tell it."""
+        track = self._tracks.get(thing.id)
+        return thing if track is None else as_tall_as_before(thing, track.height, track.in_tool is not None)
+
+    def _remember(self, thing: SceneObject, measured: SceneObject, world_from_tool: RigidTransform | None) -> None:
+        """Of a thing in the world frame, completed; ``measured`` is what its image alone tells."""
         before = self._tracks.get(thing.id)
-        size = np.sort(thing.extents)
+        size = np.sort(measured.extents)
         usual = size if before is None else before.usual
         in_tool = self._between_fingers(thing, world_from_tool, usual)
         if before is None:
-            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),))
+            height = KnownHeight().after(measured)
+            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),), height)
             return
         settled = thing if _difference(size, usual) <= self._config.other_size else before.settled
         sizes = np.concatenate((before.sizes, size[None]))[-_USUAL:]
         colors = (*before.colors, _colors(thing.label))[-_USUAL:]
-        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors)
+        height = before.height.after(measured)
+        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, height)
 
     def _between_fingers(
         self, thing: SceneObject, world_from_tool: RigidTransform | None, usual: FloatArray
