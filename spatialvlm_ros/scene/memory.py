@@ -135,12 +135,16 @@ class ObjectMemory:
         before = self._tracks.get(thing.id)
         size = np.sort(measured.extents)
         usual = size if before is None else before.usual
+        is_whole = _difference(size, usual) <= self._config.other_size
         in_tool = self._between_fingers(thing, world_from_tool, usual)
+        if in_tool is not None and before is not None and not is_whole and np.linalg.norm(size) > np.linalg.norm(usual):
+            # What was taken for it is more than it (fingers, say), and reaches the tool without it, or is off its middle.
+            in_tool = before.in_tool
         if before is None:
             height = KnownHeight().after(measured)
             self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),), height)
             return
-        settled = thing if _difference(size, usual) <= self._config.other_size else before.settled
+        settled = thing if is_whole else before.settled
         sizes = np.concatenate((before.sizes, size[None]))[-_USUAL:]
         colors = (*before.colors, _colors(thing.label))[-_USUAL:]
         height = before.height.after(measured)

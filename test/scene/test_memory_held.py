@@ -149,3 +149,26 @@ def test_what_is_neither_in_its_place_nor_between_the_fingers_is_gone(nearest_m:
     seen = np.zeros_like(robot) if nearest_m == 0.0 else np.arange(160)[None].repeat(120, 0) < 80
     stream.see(300, [], depth=FAR, tool=RigidTransform(np.eye(3), np.array([-0.2, 0.0, 0.8])), robot=seen)
     assert stream.hidden == []
+
+
+def test_a_block_with_fingers_taken_for_it_is_not_held_yet() -> None:
+    """On the last image before the hand hid it the block reached up to the tool, for the fingers were taken for a part of it."""
+    stream = Stream()
+    hand = np.ones((120, 160), np.bool_)
+
+    def tool(y: float) -> RigidTransform:
+        return RigidTransform(np.eye(3), np.array([0.0, y, 1.0]))
+
+    block = box((0.0, 0.0, 1.0), (0.05, 0.05, 0.05))
+    for stamp in range(0, 800, 100):
+        stream.see(stamp, [block], tool=tool(-0.2))
+    assert stream.see(800, [box((0.0, -0.02, 1.0), (0.09, 0.1, 0.09))], tool=tool(-0.05)) == [1]
+    stream.see(900, [], depth=NEAR, tool=tool(0.0), robot=hand)
+    (hidden,) = stream.hidden
+    assert np.allclose(hidden.centre, (0.0, 0.0, 1.0)) and np.allclose(hidden.extents, 0.05)
+    # Its place shows to be empty when the hand has gone up: the hand has it, by its middle.
+    high = np.zeros((120, 160), np.bool_)
+    high[:40] = True
+    stream.see(1000, [], tool=tool(-0.2), robot=high)
+    (hidden,) = stream.hidden
+    assert np.allclose(hidden.centre, (0.0, -0.2, 1.0), atol=0.001)
