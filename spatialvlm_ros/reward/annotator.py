@@ -21,6 +21,8 @@ from .trees import MARGIN
 
 # A held potential may have moved by this much a second: a short task goes from 0 to 1 in about ten.
 HOLD_DRIFT_PER_S = 0.1
+# An episode begins with so many images at the latest, whatever they show.
+_FIRST_LOOKS = 3
 # Standard deviation of a potential of which nothing is known but that it lies in [0, 1].
 UNKNOWN_STD = 1.0 / math.sqrt(12.0)
 
@@ -77,8 +79,8 @@ class RewardAnnotator:
         - A fact that is OCCLUDED carries its last measured place with a raised std, and is used with that std. Any
           other fact without a value is missing; STALE ones count as missing too, unless it is known what the gripper did with
           the thing: see ``readings.FactFilter``.
-        - An episode begins with the first image that shows all that any stage goes by, or once the filter is full: before that it
-          is not known which stage it begins in, and nothing is claimed.
+        - An episode begins with the first image that shows all that any stage goes by, or with the third one: before that it is
+          not known which stage it begins in, and nothing is claimed.
         - When the current stage lacks a fact, the potential holds and ``potential_std`` grows.
         - A stage is entered when the goals of the one before it are met and its own facts are there and its keeps hold, also from
           further back: stages are states, not a path. So an episode may begin anywhere, a thing that is taken without the
@@ -131,9 +133,8 @@ class RewardAnnotator:
         readings = self._filter.read(stamp_ns, facts)
         self._anchors.update(facts)
         self._move(readings)
-        self._begun = (
-            self._begun or self._frames >= self.task.filter_frames or all(self._has(s, readings) for s in self.task.stages)
-        )
+        shown = all(self._has(stage, readings) for stage in self.task.stages)
+        self._begun = self._begun or self._frames >= _FIRST_LOOKS or shown
         measured = self._begun and self._has(self.task.stages[self._stage], readings)
         if measured:
             self._measured += 1

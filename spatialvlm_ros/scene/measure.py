@@ -80,7 +80,8 @@ def _measured(regions: Sequence[Region], setting: Setting) -> list[tuple[SceneOb
     for region in regions:
         if region.mask.shape != frame.depth_m.shape or region.mask.dtype != np.bool_:
             raise FrameError(f"a region's mask is {region.mask.shape} {region.mask.dtype}, expected {frame.depth_m.shape} bool")
-    points = [region_points(frame, region, noise) for region in regions]
+    up = None if setting.canonical is None else setting.canonical.up
+    points = [region_points(frame, region, noise, up) for region in regions]
     covered = hidden_sides_of_all(frame, regions, setting.robot, noise)
     enough = [index for index, (own, _) in enumerate(points) if len(own) >= config.min_points]
     seen = [what_shows(regions[index], *points[index], covered[index], noise, config) for index in enough]

@@ -17,6 +17,7 @@ import numpy as np
 from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Status
 from .frame import BoolArray, RGBDFrame
+from .remembered import KnownHeight, as_tall_as_before
 from .scene import SceneObject
 
 
@@ -58,6 +59,7 @@ class _Track:
         settled: as it was seen last with its usual size.
         sizes: (K, 3) its edges on the last images, each sorted, metres.
         colors: the colour words of its labels on the same images.
+        height: what is known of how tall it is.
         in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
         reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
     """
@@ -68,6 +70,7 @@ class _Track:
     settled: SceneObject
     sizes: FloatArray
     colors: tuple[frozenset[str], ...]
+    height: KnownHeight
     reached: RigidTransform | None = None
 
     @property
@@ -122,28 +125,43 @@ class ObjectMemory:
         self._stamp_ns = frame.stamp_ns
         in_world = [_moved(thing, world_from_camera) for thing in seen]
         ids = self._associate(in_world, dt_s, world_from_tool, looked_for, still)
-        for thing, object_id in zip(in_world, ids, strict=True):
-            self._remember(replace(thing, id=object_id), world_from_tool)
+        numbered = [replace(thing, id=i) for thing, i in zip(seen, ids, strict=True)]
+        # Those that stand still are complete, and what they say of themselves was counted before.
+        shown = [*numbered[:still], *(self._completed(thing) for thing in numbered[still:])]
+        for n, thing in enumerate(shown):
+            self._remember(_moved(thing, world_from_camera), None if n < still else seen[n], world_from_tool)
         camera_from_world = world_from_camera.inverse()
         not_seen = self._wanted(looked_for) - set(ids)
         hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot)
-        return [replace(thing, id=i) for thing, i in zip(seen, ids, strict=True)], hidden
+        return shown, hidden
 
     def _wanted(self, looked_for: Collection[int] | None) -> set[int]:
         return set(self._tracks) if looked_for is None else self._tracks.keys() & set(looked_for)
 
-    def _remember(self, thing: SceneObject, world_from_tool: RigidTransform | None) -> None:
+    def _completed(self, thing: SceneObject) -> SceneObject:
+        """With the height that is known of it, where this image does not tell it."""
+        track = self._tracks.get(thing.id)
+        return thing if track is None else as_tall_as_before(thing, track.height, track.in_tool is not None)
+
+    def _remember(self, thing: SceneObject, measured: SceneObject | None, world_from_tool: RigidTransform | None) -> None:
+        """Of a thing in the world frame, completed; ``measured`` is what its image alone tells, None where that is nothing new."""
         before = self._tracks.get(thing.id)
-        size = np.sort(thing.extents)
+        size = np.sort((measured or thing).extents)
         usual = size if before is None else before.usual
+        is_whole = _difference(size, usual) <= self._config.other_size
         in_tool = self._between_fingers(thing, world_from_tool, usual)
+        if in_tool is not None and before is not None and not is_whole and np.linalg.norm(size) > np.linalg.norm(usual):
+            # What was taken for it is more than it (fingers, say), and reaches the tool without it, or is off its middle.
+            in_tool = before.in_tool
         if before is None:
-            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),))
+            height = KnownHeight().after(measured or thing)
+            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),), height)
             return
-        settled = thing if _difference(size, usual) <= self._config.other_size else before.settled
+        settled = thing if is_whole else before.settled
         sizes = np.concatenate((before.sizes, size[None]))[-_USUAL:]
         colors = (*before.colors, _colors(thing.label))[-_USUAL:]
-        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors)
+        height = before.height if measured is None else before.height.after(measured)
+        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, height)
 
     def _between_fingers(
         self, thing: SceneObject, world_from_tool: RigidTransform | None, usual: FloatArray
@@ -159,6 +177,20 @@ class ObjectMemory:
         reach = thing.extents / 2 + self._config.grip_m + unseen_m
         inside = np.abs(thing.axes.T @ (world_from_tool.translation - thing.centre)) <= reach
         return world_from_tool.inverse() @ RigidTransform(thing.axes, thing.centre) if bool(inside.all()) else None
+
+    def _settled(self, track: _Track, frame: RGBDFrame, camera_from_world: RigidTransform, robot: BoolArray | None) -> _Track:
+        """The track of a hidden thing with its last whole sighting, where the one after that was a scrap of it beside a hand.
+
+        The middle of a scrap is not the thing's, and its place is soon seen to be empty.
+        """
+        last, whole = track.thing, track.settled
+        away_m = float(np.linalg.norm(last.centre - whole.centre))
+        if track.in_tool is not None or whole is last or away_m > self._config.gate_m + float(track.usual[-1]) / 2:
+            return track
+        if _place_is_empty(_moved(whole, camera_from_world), frame, robot):
+            return track
+        whole = replace(whole, last_seen_ns=last.last_seen_ns)
+        return replace(track, thing=whole, settled=whole)
 
     def _reached(self, track: _Track, world_from_tool: RigidTransform | None) -> _Track:
         """The track of a hidden thing with the tool's nearest approach to where it lies."""
@@ -246,6 +278,7 @@ class ObjectMemory:
             if object_id not in not_seen:
                 continue
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
+            track = self._settled(track, frame, camera_from_world, robot)
             track = self._tracks[object_id] = self._reached(track, world_from_tool)
             thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
             held_at = tool if track.in_tool is not None else None
@@ -263,10 +296,9 @@ class ObjectMemory:
             if age_s > self._config.forget_s or track.confirmed < 2 or is_gone:
                 del self._tracks[object_id]
                 continue
-            drift_m = self._config.drift_m_s * age_s
+            std = self._config.hidden_std_m + self._config.drift_m_s * age_s
             # What is between the fingers moves with them.
-            drift_m = drift_m if track.in_tool is None else min(drift_m, _SLIPS * float(track.usual[0]))
-            std = self._config.hidden_std_m + drift_m
+            std = std if track.in_tool is None else min(std, _SLIPS * float(track.usual[0]))
             status = Status.OCCLUDED if age_s <= self._config.occluded_s else Status.STALE
             covariance: FloatArray = thing.covariance + std**2 * np.eye(3)
             hidden.append(replace(thing, covariance=covariance, status=status, visible_share=0.0, num_points=0))

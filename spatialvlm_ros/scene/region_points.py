@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.quantiles import linear_quantiles
+from ..geometry.quantiles import linear_quantiles, middle
+from ..geometry.rigid import FloatArray
 from .frame import BoolArray, Region, RGBDFrame, Rims
 from .noise import DepthNoise
 
@@ -27,7 +28,12 @@ _BEYOND_HOLE_PX = (20, 32)
 _NEAREST_SUPPORT_M = 0.2
 # What lies beside the robot counts less: a finger touches a thing more often than it hides half of it.
 _BY_ROBOT = 0.2
-_SQUARE_3, _SQUARE_9 = np.ones((3, 3), np.uint8), np.ones((9, 9), np.uint8)
+_SQUARE_3, _SQUARE_5, _SQUARE_9 = (np.ones((width, width), np.uint8) for width in (3, 5, 9))
+# A sliver on top of a thing: so few of its pixels at most, so far above all others in standard deviations of one, and nowhere as
+# wide as the square of five.
+_SLIVER_SHARE, _SLIVER_STDS = 0.02, 1.5
+# What lies beside it is so much nearer.
+_NEARER_M, _NEARER_STDS = 0.005, 2.0
 # The four sides of an image: left, right, up, down, as unit vectors (u, v).
 SIDES = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
 _STEPS = SIDES.astype(np.intp)
@@ -50,10 +56,13 @@ def smooth_in_mask(depth_m: DepthArray, mask: BoolArray, radius_px: int = 2) -> 
     return smooth
 
 
-def region_points(frame: RGBDFrame, region: Region, noise: DepthNoise) -> tuple[PointArray, PointArray]:
+def region_points(
+    frame: RGBDFrame, region: Region, noise: DepthNoise, up: FloatArray | None = None
+) -> tuple[PointArray, PointArray]:
     """Points of a region in the optical frame, metres: trusted ones (N, 3) float32, and those of its rim (M, 3) float32.
 
-    Trusted points are smoothed and free of flying pixels. Rim points lie on the rays of the mask's other pixels near them.
+    Trusted points are smoothed and free of flying pixels, and of slivers on top where ``up`` (3,) is given: a strip of a block's
+    side is easily taken for the plate's that it stands on. Rim points lie on the rays of the mask's other pixels near them.
     """
     u0, v0, u1, v1 = region.box
     mask = region.mask[v0:v1, u0:u1]
@@ -72,8 +81,38 @@ def region_points(frame: RGBDFrame, region: Region, noise: DepthNoise) -> tuple[
     if not len(z):
         return none, none
     rays = frame.camera.ray_planes[:, v0:v1, u0:u1]
+    points = _on_rays(rays, own, z)
+    sliver = None
+    if up is not None:
+        heights_m, std_m = points @ up.astype(np.float32), float(noise.pixel_std_m(middle(z)))
+        sliver = _sliver_on_top(own, heights_m, frame.depth_m[v0:v1, u0:u1], mask, std_m)
+    if sliver is not None:
+        own[own] = ~sliver
+        points, z = points[~sliver], z[~sliver]
     rim, nearest = _rim(mask, own)
-    return _on_rays(rays, own, z), _on_rays(rays, rim, z[nearest])
+    return points, _on_rays(rays, rim, z[nearest])
+
+
+def _sliver_on_top(
+    own: BoolArray, heights_m: DepthArray, depth_m: DepthArray, mask: BoolArray, pixel_std_m: float
+) -> BoolArray | None:
+    """Which of a region's own pixels (h, w), N in all, with heights (N,), are a sliver of something else; None without one.
+
+    It lies above all others and beside something nearer: the tip of a cone has nothing nearer beside it.
+    """
+    import cv2
+
+    top_m = float(linear_quantiles(heights_m, (1 - _SLIVER_SHARE,))[0])
+    high: BoolArray = heights_m > top_m + _SLIVER_STDS * pixel_std_m
+    if not high.any():
+        return None
+    image = np.zeros(own.shape, np.uint8)
+    image[own] = high
+    if cv2.erode(image, _SQUARE_5, borderValue=0).any():
+        return None
+    others = np.where(mask | np.isnan(depth_m), np.float32(np.inf), depth_m)
+    nearer = cv2.erode(others, _SQUARE_9) < depth_m - max(_NEARER_STDS * pixel_std_m, _NEARER_M)
+    return high if 2 * np.count_nonzero(nearer & image.view(np.bool_)) > np.count_nonzero(high) else None
 
 
 def _on_rays(rays: npt.NDArray[np.float32], mask: BoolArray, z: DepthArray) -> PointArray:

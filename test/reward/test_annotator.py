@@ -356,3 +356,13 @@ def test_facts_that_were_not_asked_for_are_ignored():
 def test_an_unbound_task_is_refused():
     with pytest.raises(TaskError, match="bind"):
         RewardAnnotator(template("pick"))
+
+
+def test_an_episode_begins_with_the_third_image_whatever_the_filter() -> None:
+    """An image or two may show too little to tell which stage it begins in."""
+    frames = [{REACH: 0.2}, {REACH: 0.2}, {REACH: 0.2}, {REACH: 0.2, HELD: 0.0, LIFT: 0.0}]
+    for filter_frames in (1, 3, 5):
+        samples = run(pick_task(filter_frames=filter_frames), frames)
+        assert [sample.status for sample in samples] == [RewardStatus.NO_DATA] * 2 + [RewardStatus.OK] * 2
+    at_once = run(pick_task(filter_frames=5), frames[3:])
+    assert at_once[0].status is RewardStatus.OK

@@ -330,3 +330,32 @@ def test_things_measured_together_are_what_they_are_one_by_one() -> None:
         alone = measure_region(picture.frame, region, *given)
         for name in ("centre", "covariance", "axes", "extents", "extents_std", "points", "lean", "suspect"):
             np.testing.assert_array_equal(getattr(thing, name, None), getattr(alone, name, None))
+
+
+PLATE = Solid((0.7, 0.0, 0.006), (0.16, 0.16, 0.012))
+
+
+def rim_of_block(picture: View, block: int, width_px: int) -> np.ndarray:
+    """(H, W) bool, the right rim of a block's pixels."""
+    own = picture.owner == block
+    return own & ~np.roll(own, -width_px, axis=1)
+
+
+@pytest.mark.parametrize("width_px", [1, 2, 3, 4])
+def test_a_strip_of_the_block_on_a_plate_does_not_make_the_plate_taller(width_px: int) -> None:
+    # Turned, so that its right side face shows as a strip that falls back towards the plate.
+    picture = view([PLATE, Solid((0.7, 0.0, 0.037), (0.05, 0.05, 0.05), 0.5)], noise=None)
+    strip = rim_of_block(picture, 1, width_px)
+    assert np.count_nonzero(strip) > 10
+    clean, spilt = (sure(measured(picture, mask=(picture.owner == 0) | more)) for more in (np.zeros_like(strip), strip))
+    assert clean.extents[2] == pytest.approx(PLATE.size[2], abs=0.002)
+    assert spilt.extents[2] == pytest.approx(PLATE.size[2], abs=0.006)
+
+
+def test_a_thin_part_on_top_of_a_thing_stays_with_it() -> None:
+    post = Solid((0.7, 0.0, 0.027), (0.006, 0.006, 0.03))
+    picture = view([PLATE, post], noise=None)
+    assert 10 < np.count_nonzero(picture.owner == 1) < 0.02 * np.count_nonzero(picture.owner == 0)
+    thing = sure(measured(picture, mask=picture.owner >= 0))
+    # Its outermost pixels are rim, but the rest shows that there is something.
+    assert thing.extents[2] > 2 * PLATE.size[2]

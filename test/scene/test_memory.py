@@ -241,3 +241,20 @@ def test_ids_are_optimal_under_the_gate_by_brute_force() -> None:
         best = min(permutations(range(3)), key=cost)
         expected = [j + 1 if distance[i, j] <= gate else None for i, j in enumerate(best)]
         assert [number if number <= 3 else None for number in found] == expected
+
+
+def test_a_scrap_beside_the_hand_does_not_move_the_thing_behind_it() -> None:
+    """The hand came over a block, and a corner of it was seen last: its middle is not the block's, and is soon seen through."""
+    stream = Stream()
+    for stamp in range(0, 800, 100):
+        stream.see(stamp, [red(0.0)])
+    scrap = box((0.055, 0.0, 1.0), (0.02, 0.05, 0.03), label="red block")
+    hand = np.zeros((120, 160), np.bool_)
+    hand[:, 60:85] = True
+    assert stream.see(800, [scrap], robot=hand) == [1]
+    stream.see(900, [], robot=hand)
+    (hidden,) = stream.hidden
+    assert hidden.id == 1 and np.allclose(hidden.centre, (0.0, 0.0, 1.0)) and np.allclose(hidden.extents, 0.05)
+    # Where the hand shows that it is not there either, it is gone.
+    stream.see(1000, [])
+    assert stream.hidden == []
