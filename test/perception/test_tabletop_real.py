@@ -15,6 +15,7 @@ from spatialvlm_ros.perception.appearance import describe_scene
 from spatialvlm_ros.perception.names import match
 from spatialvlm_ros.perception.tabletop import TabletopSegmenter
 from spatialvlm_ros.scene.facts import Status
+from spatialvlm_ros.scene.frame import RGBDFrame
 from spatialvlm_ros.scene.noise import PRESETS
 
 
@@ -51,6 +52,28 @@ def test_half_the_resolution_and_a_mirrored_view_find_the_same(name: str) -> Non
     assert len(segmenter.segment(small).regions) == count
     flip = replace(frame, color=frame.color[:, ::-1].copy(), depth_m=frame.depth_m[:, ::-1].copy())
     assert len(segmenter.segment(flip).regions) == count
+
+
+def _without_depth(frame: RGBDFrame, holes: np.ndarray) -> RGBDFrame:
+    return replace(frame, depth_m=np.where(holes, np.nan, frame.depth_m).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["registered", "stripes", "specks"])
+@pytest.mark.parametrize("name", MOSD)
+def test_narrow_holes_all_over_the_image_change_nothing(name: str, kind: str) -> None:
+    """Depth registered to a colour camera of longer focal length has lines without any; stripes and specks are alike."""
+    frame, labels = mosd(name)
+    scale = 615 / 478
+    filled = [np.isin(np.arange(n), np.round(np.arange(n) * scale).astype(int)) for n in labels.shape]
+    holes: dict[str, np.ndarray] = {
+        "registered": ~(filled[0][:, None] & filled[1]),
+        "stripes": np.arange(labels.shape[0])[:, None] % 16 < 3,
+        "specks": np.random.default_rng(0).random(labels.shape) < 0.3,
+    }[kind]
+    before, after = (TabletopSegmenter().segment(f).regions for f in (frame, _without_depth(frame, holes)))
+    assert len(before) == len(after)
+    for region in before:
+        assert max(float((region.mask & r.mask).sum() / (region.mask | r.mask).sum()) for r in after) > 0.9
 
 
 def test_names_on_kinect_frames() -> None:
