@@ -6,7 +6,7 @@ tens of milliseconds on one core, and it says why when there is no table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from ..geometry.plane import BoolArray, Plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import PRESETS, DepthNoise
+from .colors import brightened
 from .discovery import object_labels
 from .enclosures import EnclosureConfig, without_walls
 from .grid import Grid, make_grid
@@ -122,6 +123,7 @@ class TabletopSegmenter:
         config = self.config
         limit = config.max_distance_m if max_distance_m is None else max_distance_m
         grid = make_grid(frame, ignore, limit, config.work_width_px)
+        grid = replace(grid, color=brightened(grid.color))
         direction = _unit(up)
         sample = sample_cloud(grid.xyz, grid.valid, config.noise, grid.focal_px, config.support.sample_points)
         plane, reason = find_support(sample, config.noise, direction, config.support)

@@ -76,6 +76,19 @@ def test_narrow_holes_all_over_the_image_change_nothing(name: str, kind: str) ->
         assert max(float((region.mask & r.mask).sum() / (region.mask | r.mask).sum()) for r in after) > 0.9
 
 
+@pytest.mark.parametrize("light", [0.4, 0.2])
+@pytest.mark.parametrize("name", MOSD)
+def test_a_dark_room_changes_neither_things_nor_their_colors(name: str, light: float) -> None:
+    frame, _ = mosd(name)
+    dark = replace(frame, color=(frame.color * light).astype(np.uint8))
+    before, after = (TabletopSegmenter().segment(f) for f in (frame, dark))
+    assert len(before.regions) == len(after.regions)
+    for one, other in zip(before.regions, after.regions, strict=True):
+        assert (one.mask & other.mask).sum() / (one.mask | other.mask).sum() > 0.9
+    labels = [[thing.label() for thing in describe_scene(f, s.regions, s.plane)] for f, s in ((frame, before), (dark, after))]
+    assert labels[0] == labels[1]
+
+
 def test_names_on_kinect_frames() -> None:
     frame, labels = mosd("learn35")
     found = TabletopSegmenter().segment(frame)
