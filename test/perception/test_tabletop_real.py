@@ -76,6 +76,18 @@ def test_narrow_holes_all_over_the_image_change_nothing(name: str, kind: str) ->
         assert max(float((region.mask & r.mask).sum() / (region.mask | r.mask).sum()) for r in after) > 0.9
 
 
+@pytest.mark.parametrize("name", MOSD)
+def test_an_image_without_colors_shows_the_same_things(name: str) -> None:
+    import cv2
+
+    frame, _ = mosd(name)
+    gray = replace(frame, color=cv2.cvtColor(cv2.cvtColor(frame.color, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+    before, after = (TabletopSegmenter().segment(f).regions for f in (frame, gray))
+    assert len(before) == len(after)
+    for one, other in zip(before, after, strict=True):
+        assert (one.mask & other.mask).sum() / (one.mask | other.mask).sum() > 0.9
+
+
 @pytest.mark.parametrize("light", [0.4, 0.2])
 @pytest.mark.parametrize("name", MOSD)
 def test_a_dark_room_changes_neither_things_nor_their_colors(name: str, light: float) -> None:
