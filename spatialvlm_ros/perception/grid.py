@@ -249,22 +249,33 @@ def _bridge(mean: FloatMap, doubted: BoolArray, known: BoolArray, step: int) -> 
     camera's pixels is full of lines without any, and some sensors of specks: there lone pixels with the same surface all around
     count, and narrow holes get what is at both sides.
     """
-    flat, sure = mean.ravel(), (mean > 0) & ~doubted
-    across, along = _amid(mean > 0)
-    lone = np.flatnonzero(doubted & (mean > 0) & across & along)
-    own = flat.take(lone)
+    some = mean > 0
+    sure = some & ~doubted
+    across, along = _amid(some)
+    inside = some & doubted & across & along
+    across, along = _amid(sure | inside)
+    between = (across | along) & ~(sure | inside)
+    least = _HOLEY * np.count_nonzero(sure)
+    # Most images have few of them.
+    full_of_holes = np.count_nonzero(inside) + np.count_nonzero(between) > least
+    filled = _filled(mean, sure, np.flatnonzero(inside)) if full_of_holes else mean
+    mean[doubted] = 0
+    if full_of_holes and np.count_nonzero(filled) > np.count_nonzero(sure) + least:
+        np.copyto(mean, filled, where=~_any(known, step, *mean.shape))
+
+
+def _filled(mean: FloatMap, sure: BoolArray, lone: npt.NDArray[np.intp]) -> FloatMap:
+    """``mean`` (h, w) where it is ``sure``, at pixels (N,) that have the same surface all around, and in narrow holes of that."""
+    own = mean.ravel().take(lone)
     for between in _between(mean, lone):
         own[np.abs(between - own) > _GOES_ON * own] = 0
-    flat[doubted.ravel()] = 0
-    filled = mean.copy()
+    filled = np.where(sure, mean, np.float32(0))
     filled.ravel()[lone] = own
     across, along = _amid(filled > 0)
     empty = np.flatnonzero((across | along) & (filled == 0))
     by_row, by_column = _between(filled, empty)
     filled.ravel()[empty] = np.where(by_row > 0, by_row, by_column)
-    if np.count_nonzero(filled) < (1 + _HOLEY) * np.count_nonzero(sure):
-        return
-    np.copyto(mean, filled, where=~_any(known, step, *mean.shape))
+    return filled
 
 
 def _amid(mask: BoolArray) -> tuple[BoolArray, BoolArray]:
