@@ -225,7 +225,8 @@ def compare_with_labels(segmentation: npt.NDArray[np.generic], labels: npt.NDArr
 
 def _line(entry: dict[str, Any]) -> str:
     found = [f"{thing['label']} {'x'.join(f'{100 * e:.0f}' for e in thing['extents_m'])} cm" for thing in entry["objects"]]
-    line = f"{entry['name']}: {', '.join(found) or 'nothing found: ' + textwrap.shorten(entry['canonical'], 150)}"
+    why = "a level surface, nothing on it" if entry["table_found"] else textwrap.shorten(entry["canonical"], 150)
+    line = f"{entry['name']}: {', '.join(found) or 'nothing found: ' + why}"
     truth = entry.get("truth")
     if truth is None:
         return line

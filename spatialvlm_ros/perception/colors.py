@@ -29,6 +29,8 @@ _HUES = {
 }
 # Chroma (max - min channel, 0..1) below the first is no colour at all, above the second certainly one.
 _CHROMA = (0.10, 0.20)
+# An image whose white is below the first is dark, and never taken to be darker than the second: that is mostly noise.
+_DARK, _DARKEST = 0.5, 0.125
 
 
 def _hue_table() -> FloatArray:
@@ -57,10 +59,26 @@ def white_point(color: npt.NDArray[np.uint8]) -> FloatArray:
     The bright end of each channel, held near grey: a warm lamp is corrected, a wooden table that fills the image is not
     taken for one.
     """
-    sparse = np.ascontiguousarray(color[::8, ::8].reshape(-1, 3).T)
-    bright = quantiles(sparse, (0.97,))[0] / 255
-    level = float(np.clip(bright.max(), 0.4, 1.0))
+    bright = _bright_end(color)
+    level = float(np.clip(bright.max(), _DARKEST, 1.0))
     return np.asarray(np.clip(bright, 0.9 * level, level), dtype=np.float32)
+
+
+def brightened(color: npt.NDArray[np.uint8], whole: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """An image (H, W, 3) uint8 RGB, or a part of a ``whole`` one; itself where that is bright enough.
+
+    Colours of a dark room are as far apart as in a lit one.
+    """
+    level = max(float(_bright_end(whole).max()), _DARKEST)
+    if level >= _DARK:
+        return color
+    return np.asarray(np.clip(color * np.float32(_DARK / level), 0, 255), dtype=np.uint8)
+
+
+def _bright_end(color: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """(3,) what three of a hundred pixels of an image (H, W, 3) are above, 0..1."""
+    sparse = np.ascontiguousarray(color[::8, ::8].reshape(-1, 3).T)
+    return np.asarray(quantiles(sparse, (0.97,))[0] / 255)
 
 
 def color_shares(pixels: npt.NDArray[np.uint8], white: FloatArray) -> dict[str, float]:

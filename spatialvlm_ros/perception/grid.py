@@ -22,6 +22,10 @@ FloatMap = npt.NDArray[np.float32]
 Window = tuple[slice, slice]
 # Two neighbouring pixels of one surface: the surface is seen at up to about 77 degrees from its normal.
 MAX_SLOPE = 4.5
+# Pixels of one block whose depths differ by no more than this share are taken to show one surface; so are two pixels on either
+# side of a third one. An image is full of narrow holes where they are as many as this share of its pixels with depth: ten times
+# as many as in images of cameras that have none.
+_ONE_SURFACE, _GOES_ON, _HOLEY = 0.03, 0.015, 0.01
 
 
 @dataclass(frozen=True)
@@ -198,9 +202,12 @@ def make_grid(frame: RGBDFrame, ignore: BoolArray | None, max_distance_m: float,
     height, width = frame.camera.height // step, frame.camera.width // step
     with np.errstate(invalid="ignore"):
         far = np.where(frame.depth_m < max_distance_m, frame.depth_m, np.float32(np.inf))
+    # What is known to be no surface within reach is no hole.
+    known = frame.depth_m >= max_distance_m
     if ignore is not None:
         np.copyto(far, np.float32(np.inf), where=ignore)
-    low = _reduce(far, step, height, width)
+        known |= ignore
+    low = _reduce(far, step, height, width, known)
     # A bilateral filter averages within a surface; a pixel without depth (0) is too far from any to take part.
     smooth = cv2.bilateralFilter(low, 5, 0.02, 2.0)
     smooth[low == 0] = 0
@@ -243,17 +250,81 @@ def _any(mask: BoolArray, step: int, height: int, width: int) -> BoolArray:
     return found
 
 
-def _reduce(depth: FloatMap, step: int, height: int, width: int) -> FloatMap:
-    """Mean of each block's pixels that belong to its nearest surface, 0 for none. Invalid depth is infinite."""
+def _reduce(depth: FloatMap, step: int, height: int, width: int, known: BoolArray) -> FloatMap:
+    """Mean of each block's pixels that belong to its nearest surface, 0 for none. Invalid depth is infinite.
+
+    ``known`` (H, W) are pixels that show no surface within reach: they are no holes.
+    """
     if step == 1:
-        return np.where(depth < np.inf, depth, np.float32(0))
-    tiles = depth[: height * step, : width * step].reshape(height, step, width, step)
-    blocks = tiles.transpose(1, 3, 0, 2).reshape(step * step, height, width)
-    nearest = blocks.min(axis=0)
-    other = ~((blocks <= nearest * np.float32(1.03)) & (nearest < np.inf))
-    np.copyto(blocks, np.float32(0), where=other)
-    count = step * step - other.view(np.uint8).sum(axis=0, dtype=np.uint8 if step < 16 else np.int32).astype(np.float32)
-    mean = blocks.sum(axis=0) / np.maximum(count, 1)
-    # At least half of the block's pixels: a lone pixel at the edge of a hole is the least reliable of all.
-    mean[count * 2 < step * step * 0.99] = 0
-    return np.asarray(mean, dtype=np.float32)
+        mean = np.where(depth < np.inf, depth, np.float32(0))
+        doubted = mean == 0
+    else:
+        tiles = depth[: height * step, : width * step].reshape(height, step, width, step)
+        blocks = tiles.transpose(1, 3, 0, 2).reshape(step * step, height, width)
+        nearest = blocks.min(axis=0)
+        other = ~((blocks <= nearest * np.float32(1 + _ONE_SURFACE)) & (nearest < np.inf))
+        np.copyto(blocks, np.float32(0), where=other)
+        count = step * step - other.view(np.uint8).sum(axis=0, dtype=np.uint8 if step < 16 else np.int32).astype(np.float32)
+        mean = np.asarray(blocks.sum(axis=0) / np.maximum(count, 1), dtype=np.float32)
+        doubted = count * 2 < step * step * 0.99
+    if doubted.any():
+        _bridge(mean, doubted, known, step)
+    return mean
+
+
+def _bridge(mean: FloatMap, doubted: BoolArray, known: BoolArray, step: int) -> None:
+    """Decide on blocks (h, w) of ``mean`` with depth in less than half of their pixels.
+
+    They are empty: a lone pixel at the edge of a hole is the least reliable of all. But depth that was brought to another
+    camera's pixels is full of lines without any, and some sensors of specks: there lone pixels with the same surface all around
+    count, and narrow holes get what is at both sides.
+    """
+    some = mean > 0
+    sure = some & ~doubted
+    across, along = _amid(some)
+    inside = some & doubted & across & along
+    across, along = _amid(sure | inside)
+    between = (across | along) & ~(sure | inside)
+    least = _HOLEY * np.count_nonzero(sure)
+    # Most images have few of them.
+    full_of_holes = np.count_nonzero(inside) + np.count_nonzero(between) > least
+    filled = _filled(mean, sure, np.flatnonzero(inside)) if full_of_holes else mean
+    mean[doubted] = 0
+    if full_of_holes and np.count_nonzero(filled) > np.count_nonzero(sure) + least:
+        np.copyto(mean, filled, where=~_any(known, step, *mean.shape))
+
+
+def _filled(mean: FloatMap, sure: BoolArray, lone: npt.NDArray[np.intp]) -> FloatMap:
+    """``mean`` (h, w) where it is ``sure``, at pixels (N,) that have the same surface all around, and in narrow holes of that."""
+    own = mean.ravel().take(lone)
+    for between in _between(mean, lone):
+        own[np.abs(between - own) > _GOES_ON * own] = 0
+    filled = np.where(sure, mean, np.float32(0))
+    filled.ravel()[lone] = own
+    across, along = _amid(filled > 0)
+    empty = np.flatnonzero((across | along) & (filled == 0))
+    by_row, by_column = _between(filled, empty)
+    filled.ravel()[empty] = np.where(by_row > 0, by_row, by_column)
+    return filled
+
+
+def _amid(mask: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """(h, w) pixels whose two neighbours along the row are of a mask (h, w), and along the column."""
+    across, along = np.zeros_like(mask), np.zeros_like(mask)
+    across[:, 1:-1] = mask[:, :-2] & mask[:, 2:]
+    along[1:-1] = mask[:-2] & mask[2:]
+    return across, along
+
+
+def _between(mean: FloatMap, at: npt.NDArray[np.intp]) -> tuple[FloatMap, FloatMap]:
+    """Mean depth (N,) of a pixel's neighbours along its row, and along its column; 0 where they are not of one surface."""
+    wide = mean.shape[1] + 2
+    around = np.zeros((mean.shape[0] + 2, wide), dtype=np.float32)
+    around[1:-1, 1:-1] = mean
+    middle = (at // mean.shape[1] + 1) * wide + at % mean.shape[1] + 1
+    found = []
+    for aside in (1, wide):
+        before, after = around.ravel().take(middle - aside), around.ravel().take(middle + aside)
+        near = np.abs(before - after) < _GOES_ON * np.minimum(before, after)
+        found.append(np.where(near, (before + after) / 2, np.float32(0)))
+    return found[0], found[1]

@@ -38,6 +38,8 @@ _MOST_PIECES = 600
 # flush stacks and less print than real ones. Taken off where a valley or a step parts printed ones. So much of a piece must be in
 # one part that neither cuts.
 _PRINTED_ODDS, _PARTED_ODDS, _MOST = 4.0, 1.0, 0.9
+# An image is one without colours where no piece is further from gray than this; how much spread of lightness counts there.
+_GRAY_CHROMA, _OF_LIGHTNESS = 4.0, 0.3
 # Taken off it for twins, of which rendered scenes have none: two things of one kind, side by side. Largest difference of the
 # logarithms of their pixels, least share that each fills of its hull, least valley and largest step of depth between them.
 _TWIN_ODDS, _TWIN_SIZES, _CONVEX, _TWIN_VALLEY, _TWIN_STEP_M = 6.0, 0.5, 0.85, 1.5, 0.015
@@ -190,9 +192,12 @@ def _are_twins(values: dict[str, FloatArray], level_m: float) -> npt.NDArray[np.
 
 
 def _print_shares(joints: Joints, values: dict[str, FloatArray]) -> FloatArray:
-    """(m,) spread of tints within each pair's two as a share of how far their colours are apart: large where one is printed."""
+    """(m,) spread of colours within each pair's two as a share of how far their colours are apart: large where one is printed."""
     upper, lower = joints.upper, joints.lower
-    pooled = (upper.count * upper.tint_variance + lower.count * lower.tint_variance) / (upper.count + lower.count)
+    # Shade spreads the lightness of what is plain: it counts, and little, where an image has nothing else.
+    of_lightness = _OF_LIGHTNESS if float(joints.faces.chroma[1:].max(initial=0)) < _GRAY_CHROMA else 0.0
+    spread = [of.tint_variance + of_lightness * (np.square(of.lab_std) - of.tint_variance) for of in (upper, lower)]
+    pooled = (upper.count * spread[0] + lower.count * spread[1]) / (upper.count + lower.count)
     return np.asarray(np.sqrt(pooled) / np.maximum(values["colors_apart"], 1e-6))
 
 

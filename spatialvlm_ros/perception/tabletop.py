@@ -16,6 +16,7 @@ from ..geometry.plane import BoolArray, Plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import Region, RGBDFrame
 from ..scene.noise import PRESETS, DepthNoise
+from .colors import brightened
 from .discovery import Discovered, object_labels
 from .enclosures import EnclosureConfig, without_walls
 from .grid import FloatMap, Grid, make_grid
@@ -130,6 +131,7 @@ class TabletopSegmenter:
         config = self.config
         limit = config.max_distance_m if max_distance_m is None else max_distance_m
         grid = make_grid(frame, ignore, limit, config.work_width_px)
+        grid = replace(grid, color=brightened(grid.color, frame.color))
         direction = _unit(up)
         sample = sample_cloud(grid.xyz, grid.valid, config.noise, grid.focal_px, config.support.sample_points)
         plane, reason = find_support(sample, config.noise, direction, config.support)
@@ -157,6 +159,7 @@ class TabletopSegmenter:
         part = frame.part(rows, columns)
         step = grid_step(frame.camera.width, config)
         grid = make_grid(part, None if ignore is None else ignore[window], config.max_distance_m, part.camera.width // step)
+        grid = replace(grid, color=brightened(grid.color, frame.color))
         surface = grid.surface(support.plane, config.noise, config.min_height_m, config.height_sigmas)
         heights = surface.height[surface.on_plane]
         if len(heights) < _LEAST_TABLE * surface.height.size:

@@ -144,7 +144,7 @@ class ObjectMemory:
         return thing if track is None else as_tall_as_before(thing, track.height, track.in_tool is not None)
 
     def _remember(self, thing: SceneObject, measured: SceneObject | None, world_from_tool: RigidTransform | None) -> None:
-        """Of a thing in the world frame, completed; ``measured`` is what its image alone tells, None where that is nothing new."""
+        """Of a thing in the world frame, completed; ``measured`` is what its image alone tells, None where nothing is new."""
         before = self._tracks.get(thing.id)
         size = np.sort((measured or thing).extents)
         usual = size if before is None else before.usual

@@ -98,3 +98,9 @@ def test_a_bad_frame_costs_itself_only(tmp_path: Path) -> None:
     names = [item.name for item in frames_of(tmp_path, lost=lost.__setitem__)]
     assert names == whole[1:] and list(lost) == whole[:1]
     assert "not an image" in lost[whole[0]]
+
+
+def test_a_frame_in_which_nothing_stands_on_the_plane_says_so() -> None:
+    entry = {"name": "room/1", "objects": [], "table_found": True, "canonical": "plane"}
+    assert real._line(entry) == "room/1: nothing found: a level surface, nothing on it"
+    assert real._line({**entry, "table_found": False, "canonical": "no depth"}) == "room/1: nothing found: no depth"

@@ -135,6 +135,30 @@ def test_the_grid_averages_the_nearest_surface_of_each_block() -> None:
     assert np.array_equal(grid.color, frame_of(depth).color[1::2, 1::2])
 
 
+@pytest.mark.parametrize("width_px", [64, 32])
+def test_lines_without_depth_are_bridged_where_a_surface_goes_on(width_px: int) -> None:
+    """As in depth that was brought to the pixels of a colour camera of longer focal length, without filling."""
+    depth = np.full((48, 64), 1.0, np.float32)
+    depth[:, 40:] = 0.7
+    depth[30:36, 8:16] = np.nan
+    depth[20, 3:9] = 9.0
+    whole = make_grid(frame_of(depth), None, 3.0, width_px)
+    step, inside = whole.step, slice(2, -2)
+    depth[:, ::4] = depth[1::4] = depth[:, 40 : 40 + step] = np.nan
+    grid = make_grid(frame_of(depth), None, 3.0, width_px)
+    wide_hole, far = np.s_[31 // step : 35 // step, 9 // step : 15 // step], np.s_[20 // step, 4 // step : 8 // step]
+    assert not grid.valid[wide_hole].any() and not grid.valid[far].any()
+    # Between two surfaces there is nothing to go on.
+    assert not grid.valid[:, 40 // step].any()
+    same = whole.valid & grid.valid
+    assert np.allclose(grid.depth[same], whole.depth[same], atol=1e-5)
+    assert np.mean(grid.valid[inside, inside][whole.valid[inside, inside]]) > 0.9
+    # A few specks leave an image as it is.
+    depth = np.full((48, 64), 1.0, np.float32)
+    depth[20:24, 20] = depth[20:24, 21] = np.nan
+    assert not make_grid(frame_of(depth), None, 3.0, width_px).valid[22 // step, 20 // step]
+
+
 def test_ignored_pixels_are_no_depth_and_reach_two_pixels() -> None:
     ignore = np.zeros((48, 64), dtype=bool)
     ignore[20:24, 30:34] = True

@@ -15,6 +15,7 @@ from spatialvlm_ros.perception.appearance import describe_scene
 from spatialvlm_ros.perception.names import match
 from spatialvlm_ros.perception.tabletop import TabletopSegmenter
 from spatialvlm_ros.scene.facts import Status
+from spatialvlm_ros.scene.frame import RGBDFrame
 from spatialvlm_ros.scene.noise import PRESETS
 
 
@@ -51,6 +52,53 @@ def test_half_the_resolution_and_a_mirrored_view_find_the_same(name: str) -> Non
     assert len(segmenter.segment(small).regions) == count
     flip = replace(frame, color=frame.color[:, ::-1].copy(), depth_m=frame.depth_m[:, ::-1].copy())
     assert len(segmenter.segment(flip).regions) == count
+
+
+def _without_depth(frame: RGBDFrame, holes: np.ndarray) -> RGBDFrame:
+    return replace(frame, depth_m=np.where(holes, np.nan, frame.depth_m).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["registered", "stripes", "specks"])
+@pytest.mark.parametrize("name", MOSD)
+def test_narrow_holes_all_over_the_image_change_nothing(name: str, kind: str) -> None:
+    """Depth registered to a colour camera of longer focal length has lines without any; stripes and specks are alike."""
+    frame, labels = mosd(name)
+    scale = 615 / 478
+    filled = [np.isin(np.arange(n), np.round(np.arange(n) * scale).astype(int)) for n in labels.shape]
+    holes: dict[str, np.ndarray] = {
+        "registered": ~(filled[0][:, None] & filled[1]),
+        "stripes": np.arange(labels.shape[0])[:, None] % 16 < 3,
+        "specks": np.random.default_rng(0).random(labels.shape) < 0.3,
+    }[kind]
+    before, after = (TabletopSegmenter().segment(f).regions for f in (frame, _without_depth(frame, holes)))
+    assert len(before) == len(after)
+    for region in before:
+        assert max(float((region.mask & r.mask).sum() / (region.mask | r.mask).sum()) for r in after) > 0.9
+
+
+@pytest.mark.parametrize("name", MOSD)
+def test_an_image_without_colors_shows_the_same_things(name: str) -> None:
+    import cv2
+
+    frame, _ = mosd(name)
+    gray = replace(frame, color=cv2.cvtColor(cv2.cvtColor(frame.color, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+    before, after = (TabletopSegmenter().segment(f).regions for f in (frame, gray))
+    assert len(before) == len(after)
+    for one, other in zip(before, after, strict=True):
+        assert (one.mask & other.mask).sum() / (one.mask | other.mask).sum() > 0.9
+
+
+@pytest.mark.parametrize("light", [0.4, 0.2])
+@pytest.mark.parametrize("name", MOSD)
+def test_a_dark_room_changes_neither_things_nor_their_colors(name: str, light: float) -> None:
+    frame, _ = mosd(name)
+    dark = replace(frame, color=(frame.color * light).astype(np.uint8))
+    before, after = (TabletopSegmenter().segment(f) for f in (frame, dark))
+    assert len(before.regions) == len(after.regions)
+    for one, other in zip(before.regions, after.regions, strict=True):
+        assert (one.mask & other.mask).sum() / (one.mask | other.mask).sum() > 0.9
+    labels = [[thing.label() for thing in describe_scene(f, s.regions, s.plane)] for f, s in ((frame, before), (dark, after))]
+    assert labels[0] == labels[1]
 
 
 def test_names_on_kinect_frames() -> None:
