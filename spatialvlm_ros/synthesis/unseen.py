@@ -38,16 +38,21 @@ _ON_PLANE = 0.3
 
 @dataclass(frozen=True)
 class Unseen:
-    """Indices of a scene's objects of which the foot, or a side, or how deep they are does not show."""
+    """Indices of a scene's objects of which the foot, a side, how deep they are, or how high their middle is does not show."""
 
     foot: frozenset[int] = frozenset()
     side: frozenset[int] = frozenset()
     depth: frozenset[int] = frozenset()
+    middle: frozenset[int] = frozenset()
 
     @property
     def any(self) -> frozenset[int]:
         """Indices of those of which anything is out of sight."""
-        return self.foot | self.side | self.depth
+        return self.foot | self.side | self.depth | self.middle
+
+    def joined(self, other: Unseen) -> Unseen:
+        """What either of the two says."""
+        return Unseen(self.foot | other.foot, self.side | other.side, self.depth | other.depth, self.middle | other.middle)
 
 
 _OF_SIZE = {
@@ -63,6 +68,7 @@ _FOOT = (
 )  # fmt: skip
 POINTS = frozenset(f"point_{word}" for word in ("above", "below", "left", "right", "behind", "front"))
 _SIDE = frozenset(("width",)) | _OF_SIZE["wide_or_thin"] | _EXTENT | POINTS
+_MIDDLE = frozenset(("above", "below", "which_above", "which_below", "above_or_below"))
 # How deep a thing is stands least firm of all. Across the line of sight its deviation holds what is hidden.
 _DEPTH = frozenset(("behind_difference", "front_difference", "point_behind", "point_front"))
 
@@ -74,6 +80,7 @@ def needs_unseen(relation: str, indices: Sequence[int], unseen: Unseen) -> bool:
         (relation in _FOOT and not things.isdisjoint(unseen.foot))
         or (relation in _SIDE and not things.isdisjoint(unseen.side))
         or (relation in _DEPTH and not things.isdisjoint(unseen.depth))
+        or (relation in _MIDDLE and not things.isdisjoint(unseen.middle))
     )
 
 
