@@ -220,3 +220,25 @@ def test_a_gap_between_guessed_surfaces_is_not_told() -> None:
     assert not isinstance(told, str)
     outer = replace(a, points=a.points[a.points[:, 0] < a.points[:, 0].min() + 0.001])
     assert SceneFacts(scene({"a": outer, "b": b}), FactLimits()).told("gap", (0, 1)) == "fact_hidden_part"
+
+
+def test_a_gap_that_rests_on_how_the_hidden_side_is_guessed_is_not_told() -> None:
+    """One to the rear right of the other: what is hidden of a cone's foot is not its top mirrored through the middle."""
+    turns = np.linspace(np.pi, 2 * np.pi, 60)
+    for narrows in (True, False):
+        things = {}
+        for number, right_m, away_m in ((1, 0.0, 1.0), (2, 0.12, 1.12)):
+            # The camera looks along z with y down, and sees the near half.
+            rings = [
+                np.column_stack([right_m + radius * np.cos(turns), np.full(60, -up_m), away_m + radius * np.sin(turns)])
+                for up_m in np.linspace(-0.05, 0.05, 40)
+                for radius in [0.04 * (0.5 - up_m / 0.1) if narrows else 0.04]
+            ]
+            thing = box((right_m, 0.0, away_m), number=number)
+            points = np.concatenate(rings).astype(np.float32)
+            things[str(number)] = replace(thing, points=points, extents=np.array([0.08, 0.08, 0.1]))
+        told = SceneFacts(scene(things, camera_over_table(0.0)), FactLimits()).told("gap", (0, 1))
+        if narrows:
+            assert told == "fact_hidden_part"
+        else:
+            assert not isinstance(told, str) and told.value == pytest.approx(0.12 * np.sqrt(2) - 0.08, abs=0.004)
