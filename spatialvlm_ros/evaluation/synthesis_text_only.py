@@ -3,8 +3,12 @@ the image.
 
 The word model is a logistic regression on the words of each name by its place and on the words of the question; comparisons of
 one dimension share it with their signs, because who knows that plates are low knows the answer to all five. For numbers it is a
-ridge regression of their logarithm. All are fitted on one half of the pictures and judged on the other one. A set that teaches
-space leaves little to them: near chance for comparisons, near the best constant for numbers.
+ridge regression of their logarithm. All are fitted on one half of the pictures and judged on the other one, and the other way
+round. A set that teaches space leaves little to them: near chance for comparisons, near the best constant for numbers.
+
+Of a set that was balanced as a whole the two halves lean to opposite sides wherever either leans at all, so that what is learnt
+on one half is mostly wrong on the other one: below chance, though nobody who has the whole set learns anything. Who wants to know
+what balancing leaves balances each half for itself (``is_first_half``).
 """
 
 from __future__ import annotations
@@ -55,9 +59,14 @@ class Asked:
     looks: tuple[tuple[float, float, float, float, float], ...]
 
     @property
-    def is_training(self) -> bool:
-        """Whether its picture is in the half to be learnt from."""
-        return order_key("half", self.picture) < 0.5
+    def is_first(self) -> bool:
+        """Whether its picture is in the first half."""
+        return is_first_half(self.picture)
+
+
+def is_first_half(picture: str) -> bool:
+    """Which half of all pictures one is in, by its key alone."""
+    return order_key("half", picture) < 0.5
 
 
 def asked_of(example: Example) -> list[Asked]:
@@ -216,63 +225,75 @@ def logistic(rows: Floats, labels: npt.NDArray[np.bool_], ridge: float = _RIDGE)
     return weights
 
 
+def _both_ways(asked: Sequence[Asked]) -> list[tuple[list[Asked], list[Asked]]]:
+    """(what is learnt from, what is judged), once for each half; none where either half is too small to say anything."""
+    halves = [[one for one in asked if one.is_first == first] for first in (True, False)]
+    return [] if min(map(len, halves)) < _LEAST else [(halves[0], halves[1]), (halves[1], halves[0])]
+
+
 def _comparisons(asked: Sequence[Asked]) -> dict[str, Any]:
     """Accuracy on decided answers of pictures that were not learnt from."""
     groups: dict[str, list[Asked]] = {}
     for one in asked:
         if one.polarity in _DECIDED:
             groups.setdefault(_group(one.relation)[0], []).append(one)
-    found: dict[str, Any] = {}
+    # Of each relation whether the words, and the commoner answer, were right.
+    right: dict[str, list[npt.NDArray[np.bool_]]] = {}
     for group in groups.values():
-        known, new = [one for one in group if one.is_training], [one for one in group if not one.is_training]
-        if len(known) < _LEAST or len(new) < _LEAST:
-            continue
-        table = _Table.of(known)
-        weights = logistic(table.rows(known), np.array([one.polarity in _POSITIVE for one in known]))
-        says = table.rows(new) @ weights > 0
-        for relation in dict.fromkeys(one.relation for one in new):
-            own = np.array([one.relation == relation for one in new])
-            item = _judged(
-                [one for one in known if one.relation == relation], [one for one in new if one.relation == relation], says[own]
-            )
-            if item is not None:
-                found[relation] = item
-    return {name: found[name] for name in RELATIONS if name in found}
+        for known, new in _both_ways(group):
+            table = _Table.of(known)
+            weights = logistic(table.rows(known), _is_positive(known))
+            says, truth = table.rows(new) @ weights > 0, _is_positive(new)
+            for relation in dict.fromkeys(one.relation for one in new):
+                own = np.array([one.relation == relation for one in new])
+                usual = _is_positive([one for one in known if one.relation == relation])
+                if len(usual):
+                    constant = truth[own] == (usual.mean() >= 0.5)
+                    right.setdefault(relation, []).append(np.stack([says[own] == truth[own], constant]))
+    found = {relation: np.concatenate(parts, axis=1) for relation, parts in right.items()}
+    return {name: _judged(*found[name]) for name in RELATIONS if name in found and found[name].shape[1] >= _LEAST}
 
 
-def _judged(known: Sequence[Asked], new: Sequence[Asked], says: npt.NDArray[np.bool_]) -> dict[str, Any] | None:
-    if len(new) < _LEAST or not known:
-        return None
-    truth = np.array([one.polarity in _POSITIVE for one in new])
-    usual = np.mean([one.polarity in _POSITIVE for one in known]) >= 0.5
+def _is_positive(asked: Sequence[Asked]) -> npt.NDArray[np.bool_]:
+    return np.array([one.polarity in _POSITIVE for one in asked], dtype=bool)
+
+
+def _judged(words: npt.NDArray[np.bool_], constant: npt.NDArray[np.bool_]) -> dict[str, Any]:
     return {
-        "pairs": len(new),
+        "pairs": len(words),
         "chance": 0.5,
-        "constant": float((truth == usual).mean()),
-        "words": float((says == truth).mean()),
-        "words_std": float(np.sqrt(0.25 / len(new))),
+        "constant": float(constant.mean()),
+        "words": float(words.mean()),
+        "words_std": float(np.sqrt(0.25 / len(words))),
     }
 
 
 def _numbers(asked: Sequence[Asked]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for relation in dict.fromkeys(one.relation for one in asked):
-        own = [one for one in asked if one.relation == relation]
-        known, new = [one for one in own if one.is_training], [one for one in own if not one.is_training]
-        if len(known) < _LEAST or len(new) < _LEAST:
-            continue
-        learnt, truth = (np.abs([one.value for one in some]) for some in (known, new))
-        table = _Table.of(known)
-        rows = table.rows(known)
-        middle = float(np.log(learnt).mean())
-        weights = np.linalg.solve(rows.T @ rows + _RIDGE * np.eye(rows.shape[1]), rows.T @ (np.log(learnt) - middle))
-        by_words = np.exp(table.rows(new) @ weights + middle)
-        found[relation] = {
-            "pairs": len(new),
-            "constant": {name: _within(np.full(len(truth), _best(learnt, band)), truth, band) for name, band in BANDS.items()},
-            "words": {name: _within(by_words, truth, band) for name, band in BANDS.items()},
-        }
+        # Of each number the truth, what the words say, and for each band the constant that is best for the half learnt from.
+        rows = []
+        for known, new in _both_ways([one for one in asked if one.relation == relation]):
+            learnt, truth = (np.abs([one.value for one in some]) for some in (known, new))
+            by_words = _by_words(known, learnt, new)
+            rows.append(np.stack([truth, by_words, *(np.full(len(truth), _best(learnt, band)) for band in BANDS.values())]))
+        if rows:
+            truth, by_words, *constants = np.concatenate(rows, axis=1)
+            each = list(zip(BANDS.items(), constants, strict=True))
+            found[relation] = {
+                "pairs": len(truth),
+                "constant": {name: _within(constant, truth, band) for (name, band), constant in each},
+                "words": {name: _within(by_words, truth, band) for name, band in BANDS.items()},
+            }
     return {name: found[name] for name in RELATIONS if name in found}
+
+
+def _by_words(known: Sequence[Asked], learnt: Floats, new: Sequence[Asked]) -> Floats:
+    """(N,) what words tell of the numbers of new pairs, from those (M,) of known ones."""
+    table = _Table.of(known)
+    rows, middle = table.rows(known), float(np.log(learnt).mean())
+    weights = np.linalg.solve(rows.T @ rows + _RIDGE * np.eye(rows.shape[1]), rows.T @ (np.log(learnt) - middle))
+    return np.asarray(np.exp(table.rows(new) @ weights + middle))
 
 
 def _within(said: Floats, truth: Floats, band: tuple[float, float]) -> float:

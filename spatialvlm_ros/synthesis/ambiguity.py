@@ -174,7 +174,9 @@ def fits(captions: Sequence[str], similarity: Similarity | None = None, threshol
     return result
 
 
-_COLORS = word_set("red green blue yellow orange purple pink turquoise white gray brown black silver gold golden beige")
+_COLORS = word_set(
+    "red green blue yellow orange purple pink turquoise white gray brown black silver gold golden beige multicolored"
+)
 
 
 def _contradict(a: frozenset[str], b: frozenset[str]) -> bool:

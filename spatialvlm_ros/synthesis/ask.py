@@ -38,7 +38,7 @@ from .record import (
 )
 from .units import units_of
 
-NAME, VERSION = "ask", "3"
+NAME, VERSION = "ask", "4"
 JPEG, PNG = "jpeg", "png"
 DEPTH, TRUTH = "depth", "ground_truth"
 _STATUS_WORDS = {status: status.name.lower() for status in Status}

@@ -190,13 +190,14 @@ def _card(shown: Shown) -> str:
         tags.append(f'<span class="tag unsure">{escape(pair["status"])}</span>')
     figures = "".join(_figure(picture) for picture in shown.pictures)
     stages = ", ".join(f"{stage['name']} {stage['version']}" for stage in row["stages"])
+    up = f"up by {escape(row['canonical'])}" if row["canonical"] else "up not known"
     return (
         f'<section class="card{"" if shown.agrees else " wrong"}"><p class="q">{escape(pair["question"])}</p>'
         f'<p class="a">{escape(pair["answer"])}</p><p>{"".join(tags)}{_measured(pair)}</p>{_heard(shown)}'
         f'<div class="pictures">{figures}</div>{_things(shown)}'
         f'<p class="foot">pair {shown.number} · <code>{escape(row["key"])}</code> · '
         f"frame <code>{escape(row['frame_id'])}</code> · "
-        f"{row['stamp_ns'] * 1e-9:.3f} s · facts from {escape(pair['source'])} · up by {escape(row['canonical'] or 'nothing')} · "
+        f"{row['stamp_ns'] * 1e-9:.3f} s · facts from {escape(pair['source'])} · {up} · "
         f"question template {pair['question_index']}, answer template {pair['answer_index']}, numbers {escape(pair['style'])} · "
         f"cue of the image: {escape(pair['cue'] or 'none')} · source sha256 {escape(row['source_sha256'][:12])}"
         f"{'' if shown.has_boxes else ' · no camera recorded, so no box in space is drawn'}</p>"

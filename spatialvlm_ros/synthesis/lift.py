@@ -28,6 +28,7 @@ from ..scene.noise import PRESETS, DepthNoise
 from ..scene.scene import Canonical, Scene, SceneObject
 from .record import Dropped, NamedRegion, Picture
 from .unseen import Unseen, parts_unseen
+from .unsupported_things import unseen_ends, unsupported_regions, with_open_ends
 
 TABLETOP, NO_GROUNDER = "tabletop", "none"
 
@@ -93,13 +94,20 @@ def lift(picture: Picture, config: LiftConfig | None = None) -> Lifted:
         return _true(picture, picture.truth, config)
     frame = _frame(picture, config)
     noise = picture.noise or config.noise
-    segmentation = TabletopSegmenter(replace(config.segment, noise=noise)).segment(frame, up=picture.up)
+    segment = replace(config.segment, noise=noise)
+    segmentation = TabletopSegmenter(segment).segment(frame, up=picture.up)
     canonical, plane = _canonical(picture, segmentation, config)
-    regions = picture.regions or _grounded(frame, segmentation, config)
+    regions: Sequence[NamedRegion] = picture.regions
+    rivals: list[str] = []
+    # Of things that stand on nothing that was found nobody knows where they end.
+    is_open = not regions and segmentation.plane is None
+    if not regions and config.grounder == TABLETOP:
+        regions, rivals = unsupported_regions(frame, segment) if is_open else (_grounded(frame, segmentation), [])
     if not regions:
         why = segmentation.reason or "nothing stands on the surface that was found"
         raise Dropped("no_regions", f"shows no thing that was found: {why}", picture.key)
     kept, causes, others = _usable(regions, frame, config)
+    others += rivals
     things: list[SceneObject] = []
     measured: list[NamedRegion] = []
     for region in kept:
@@ -108,6 +116,8 @@ def lift(picture: Picture, config: LiftConfig | None = None) -> Lifted:
             causes.append("region_no_depth")
             others.append(region.caption)
             continue
+        if is_open:
+            thing = with_open_ends(frame, _plain(region), thing, noise, is_upright=canonical is not None)
         things.append(thing)
         measured.append(region)
     scene = Scene(
@@ -115,7 +125,10 @@ def lift(picture: Picture, config: LiftConfig | None = None) -> Lifted:
         canonical_reason=segmentation.reason, support_plane=plane,
         depth_coverage=float(np.count_nonzero(frame.valid) / frame.valid.size), scale_std=noise.scale, frame=frame,
     )  # fmt: skip
-    unseen = parts_unseen(frame, list(map(_plain, measured)), things, canonical, plane, noise, config.measure.ground_snap_m)
+    plain = list(map(_plain, measured))
+    unseen = parts_unseen(frame, plain, things, canonical, plane, noise, config.measure.ground_snap_m)
+    if is_open:
+        unseen = unseen.joined(unseen_ends(frame, plain, noise))
     return Lifted(scene, tuple(measured), (*picture.also_in_sight, *others), Counter(causes), unseen)
 
 
@@ -158,15 +171,13 @@ def _canonical(picture: Picture, segmentation: TabletopSegmentation, config: Lif
     return canonical_from_up(found.normal, plane, found.tilt_std_rad, "plane"), plane
 
 
-def _grounded(frame: RGBDFrame, segmentation: TabletopSegmentation, config: LiftConfig) -> tuple[NamedRegion, ...]:
+def _grounded(frame: RGBDFrame, segmentation: TabletopSegmentation) -> list[NamedRegion]:
     """What stands on the table, by its looks."""
-    if config.grounder == NO_GROUNDER:
-        return ()
     looks = describe_scene(frame, segmentation.regions, segmentation.plane)
-    return tuple(
+    return [
         NamedRegion(region.mask, look.label(), region.score, TABLETOP)
         for region, look in zip(segmentation.regions, looks, strict=True)
-    )
+    ]
 
 
 def _plain(region: NamedRegion) -> Region:

@@ -61,7 +61,7 @@ class NamedRegion:
         mask: (H, W) bool.
         caption: 1 to 6 words, without an article.
         score: in [0, 1].
-        origin: who said so: "renderer", "tabletop", or the id of a model.
+        origin: who said so: "renderer", "tabletop", "unsupported" (no table was found) or the id of a model.
     """
 
     mask: BoolArray

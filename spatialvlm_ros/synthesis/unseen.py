@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
-from ..scene.foot import down_in_image, table_below
+from ..scene.foot import down_in_image, surface_below, table_below
 from ..scene.frame import Region, RGBDFrame
 from ..scene.hidden import COVERED, on_top
 from ..scene.noise import DepthNoise
@@ -32,22 +32,30 @@ _CONVEX = 0.75
 # Another region begins where it has pixels so far beyond the rim, and is nearer where its depth, found so far inside of it, is
 # nearer by so much: what a thing stands on comes nearer, too, but slowly.
 _BESIDE_PX, _INSIDE_PX, _IN_FRONT_M = 2, (2, 4, 7, 11, 16, 22), 0.02
-# Of a box in the air, the share of the lower rim that ends on the table, from which on its foot is wrong.
-_ON_PLANE = 0.3
+# Of a box in the air, the share of the lower rim that ends on the table, from which on its foot is wrong; and how far from what
+# is seen below it a box begins at most that stands on that.
+_ON_PLANE, _CARRIED_M = 0.3, 0.015
+# Share of its length that a mask goes on beyond its depth, from which on the box ends too early.
+_EMPTY = 0.1
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """Indices of a scene's objects of which the foot, or a side, or how deep they are does not show."""
+    """Indices of a scene's objects of which the foot, a side, how deep they are, or how high their middle is does not show."""
 
     foot: frozenset[int] = frozenset()
     side: frozenset[int] = frozenset()
     depth: frozenset[int] = frozenset()
+    middle: frozenset[int] = frozenset()
 
     @property
     def any(self) -> frozenset[int]:
         """Indices of those of which anything is out of sight."""
-        return self.foot | self.side | self.depth
+        return self.foot | self.side | self.depth | self.middle
+
+    def joined(self, other: Unseen) -> Unseen:
+        """What either of the two says."""
+        return Unseen(self.foot | other.foot, self.side | other.side, self.depth | other.depth, self.middle | other.middle)
 
 
 _OF_SIZE = {
@@ -63,6 +71,7 @@ _FOOT = (
 )  # fmt: skip
 POINTS = frozenset(f"point_{word}" for word in ("above", "below", "left", "right", "behind", "front"))
 _SIDE = frozenset(("width",)) | _OF_SIZE["wide_or_thin"] | _EXTENT | POINTS
+_MIDDLE = frozenset(("above", "below", "which_above", "which_below", "above_or_below"))
 # How deep a thing is stands least firm of all. Across the line of sight its deviation holds what is hidden.
 _DEPTH = frozenset(("behind_difference", "front_difference", "point_behind", "point_front"))
 
@@ -74,6 +83,7 @@ def needs_unseen(relation: str, indices: Sequence[int], unseen: Unseen) -> bool:
         (relation in _FOOT and not things.isdisjoint(unseen.foot))
         or (relation in _SIDE and not things.isdisjoint(unseen.side))
         or (relation in _DEPTH and not things.isdisjoint(unseen.depth))
+        or (relation in _MIDDLE and not things.isdisjoint(unseen.middle))
     )
 
 
@@ -99,22 +109,22 @@ def parts_unseen(
         covered = np.maximum(hidden_sides(frame, region, None, noise), _sides_behind(frame, region, owners, index + 1, noise))
         down = down_in_image(thing.centre, canonical)
         # A side of the image counts as below when it is within 45 degrees of down, and as beside when it is beyond.
-        below = covered[SIDES @ down > 0.7].max(initial=0.0)
+        below, above = (covered[way * (SIDES @ down) > 0.7].max(initial=0.0) for way in (1, -1))
         beside = covered[np.abs(SIDES @ down) < 0.72].max(initial=0.0)
         clearance = _clearance(thing, plane)
-        floats = clearance > ground_snap_m / 2
-        hangs = floats and (
-            beside > _COVERED or table_below(frame, region, down, plane, noise, rim_below_m=clearance / 2) > _ON_PLANE
+        hangs = clearance > ground_snap_m / 2 and (
+            beside > _COVERED or not _is_carried(frame, region, thing, down, plane, noise, clearance)
         )
-        # Of a thing that the image cuts off at its side, the highest or the lowest point may lie beyond.
-        is_cut = thing.truncated and beside > _MOSTLY_COVERED
-        if below > _COVERED or hangs or is_cut:
+        # Of a thing that the image cuts off, the highest or the lowest point may lie beyond.
+        is_cut = thing.truncated and (beside > _MOSTLY_COVERED or above > _COVERED)
+        end_empty, side_empty = _without_depth(frame, region, down)
+        if below > _COVERED or hangs or is_cut or end_empty > _EMPTY:
             foot.add(index)
         is_bent = thing.visible_share < _CONVEX
         top_m = float(np.max(thing.corners() @ plane[:3] + plane[3]))
         # What stands on a thing hides the far part of its top.
         is_under = on_top(frame, region, plane, top_m) > COVERED
-        if beside > _COVERED or is_bent or is_under:
+        if beside > _COVERED or side_empty > _EMPTY or is_bent or is_under:
             side.add(index)
         if max(below, beside) > _MOSTLY_COVERED or is_bent or is_under:
             depth.add(index)
@@ -183,6 +193,42 @@ def _outermost(
     order = np.lexsort((place, line))
     last = order[np.append(np.diff(line[order]) > 0, True)]
     return v[last], u[last]
+
+
+def _is_carried(
+    frame: RGBDFrame,
+    region: Region,
+    thing: SceneObject,
+    down: npt.NDArray[np.float64],
+    plane: FloatArray,
+    noise: DepthNoise,
+    clearance_m: float,
+) -> bool:
+    """Whether a box that begins above the plane begins on what is seen right below its mask: what carries it.
+
+    Where the table is seen there, or what is lower than the box, its underside does not show.
+    """
+    if table_below(frame, region, down, plane, noise, rim_below_m=clearance_m / 2) > _ON_PLANE:
+        return False
+    carrier = surface_below(frame, region, down, plane, noise, float(np.linalg.norm(thing.centre)))
+    return abs(carrier.height_m - clearance_m) <= max(_CARRIED_M, 3 * carrier.std_m)
+
+
+def _without_depth(frame: RGBDFrame, region: Region, down: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """How far a mask goes on where it has no depth, as shares of its length: up or down, and to a side.
+
+    In the shadow of what stands beside it a sensor with two eyes sees nothing of a thing, and its box ends there.
+    """
+    v, u = np.nonzero(region.mask)
+    has_depth = frame.valid[v, u]
+    if not has_depth.any():
+        return 1.0, 1.0
+    shares = []
+    for way in (down, np.array([-down[1], down[0]])):
+        along = u * way[0] + v * way[1]
+        (low, high), (first, last) = (np.quantile(some, (0.01, 0.99)) for some in (along, along[has_depth]))
+        shares.append(float(max(first - low, high - last, 0.0) / max(high - low, 1.0)))
+    return shares[0], shares[1]
 
 
 def _clearance(thing: SceneObject, plane: FloatArray) -> float:
