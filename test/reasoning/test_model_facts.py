@@ -89,7 +89,7 @@ def test_a_probability_of_the_model_stands_in_for_a_predicate_only_where_depth_h
 CLOSE = Query("behind", "red block", "blue block")
 
 
-def behind(probability: float, **options: bool) -> tuple[SpatialFact, Measurement]:
+def behind(probability: float, **options: object) -> tuple[SpatialFact, Measurement]:
     """Of a red block that is perhaps behind the blue one, by a little more than one standard deviation."""
     on = table(red=(PLACES["red block"][0][0] + 0.004, *PLACES["red block"][0][1:]))
     fact, measurement = with_model(told(probability, query=CLOSE), **options)(on, CLOSE, None)  # type: ignore[arg-type]
@@ -119,6 +119,23 @@ def test_it_turns_no_verdict_of_depth_and_makes_none_weaker() -> None:
         assert (beside.value, beside.source, beside.text) == (depth.value, Source.DEPTH, depth.text)
     other, _ = behind(0.999 if depth.value > 0.5 else 0.001)
     assert (other.value, other.source) == (depth.value, Source.DEPTH)
+
+
+def test_what_depth_and_the_model_are_worth_together_is_told_where_it_was_fitted() -> None:
+    depth, measured = behind(0.5)
+    heard: list[tuple[Query, float, float]] = []
+
+    def together(query: Query, margin: float, own: float) -> float | None:
+        heard.append((query, margin, own))
+        return 0.98
+
+    both, _ = behind(0.6, joined=together, reads_depth=True)
+    assert both.value == 0.98 and depth.value > 0.5
+    assert heard == [(CLOSE, pytest.approx(measured.margin.value / measured.margin.std), 0.6)]
+    # The other side, or less than depth knows alone, it is not made; and where nothing was fitted the model's own word counts.
+    for told_together, value in ((0.01, depth.value), (0.5 + 0.1 * (depth.value - 0.5), depth.value), (None, 0.99)):
+        other, _ = behind(0.99, joined=lambda *_, it=told_together: it, reads_depth=True)
+        assert other.value == value
 
 
 def test_a_number_for_a_predicate_is_not_taken() -> None:

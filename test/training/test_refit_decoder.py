@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,11 @@ def test_a_refit_leaves_all_but_the_decoder_as_it_is(started: Path, tmp_path: Pa
     assert list(old) == list(new) and all(torch.equal(old[name], new[name]) for name in old if not name.startswith("decoder."))
     changed = [name for name in old if not torch.equal(old[name], new[name])]
     assert "decoder.std_factor" in changed and len(changed) > 10
-    assert after.config.calibration_config() == before.config.calibration_config()
+    calibration = after.config.calibration_config()
+    assert replace(calibration, verdicts={}) == before.config.calibration_config()
+    assert {"tall_or_short", "left_or_right"} <= set(calibration.verdicts) and calibration.verdicts == figures["fitted"][
+        "verdicts"
+    ]
     assert float(after.decoder.std_factor) == pytest.approx(figures["fitted"]["std_factor"])
     told = json.loads((tmp_path / "model" / "figures.json").read_text(encoding="utf-8"))
     assert told["steps"] == 7 and told["decoder"]["scenes"] == 1 and told["decoder"]["before"] != told["decoder"]["after"]

@@ -1,7 +1,8 @@
 """Fits the decoder of a model again to what the front end measures now, and leaves everything else of the model as it is.
 
 ``python -m spatialvlm_ros.training.embedded.refit_decoder --out DIR``: things are measured anew on rendered scenes, the decoder
-learns from some of them for a few hundred steps, and its temperatures and its factor of deviations are fitted on the others.
+learns from some of them for a few hundred steps, and its temperatures, its factor of deviations and what joins its verdicts with
+depth's are fitted on the others.
 Whenever segmentation or measuring change, how right a measurement is changes with them. An hour or less on one CPU core; a call
 after one that was cut off goes on. To ship it: copy what is in ``out/model`` to spatialvlm_ros/models/embedded.
 """
@@ -28,7 +29,7 @@ from .answers_data_text import all_questions, question_table
 from .assemble import FIGURES, assemble
 from .measured_pool import PoolConfig, make_pool
 from .train_decoder import DecoderTraining, train_decoder
-from .train_decoder_judge import Said, ask, calibrate, summary, table_of
+from .train_decoder_judge import Said, ask, calibrate, fit_verdicts, summary, table_of
 
 Report = Callable[[dict[str, float]], None]
 #: Scenes of nobody else: 500000 to 559999 and 700000 to 739999 judge, those below 50000 the decoder was first trained on.
@@ -74,7 +75,10 @@ def refit(run: Refit, told: Report | None = None) -> dict[str, Any]:
     reporting = pool_things(_pool(run.out, REPORT_SEED, run.report))
     before = _figures(old, reporting, run)
     new = _trained(run, old, told) if run.steps else old
-    fitted = calibrate(new, _asked(new, pool_things(_pool(run.out, FIT_SEED, run.fit)), run))
+    fitting = pool_things(_pool(run.out, FIT_SEED, run.fit))
+    fitted: dict[str, Any] = dict(calibrate(new, _asked(new, fitting, run)))
+    # Asked again: its probabilities are calibrated now.
+    fitted["verdicts"] = fit_verdicts(_asked(new, fitting, run), fitting)
     figures = {
         "before": before,
         "after": _figures(new, reporting, run),
@@ -83,7 +87,7 @@ def refit(run: Refit, told: Report | None = None) -> dict[str, Any]:
         "scenes": run.learn,
     }
     beside = json.loads((folder / FIGURES).read_text(encoding="utf-8")) if (folder / FIGURES).is_file() else {}
-    sizes, calibration = model.config.gripper_config(), model.config.calibration_config()
+    sizes, calibration = model.config.gripper_config(), replace(model.config.calibration_config(), verdicts=fitted["verdicts"])
     assemble(run.out / "model", model.tower, model.gripper, sizes, new, calibration, {**beside, "decoder": figures})
     return figures
 

@@ -18,6 +18,7 @@ from ...scene.relations import RELATIONS, Kind
 from ...vlm.embedded.decoder import AnswerDecoder
 from ...vlm.embedded.decoder_answers import number_of, pair_probabilities
 from ...vlm.embedded.decoder_words import NUMBER, POINTERS, VERDICT_PAIRS
+from ...vlm.embedded.verdicts import dimension_of, fit
 from .answers_data import Batch, PosedThings, Questions, usable
 from .answers_data import number_of as number_name
 from .answers_data_text import TYPES, QuestionTable
@@ -182,6 +183,21 @@ def calibrate(decoder: AnswerDecoder, said: Said) -> dict[str, float]:
     decoder.std_factor.fill_(float(factors[int(np.argmin(misses))]))
     fitted["std_factor"] = float(decoder.std_factor)
     return fitted
+
+
+def fit_verdicts(said: Said, things: PosedThings) -> dict[str, list[float]]:
+    """By dimension, the weights that join a calibrated decoder's verdicts with depth's margins; see vlm/embedded/verdicts.py."""
+    parts: dict[str, list[tuple[Array, Array, npt.NDArray[np.bool_]]]] = {}
+    for at, chosen in _by_type(said):
+        dimension = dimension_of(TYPES[at])
+        if dimension:
+            name, sign = number_name(TYPES[at])
+            asked = chosen & (np.abs(said.true) > 1e-6)
+            engine = things.said[name][said.group[asked]].astype(np.float64)
+            margin = sign * engine[:, 0] / np.maximum(engine[:, 1], 1e-9)
+            parts.setdefault(dimension, []).append((margin, said.probability[asked], said.true[asked] > 0))
+    joined = {name: [np.concatenate(column) for column in zip(*found, strict=True)] for name, found in parts.items()}
+    return {name: [round(weight, 6) for weight in fit(*columns)] for name, columns in joined.items()}
 
 
 def summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
