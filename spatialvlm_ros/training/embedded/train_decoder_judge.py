@@ -27,6 +27,8 @@ from .train_decoder import by_length, prompted_by
 Array = npt.NDArray[np.float64]
 MARGIN_M = 0.02
 _BATCH = 512
+# Share of the errors within one and within two deviations, and how far off the latter may be.
+_IN_ONE, _IN_TWO, _TOLERANCE = 0.68, 0.95, 0.03
 
 
 @dataclass(frozen=True)
@@ -178,11 +180,17 @@ def calibrate(decoder: AnswerDecoder, said: Said) -> dict[str, float]:
     z = np.abs(said.value - said.true)[numbers] / np.maximum(said.std[numbers], 1e-9)
     factors = float(decoder.std_factor) * np.exp(np.linspace(np.log(0.4), np.log(3.0), 121))
     scales = factors / float(decoder.std_factor)
-    # Errors have heavier tails than any one deviation tells: both shares are missed by as little as can be.
-    misses = [max(abs((z <= scale).mean() - 0.683), abs((z <= 2 * scale).mean() - 0.954)) for scale in scales]
-    decoder.std_factor.fill_(float(factors[int(np.argmin(misses))]))
+    # Errors have heavier tails than any one deviation tells. Two of them are what verdicts are made of: they come first.
+    misses = [_missed(z / scale) for scale in scales]
+    decoder.std_factor.fill_(float(factors[misses.index(min(misses))]))
     fitted["std_factor"] = float(decoder.std_factor)
     return fitted
+
+
+def _missed(z: Array) -> tuple[float, float]:
+    """By how much the share within two deviations is further off than it may be, then how far off that within one is."""
+    two = abs(float((z <= 2).mean()) - _IN_TWO)
+    return max(two - _TOLERANCE, 0.0), abs(float((z <= 1).mean()) - _IN_ONE)
 
 
 def fit_verdicts(said: Said, things: PosedThings) -> dict[str, list[float]]:
