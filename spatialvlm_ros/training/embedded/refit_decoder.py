@@ -84,7 +84,7 @@ def refit(run: Refit, told: Report | None = None) -> dict[str, Any]:
         "after": _figures(new, reporting, run),
         "fitted": fitted,
         "steps": run.steps,
-        "scenes": run.learn,
+        "scenes": run.learn if run.steps else 0,
     }
     beside = json.loads((folder / FIGURES).read_text(encoding="utf-8")) if (folder / FIGURES).is_file() else {}
     sizes, calibration = model.config.gripper_config(), replace(model.config.calibration_config(), verdicts=fitted["verdicts"])
