@@ -15,6 +15,7 @@
 #   make ablations    the paper's ablations at small scale, three seeds each, into benchmarks/ablations.json
 #   make train-embedded the model in spatialvlm_ros/models from nothing, into out/train-embedded; hours, goes on where it stopped
 #   make train-joints what tells whether two pieces of surface are one thing, into out/train-joints; a quarter of an hour
+#   make refit-decoder the embedded model's decoder to what is measured now, into out/refit-decoder; an hour
 #   make bench-designs the embedded model's design against another on the same budget, into benchmarks/designs.json
 #   make bench-reward-robosuite dense rewards of robosuite's PickPlace tasks, into benchmarks/reward_robosuite.json
 #   make test         ruff, mypy and all tests: make test PYTEST_ARGS='-k facts -x'
@@ -43,7 +44,7 @@ export MUJOCO_GL ?= egl
 export PYTHON ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis bench-model bench-reward bench-reward-learning bench-reward-robosuite bench-label ablations train-embedded train-joints bench-designs test test-jazzy lint venv clean
+.PHONY: demo demo-real demo-seeds bench-demo bench-engine bench-language bench-synthesis bench-model bench-reward bench-reward-learning bench-reward-robosuite bench-label ablations train-embedded train-joints refit-decoder bench-designs test test-jazzy lint venv clean
 
 venv:
 	@scripts/bootstrap.sh
@@ -105,6 +106,12 @@ train-embedded: venv
 # What perception/joints.py judges by. To ship them: copy both files to spatialvlm_ros/models/joints.
 train-joints: venv
 	@$(BIN)/python -m spatialvlm_ros.training.joints --out out/train-joints
+
+# REFIT_ARGS='--steps 0' fits temperatures, deviations and verdicts alone: minutes. To ship it: copy the files of out/refit-decoder/model
+# to spatialvlm_ros/models/embedded.
+REFIT_ARGS ?=
+refit-decoder: venv
+	@$(BIN)/python -m spatialvlm_ros.training.embedded.refit_decoder --out out/refit-decoder $(REFIT_ARGS)
 
 bench-designs: venv
 	@$(BIN)/spatialvlm bench-designs --seed $(SEED) --benchmark benchmarks/designs.json

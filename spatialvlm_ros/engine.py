@@ -75,7 +75,8 @@ class SpatialEngine:
         self._judge = None if vlm is None else NameJudge(vlm, self.config.naming)
         self._model_names = ModelNames(self._judge) if self._judge is not None and self._judge.vlm.grounds else None
         self._answers = None if self._judge is None else SceneAnswers(self._judge, self.config.tool_names)
-        self._measure = measure_with_error if vlm is None else with_model(self._said, reads_depth=vlm.reads_depth)
+        both = None if vlm is None else with_model(self._said, joined=vlm.joined_verdict, reads_depth=vlm.reads_depth)
+        self._measure = both or measure_with_error
         self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
         self._appearances = AppearanceCache()

@@ -81,7 +81,7 @@ class SharedErrors:
         canonical = scene.canonical
         tilts = canonical is not None and np.isfinite(canonical.tilt_std_rad)
         self._tilt_std_rad = canonical.tilt_std_rad if canonical is not None and tilts else 0.0
-        self._tilt_axes = np.zeros((2, 3)) if canonical is None else canonical.scene_from_canonical.rotation[:, :2].T
+        self._tilt_axes = np.zeros((2, 3)) if canonical is None else canonical.tilt_axes
 
     def noise(self, error: tuple[ErrorTerm, ...], std: float, name: str, value: float) -> FloatArray:
         """(count,) samples of an error with the given standard deviation.

@@ -40,6 +40,7 @@ class EnclosureConfig:
 
     Attributes:
         least_floor_m2: a smaller level patch is no floor that things stand on.
+        least_part: floors that hold less than this share of all that is level are gaps between things on a table.
         least_wall_m: what rises beside a floor and is shorter than this is no wall.
         least_high_m: ... and much of a wall is this high: the rim of a plate is not.
         least_share: share of the floor's rim along which walls rise, of what has depth there,
@@ -52,6 +53,7 @@ class EnclosureConfig:
     """
 
     least_floor_m2: float = 0.006
+    least_part: float = 0.03
     least_wall_m: float = 0.3
     least_high_m: float = 0.03
     least_share: float = 0.7
@@ -97,6 +99,8 @@ def _walled_floors(grid: Grid, surface: Surface, config: TabletopConfig) -> _Fou
         return nothing
     risen = _large(grid, surface, np.concatenate([patch.rim[patch.rises] for patch in patches]), config)
     floors = [patch.mask for patch in patches if patch.is_walled(risen > 0, config.enclosures)]
+    if sum(map(np.count_nonzero, floors)) < config.enclosures.least_part * np.count_nonzero(surface.on_plane):
+        return nothing
     return _Found(floors, np.where(np.isin(risen, _around(risen, floors)), risen, 0)) if floors else nothing
 
 

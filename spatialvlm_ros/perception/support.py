@@ -57,7 +57,8 @@ class SupportConfig:
         hanging_m: what is higher than this over a plane and nearer than most of it hangs over it,
         hanging_step_m: ... where what is next below in the image is further by this;
         hanging_gap_px: so many sampled pixels below an edge may have no depth.
-        hanging_share: what hangs over so much of the image's width is a table.
+        hanging_share: what hangs over so much of the image's width is a table,
+        hanging_level_m: ... where its edge is at one height, within this; an arm's elbow, wrist and fingers are not.
         apart_m: a plane this far above a refused one is none that lies on it.
         tilt_floor_rad: error of the tilt that more pixels do not cure (calibration, a bent table).
         walls: without ``up``, which other up directions are thought of.
@@ -86,6 +87,7 @@ class SupportConfig:
     hanging_step_m: float = 0.15
     hanging_gap_px: int = 14
     hanging_share: float = 0.2
+    hanging_level_m: float = 0.04
     apart_m: float = 0.35
     tilt_floor_rad: float = 0.002
     max_planes: int = 4
@@ -343,7 +345,7 @@ def _is_below(plane: Plane, sample: Sample, config: SupportConfig) -> str:
     """Why a floor under a table that is seen from its side is no support; "" when nothing hangs over it in front.
 
     The table's top does not show, or hardly so, but its edge does: from there downwards depth jumps back to the floor, or what is
-    on it, all along the image. A shelf over a table hangs behind it.
+    on it, all along the image and at one height. A shelf over a table hangs behind it.
     """
     height = plane.height(sample.points)
     on_plane = np.abs(height) < 3 * sample.depth_std_m
@@ -361,7 +363,7 @@ def _is_below(plane: Plane, sample: Sample, config: SupportConfig) -> str:
     depth[sample.rows, sample.columns], heights[sample.rows, sample.columns] = sample.points[:, 2], height
     row, column = sample.rows[hangs], sample.columns[hangs]
     z, h = sample.points[hangs, 2], height[hangs]
-    open_, count = np.ones(len(row), dtype=bool), 0
+    open_, edge = np.ones(len(row), dtype=bool), np.zeros(len(row), dtype=bool)
     # The sensor sees nothing in the shadow of an edge: what comes next down the image counts.
     for step in range(1, config.hanging_gap_px + 1):
         right, low = np.rint(step * down).astype(int)
@@ -370,8 +372,10 @@ def _is_below(plane: Plane, sample: Sample, config: SupportConfig) -> str:
         next_z = np.where(inside, depth[np.where(inside, r, 0), np.where(inside, c, 0)], 0.0)
         next_h = np.where(inside, heights[np.where(inside, r, 0), np.where(inside, c, 0)], 0.0)
         seen = next_z > 0
-        count += int(np.count_nonzero(seen & (next_z > z + config.hanging_step_m) & (next_h < h)))
+        edge |= seen & (next_z > z + config.hanging_step_m) & (next_h < h)
         open_ &= ~seen
-    if count < config.hanging_share * across:
+    edges = np.sort(h[edge])
+    count = np.searchsorted(edges, edges + config.hanging_level_m, side="right") - np.arange(len(edges))
+    if count.max(initial=0) < config.hanging_share * across:
         return ""
     return "is level, but something hangs over it in front, as a table does whose top is not seen"

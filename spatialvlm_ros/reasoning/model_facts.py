@@ -1,7 +1,8 @@
 """A vision-language model as one more source of facts: its number joins depth's by their variances, behind a gate.
 
 The model says which and what, depth says how far. So a model's number only ever sharpens depth's or stands in where depth has
-none; where the two disagree beyond the gate depth's stays, and the disagreement is said.
+none; where the two disagree beyond the gate depth's stays, and the disagreement is said. A verdict of depth's is never turned: a
+model that has learnt from depth's own measurements how right they are may only be surer of the same side.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from ..expressions.leaves import Measure
 from ..geometry.rigid import RigidTransform
 from ..language.answers import check_query, measure_with_error
-from ..language.sentences import number
+from ..language.sentences import fact_sentence, number
 from ..scene.facts import PROBABILITY, RADIAN, Query, Source, SpatialFact, Status
 from ..scene.relation import Measurement, Reckoned, scaled
 from ..scene.relations import RELATIONS
@@ -23,6 +24,9 @@ from ..scene.scene import Scene
 
 # Standard deviations of their difference beyond which two numbers do not speak of one thing.
 GATE = 3.0
+# Of a comparison, depth's margin in its standard deviations and the model's probability: the probability by both; None where that
+# is not known.
+Joined = Callable[[Query, float, float], float | None]
 # What a model may stand in for. An ambiguous name or a bad query it does not cure.
 _LACKING = (Status.NO_DEPTH, Status.NOT_FOUND, Status.NOT_CANONICAL)
 
@@ -52,11 +56,13 @@ def with_model(
     measure: Measure = measure_with_error,
     gate: float = GATE,
     *,
+    joined: Joined | None = None,
     reads_depth: bool = False,
 ) -> Measure:
     """``measure`` with a model's answers beside it. ``said`` gives None for what the model does not know.
 
-    ``reads_depth``: the model's numbers start from the very measurements that they are joined with; see ``fuse``.
+    ``reads_depth``: the model's numbers start from the very measurements that they are joined with; see ``fuse`` and ``surer``,
+    which ``joined`` is for.
     """
 
     def measure_both(
@@ -71,7 +77,7 @@ def with_model(
         if measurement is None or not fact.status.has_value:
             return _of_model(fact, told) if fact.status in _LACKING else (fact, measurement)
         if fact.unit == PROBABILITY:
-            return fact, measurement
+            return surer(fact, measurement, told, joined) if reads_depth else (fact, measurement)
         return fuse(fact, measurement, told, gate, reads_depth=reads_depth)
 
     return measure_both
@@ -104,6 +110,35 @@ def fuse(
     text = f"{fact.text} With the model's {number(told.value, told.std, fact.unit)}: {number(value, std, fact.unit)}."
     fused = replace(measurement, value=value, std=std, error=scaled(measurement.error, kept))
     return replace(fact, value=value, std=std, source=Source.FUSED, text=text), fused
+
+
+def surer(
+    fact: SpatialFact, measurement: Measurement, told: Said, joined: Joined | None = None
+) -> tuple[SpatialFact, Measurement]:
+    """Depth's verdict, or that of a model that reads depth where both see the same side and the model is surer of it.
+
+    ``joined`` says what the two are worth together where that was fitted; else it is the model's own word.
+
+    Depth's deviations have to cover the few things that are measured far worse than they look, so that its verdicts are right
+    more often than its margins in them say; the model's probability was fitted to how often such verdicts are right on held-out
+    things.
+    """
+    margin = measurement.margin
+    if margin is None or not (math.isfinite(margin.value) and margin.std > 0):
+        return fact, measurement
+    together = joined(fact.query, margin.value / margin.std, told.value) if joined is not None else None
+    probability = told.value if together is None else together
+    own = _z_of(probability)
+    if own * margin.value <= 0 or abs(own) * margin.std <= abs(margin.value):
+        return fact, measurement
+    std = margin.value / own
+    sharper = Reckoned(margin.value, std, scaled(margin.error, std / margin.std))
+    known = replace(measurement, value=probability, margin=sharper, error=sharper.error)
+    fused = replace(fact, value=probability, source=Source.FUSED)
+    text = fact_sentence(fused, RELATIONS[fact.query.relation], known)
+    if fused.truth.verdict is not None and fact.truth.verdict is None:
+        text += f" (By depth alone it is too close to call: {max(fact.value, 1 - fact.value):.0%}.)"
+    return replace(fused, text=text), known
 
 
 def _of_model(fact: SpatialFact, told: Said) -> tuple[SpatialFact, Measurement]:

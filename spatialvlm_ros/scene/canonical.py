@@ -40,4 +40,6 @@ def canonical_from_up(up: FloatArray, plane: FloatArray | None, tilt_std_rad: fl
         slope = float(plane[:3] @ z_axis)
         if slope > 1e-3:
             origin = -float(plane[3]) / slope * z_axis
-    return Canonical(RigidTransform(rotation, origin), tilt_std_rad, source)
+    # An error e of up about x makes up lean by -e y. What is level of the sight then has its part along up times e along y, too.
+    turn = float(forward @ z_axis) / length
+    return Canonical(RigidTransform(rotation, origin), tilt_std_rad, source, turn)

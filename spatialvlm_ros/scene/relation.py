@@ -201,9 +201,11 @@ def pair_covariance(scene: Scene, a: SceneObject, b: SceneObject) -> FloatArray:
     covariance: FloatArray = a.own_covariance + b.own_covariance + moved[:, None] * moved
     canonical = scene.canonical
     if canonical is not None and math.isfinite(canonical.tilt_std_rad):
-        # np.cross of the two level axes with the way, which takes ten times as long for so small arrays.
-        level, way = canonical.scene_from_canonical.rotation[:, :2].T, a.centre - b.centre
-        turned = level[:, _NEXT] * way[_LAST] - level[:, _LAST] * way[_NEXT]
+        # np.cross of the two axes with the way, which takes ten times as long for so small arrays. Somebody else's view has a
+        # forward of its own, which does not turn with up.
+        axes = canonical.tilt_axes if scene.viewer is None else canonical.scene_from_canonical.rotation[:, :2].T
+        way = a.centre - b.centre
+        turned = axes[:, _NEXT] * way[_LAST] - axes[:, _LAST] * way[_NEXT]
         covariance = covariance + canonical.tilt_std_rad**2 * (turned.T @ turned)
     return covariance
 

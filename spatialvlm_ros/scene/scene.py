@@ -122,17 +122,28 @@ class Binding:
 class Canonical:
     """The gravity-aligned frame: x forward, y left, z up, origin on the support plane below the camera.
 
-    ``source`` is "plane", "tf" or "imu" (how up was found).
+    Attributes:
+        tilt_std_rad: standard deviation of up about each level axis.
+        source: "plane", "tf" or "imu" (how up was found).
+        turn: how much the frame turns about up for each radian by which up errs about x: forward is the camera's sight made
+            level, and of a steep sight little is left to make level.
     """
 
     scene_from_canonical: RigidTransform
     tilt_std_rad: float
     source: str
+    turn: float = 0.0
 
     @property
     def up(self) -> FloatArray:
         """(3,) unit vector in the scene's frame."""
         return self.scene_from_canonical.rotation[:, 2]
+
+    @property
+    def tilt_axes(self) -> FloatArray:
+        """(2, 3) vectors in the scene's frame about which the frame turns, times how much, as up errs about x and about y."""
+        forward, left, up = self.scene_from_canonical.rotation.T
+        return np.stack([forward + self.turn * up, left])
 
 
 @dataclass(frozen=True)

@@ -167,5 +167,17 @@ class SpatialVlm(ABC):
         """Whether its numbers start from the things' depth, so that they err together with what depth measures."""
         return False
 
+    def joined_verdict(self, query: Query, margin: float, own: float) -> float | None:
+        """Probability that a comparison holds, as fitted on held-out things to what depth and the model say together.
+
+        Args:
+            margin: depth's, in its standard deviations, above 0 where the comparison holds.
+            own: the model's own probability that it does.
+
+        Returns:
+            None where nothing was fitted.
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027 - most models hold nothing that has to be given back
         """Give back what it holds (connections, memory)."""

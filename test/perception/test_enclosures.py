@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from raycast import FLOOR, GREEN_CAN, NAMES, RED_BLOCK, SCENE, TABLE, Ball, Box, Can, look, render
 
+from spatialvlm_ros.evaluation.model_scenes import scene_of
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.perception.tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
 from spatialvlm_ros.perception.tints import second_color
+from spatialvlm_ros.scene.noise import PRESETS
 
 Thing = Box | Ball | Can
 WOOD, RED, BLUE, GREEN = (180, 150, 110), (190, 25, 25), (30, 50, 170), (40, 150, 60)
@@ -95,6 +98,14 @@ def test_a_large_plate_is_a_thing() -> None:
     found, shares, _ = see([TABLE, FLOOR], [plate, GREEN_CAN], 0.9, 0.6)
     assert len(found.regions) == 2 and shares[1] > 0.75
     assert any(region.mask.sum() > 1250 for region in found.regions)
+
+
+@pytest.mark.parametrize(("seed", "domain", "least"), [(646_004, "in", 5), (657_003, "out", 12)])
+def test_a_gap_among_large_things_is_no_bin(seed: int, domain: str, least: int) -> None:
+    """A spot of the table with things and cartons on all its sides, of which nearly all is elsewhere: the things stay things."""
+    scene = scene_of(seed, domain)
+    found = TabletopSegmenter(replace(TabletopConfig(), noise=PRESETS[scene.noise])).segment(scene.frame, up=scene.up)
+    assert len(found.regions) >= least
 
 
 def test_where_nothing_walls_a_table_nothing_changes() -> None:

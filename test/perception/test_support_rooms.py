@@ -236,3 +236,12 @@ def test_the_error_of_the_tilt_over_its_deviation_is_a_standard_normal(pitch: in
         scores.append(float(plane.normal @ worst) / plane.tilt_std_rad)
     print(f"pitch {pitch}: mean {np.mean(scores):.2f}, std {np.std(scores):.2f}")
     assert abs(np.mean(scores)) < 0.4 and 0.7 < np.std(scores) < 1.3
+
+
+def test_an_arm_over_a_table_hides_no_support() -> None:
+    """Wrist, hand and fingers hang over the table's middle as wide as a table does, but at heights of their own."""
+    table = Box((1.2, 0, -0.61), (2.0, 3.0, 0.02), GREY)
+    arm = [Box((0.85, y, z), (0.1, 0.12, 0.1), GREY) for y, z in ((-0.12, -0.04), (0.0, -0.2), (0.12, -0.12))]
+    look = Look([table, *arm, Box((0.8, 0.4, -0.57), (0.06, 0.06, 0.06), GREY)], 30, 0, 0.0)
+    reason, angle = support(look, 0, look.up)
+    assert not reason and angle < 0.5

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from test_answer import distance, table
+from test_answer import PLACES, distance, table
 
 from spatialvlm_ros.expressions.evaluate import Evaluator
 from spatialvlm_ros.expressions.tree_json import tree_from_json
 from spatialvlm_ros.reasoning.model_facts import Said, fuse, with_model
-from spatialvlm_ros.scene.facts import Query, Source, SpatialFact, Status
+from spatialvlm_ros.scene.facts import Query, Source, SpatialFact, Status, truth_from_margin
 from spatialvlm_ros.scene.relation import Measurement
 from spatialvlm_ros.scene.scene import Scene
 
@@ -84,6 +84,58 @@ def test_a_probability_of_the_model_stands_in_for_a_predicate_only_where_depth_h
     depth, _ = fused(lambda scene, query: None, known)
     beside, _ = fused(told(0.1, query=known), known)
     assert (beside.value, beside.source, beside.text) == (depth.value, Source.DEPTH, depth.text)
+
+
+CLOSE = Query("behind", "red block", "blue block")
+
+
+def behind(probability: float, **options: object) -> tuple[SpatialFact, Measurement]:
+    """Of a red block that is perhaps behind the blue one, by a little more than one standard deviation."""
+    on = table(red=(PLACES["red block"][0][0] + 0.004, *PLACES["red block"][0][1:]))
+    fact, measurement = with_model(told(probability, query=CLOSE), **options)(on, CLOSE, None)  # type: ignore[arg-type]
+    assert measurement is not None and measurement.margin is not None
+    return fact, measurement
+
+
+def test_a_model_that_reads_depth_may_be_surer_of_the_side_that_depth_sees() -> None:
+    depth, measured = behind(0.5)
+    assert depth.truth.verdict is None and "too close to call" in depth.text
+    likelier = depth.value > 0.5
+    both, sharper = behind(0.99 if likelier else 0.01, reads_depth=True)
+    assert both.truth.verdict is likelier and both.source is Source.FUSED and "perhaps" not in both.text
+    assert "By depth alone it is too close to call" in both.text
+    assert sharper.margin.value == measured.margin.value
+    # The margin's own probability is the one that is told, for trees that are made of it.
+    assert truth_from_margin(sharper.margin.value, sharper.margin.std).probability == pytest.approx(both.value, abs=1e-6)
+    share = sharper.margin.std / measured.margin.std
+    for (_, _, before), (_, _, after) in zip(measured.margin.error, sharper.margin.error, strict=True):
+        assert after == pytest.approx(share * before)
+
+
+def test_it_turns_no_verdict_of_depth_and_makes_none_weaker() -> None:
+    depth, _ = behind(0.5)
+    for probability in (1 - depth.value, 0.5, 0.001 if depth.value > 0.5 else 0.999, (depth.value + 0.5) / 2):
+        beside, _ = behind(probability, reads_depth=True)
+        assert (beside.value, beside.source, beside.text) == (depth.value, Source.DEPTH, depth.text)
+    other, _ = behind(0.999 if depth.value > 0.5 else 0.001)
+    assert (other.value, other.source) == (depth.value, Source.DEPTH)
+
+
+def test_what_depth_and_the_model_are_worth_together_is_told_where_it_was_fitted() -> None:
+    depth, measured = behind(0.5)
+    heard: list[tuple[Query, float, float]] = []
+
+    def together(query: Query, margin: float, own: float) -> float | None:
+        heard.append((query, margin, own))
+        return 0.98
+
+    both, _ = behind(0.6, joined=together, reads_depth=True)
+    assert both.value == 0.98 and depth.value > 0.5
+    assert heard == [(CLOSE, pytest.approx(measured.margin.value / measured.margin.std), 0.6)]
+    # The other side, or less than depth knows alone, it is not made; and where nothing was fitted the model's own word counts.
+    for told_together, value in ((0.01, depth.value), (0.5 + 0.1 * (depth.value - 0.5), depth.value), (None, 0.99)):
+        other, _ = behind(0.99, joined=lambda *_, it=told_together: it, reads_depth=True)
+        assert other.value == value
 
 
 def test_a_number_for_a_predicate_is_not_taken() -> None:

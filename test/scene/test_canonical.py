@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 from things import box, camera_over_table, placed, scene
 
 from spatialvlm_ros.scene.canonical import canonical_from_up
@@ -121,3 +122,18 @@ def test_gravity_of_tf_moves_the_origin_along_gravity_onto_a_tilted_plane() -> N
     origin = canonical.scene_from_canonical.translation
     assert normal @ origin + 0.8 == pytest.approx(0, abs=1e-12)
     assert np.allclose(np.cross(origin, up), 0, atol=1e-12)
+
+
+@given(pitches, rolls, st.floats(-1, 1), st.floats(-1, 1))
+def test_an_error_of_up_turns_the_frame_about_its_tilt_axes(pitch: float, roll: float, about_x: float, about_y: float) -> None:
+    canonical = found_from_plane(pitch, roll, 1.0)
+    rotation, step = canonical.scene_from_canonical.rotation, 1e-5
+    turned_up = canonical.up + np.cross(step * (about_x * rotation[:, 0] + about_y * rotation[:, 1]), canonical.up)
+    other = canonical_from_up(turned_up, None, 0.002, "tf")
+    assert other is not None
+    told = Rotation.from_rotvec(step * (np.array([about_x, about_y]) @ canonical.tilt_axes)).as_matrix() @ rotation
+    steep = 1 + abs(canonical.turn)
+    assert np.allclose(other.scene_from_canonical.rotation, told, atol=20 * (step * steep) ** 2)
+    # A frame that did not turn would not pass.
+    if abs(about_x) > 0.5 and abs(canonical.turn) > 0.5:
+        assert not np.allclose(rotation, told, atol=20 * (step * steep) ** 2)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from spatialvlm_ros.vlm.embedded.gripper_tip import gripper_tip
+from spatialvlm_ros.vlm.embedded.gripper_tip import Tip, gripper_tip
+from spatialvlm_ros.vlm.embedded.looking import _better_tip
 
 FOCAL, SIZE = 280.0, (240, 320)
 # Looks straight at a wall of air over a table: y down, the table 0.3 m below the axis, level.
@@ -79,3 +82,14 @@ def test_what_cannot_be_told_is_not() -> None:
     floating = alone.plate((-0.05, 0.05), (-0.1, 0.1), 0.7)
     assert gripper_tip(floating, alone.xyz, PLANE) is None  # nothing that it could hang on
     assert gripper_tip(np.ones((1, 1), bool), np.ones((1, 1, 3), np.float32), PLANE) is None
+
+
+def test_what_was_measured_is_the_point_and_a_network_that_sees_it_elsewhere_makes_it_less_sure() -> None:
+    spread, point = 0.027**2 * np.eye(3), np.array([0.1, 0.0, 0.8])
+    for fingers, std in ((1, 0.03), (2, 0.006)):
+        measured = Tip(point, std, fingers)
+        close, far = (_better_tip(measured, point + np.array([off, 0.0, 0.0]), spread) for off in (0.01, 0.4))
+        assert np.array_equal(close[0], point) and np.array_equal(far[0], point)
+        assert std <= math.sqrt(close[1][0, 0]) < 1.2 * std and math.sqrt(far[1][0, 0]) > 0.09
+    told, covariance = _better_tip(None, point, spread)
+    assert np.array_equal(told, point) and np.array_equal(covariance, spread)

@@ -18,6 +18,7 @@ from ...scene.relations import RELATIONS, Kind
 from ...vlm.embedded.decoder import AnswerDecoder
 from ...vlm.embedded.decoder_answers import number_of, pair_probabilities
 from ...vlm.embedded.decoder_words import NUMBER, POINTERS, VERDICT_PAIRS
+from ...vlm.embedded.verdicts import dimension_of, fit
 from .answers_data import Batch, PosedThings, Questions, usable
 from .answers_data import number_of as number_name
 from .answers_data_text import TYPES, QuestionTable
@@ -26,6 +27,8 @@ from .train_decoder import by_length, prompted_by
 Array = npt.NDArray[np.float64]
 MARGIN_M = 0.02
 _BATCH = 512
+# Share of the errors within one and within two deviations, and how far off the latter may be.
+_IN_ONE, _IN_TWO, _TOLERANCE = 0.68, 0.95, 0.03
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,32 @@ def calibrate(decoder: AnswerDecoder, said: Said) -> dict[str, float]:
     z = np.abs(said.value - said.true)[numbers] / np.maximum(said.std[numbers], 1e-9)
     factors = float(decoder.std_factor) * np.exp(np.linspace(np.log(0.4), np.log(3.0), 121))
     scales = factors / float(decoder.std_factor)
-    # Errors have heavier tails than any one deviation tells: both shares are missed by as little as can be.
-    misses = [max(abs((z <= scale).mean() - 0.683), abs((z <= 2 * scale).mean() - 0.954)) for scale in scales]
-    decoder.std_factor.fill_(float(factors[int(np.argmin(misses))]))
+    # Errors have heavier tails than any one deviation tells. Two of them are what verdicts are made of: they come first.
+    misses = [_missed(z / scale) for scale in scales]
+    decoder.std_factor.fill_(float(factors[misses.index(min(misses))]))
     fitted["std_factor"] = float(decoder.std_factor)
     return fitted
+
+
+def _missed(z: Array) -> tuple[float, float]:
+    """By how much the share within two deviations is further off than it may be, then how far off that within one is."""
+    two = abs(float((z <= 2).mean()) - _IN_TWO)
+    return max(two - _TOLERANCE, 0.0), abs(float((z <= 1).mean()) - _IN_ONE)
+
+
+def fit_verdicts(said: Said, things: PosedThings) -> dict[str, list[float]]:
+    """By dimension, the weights that join a calibrated decoder's verdicts with depth's margins; see vlm/embedded/verdicts.py."""
+    parts: dict[str, list[tuple[Array, Array, npt.NDArray[np.bool_]]]] = {}
+    for at, chosen in _by_type(said):
+        dimension = dimension_of(TYPES[at])
+        if dimension:
+            name, sign = number_name(TYPES[at])
+            asked = chosen & (np.abs(said.true) > 1e-6)
+            engine = things.said[name][said.group[asked]].astype(np.float64)
+            margin = sign * engine[:, 0] / np.maximum(engine[:, 1], 1e-9)
+            parts.setdefault(dimension, []).append((margin, said.probability[asked], said.true[asked] > 0))
+    joined = {name: [np.concatenate(column) for column in zip(*found, strict=True)] for name, found in parts.items()}
+    return {name: [round(weight, 6) for weight in fit(*columns)] for name, columns in joined.items()}
 
 
 def summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

@@ -8,12 +8,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ...scene.facts import Query
 from ..interface import SpatialVlm, View, VlmError
 from ..weights import WeightsError, check_weights
 from .config import SpatialVlmConfig
 from .glance import EmbeddedGlance
 from .model import SpatialVlmModel
 from .tokenizer import PhraseTokenizer
+from .verdicts import verdict
 
 
 class EmbeddedVlm(SpatialVlm):
@@ -65,6 +67,9 @@ class EmbeddedVlm(SpatialVlm):
     @property
     def reads_depth(self) -> bool:
         return True
+
+    def joined_verdict(self, query: Query, margin: float, own: float) -> float | None:
+        return verdict(self.calibration.verdicts, query.relation, margin, own)
 
     def look(self, view: View) -> EmbeddedGlance:
         return EmbeddedGlance(self.model, self.tokenizer, self.calibration, view, self._mend_masks)

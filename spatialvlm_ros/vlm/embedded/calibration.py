@@ -6,7 +6,8 @@ taken as independent: "anything" is 1 - prod(1 - p).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ class Calibration:
             were of nothing (most of them nearly of something): people name what they see.
         found: least ``present`` from which a name is said to be found.
         rival: a region of at least this share of the best one's probability answers as well.
+        verdicts: by dimension of comparisons, what joins depth's margin and the decoder's probability; see verdicts.py.
     """
 
     slope: float = 1.0
@@ -41,6 +43,7 @@ class Calibration:
     prior_odds: float = 1.0
     found: float = 0.5
     rival: float = 0.5
+    verdicts: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def probabilities(self, log_match: npt.ArrayLike, testimony: npt.ArrayLike = 0.0) -> FloatArray:
         """Probability of each region from ``tower.match`` and ``witness.testify``, any shape."""

@@ -30,7 +30,7 @@ _FINGER_M, _ARM_M = 0.10, 0.30
 _APART_M, _DETOUR, _SHORTER_M = (0.025, 0.14), 1.6, 0.07
 # Length of a finger's pad; half of its thickness, for depth sees its front; half of an opening where one finger hides the other.
 _PAD_M, _HALF_THICKNESS_M, _HIDDEN_M = 0.03, 0.006, 0.04
-_STD_M, _STD_ONE_FINGER_M = 0.006, 0.02
+_STD_M, _STD_ONE_FINGER_M = 0.006, 0.03
 _MIN_POINTS = 20
 
 
