@@ -34,7 +34,10 @@ def test_wrong_input_is_named_and_nothing_is_written(
         (["--from", "nobody/nothing", "--data", str(vqa)], "allow the download"),
         (["--from", str(base), "--data", str(vqa), "--spatial-share", "0.05"], "add one with --data"),
         (["--from", str(base), "--data", str(vqa), "--method", "full", "--merge"], "--method full gives a whole model"),
-        (["--from", str(base), "--data", str(vqa), "--config", str(tmp_path / "none.yaml")], "none.yaml cannot be read (No such file"),
+        (
+            ["--from", str(base), "--data", str(vqa), "--config", str(tmp_path / "none.yaml")],
+            "none.yaml cannot be read (No such file",
+        ),
         (
             ["--from", "embedded", "--data", str(vqa), "--label-noise-std-m", "0.1"],
             "--label-noise-std-m: not known",
