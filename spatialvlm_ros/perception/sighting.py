@@ -5,6 +5,7 @@ It is most of the work on an image, and knows nothing of other images: it may be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ from .tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
 
 if TYPE_CHECKING:
     from .focus import Glance
+
+_UP = 2
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,22 @@ def _measured(
 
 
 def _placed(within: SceneObject | None, whole: SceneObject | None, canonical: Canonical | None) -> SceneObject | None:
-    """What is measured within the outlines that colour shows, with its middle on the ground from all of its pixels.
+    """The level sizes and the surface within the outlines that colour shows; all else of a thing is told by all of its pixels.
 
-    Depth swells to all sides, so that this middle is where it was, and it is known better from a whole outline than from one of
-    which a few pixels were taken.
+    Depth swells to all sides, so that the middle on the ground is where it was, and it is known better from a whole outline than
+    from one of which a few pixels were taken; heights are told by faces, not by outlines. Nor does a rim that was drawn in tell
+    whether more of the thing lies beyond it, which is most of how well its sizes are known.
     """
     if within is None or whole is None or canonical is None:
         return within or whole
-    upright = np.outer(canonical.up, canonical.up)
-    level = np.eye(3) - upright
-    centre = level @ whole.centre + upright @ within.centre
-    own = level @ whole.own_covariance @ level + upright @ within.own_covariance @ upright
-    return replace(within, centre=centre, covariance=own + within.scale_std**2 * np.outer(centre, centre))
+    extents = within.extents.copy()
+    extents[_UP] = whole.extents[_UP]
+    # The level axes may have changed places.
+    order = [0, 1, _UP] if abs(float(within.axes[:, 0] @ whole.axes[:, 0])) > math.sqrt(0.5) else [1, 0, _UP]
+    return replace(
+        whole, axes=within.axes, extents=extents, extents_std=whole.extents_std[order], lean=whole.lean[order],
+        points=within.points, surface_point=within.surface_point,
+    )  # fmt: skip
 
 
 def sight_part(
