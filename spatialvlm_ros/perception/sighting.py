@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .focus import Glance
 
 _UP = 2
+# Drawing outlines in makes a thing smaller by up to so many times what both of its sides swelled by, and this share of itself.
+_MOST_LESS, _MOST_SHARE = 1.5, 0.25
 
 
 @dataclass(frozen=True)
@@ -81,23 +83,33 @@ def _measured(
     if sighting.swelling is not None:
         narrowed = drawn_in(frame, regions, segment.noise, sighting.swelling)
         within = measure_regions(frame, narrowed, canonical, plane, noise, measure, robot)
-        things = [_placed(one, whole, canonical) for one, whole in zip(within, things, strict=True)]
+        px = sighting.swelling.left + sighting.swelling.right
+        per_m = px / frame.camera.fx
+        things = [_placed(one, whole, canonical, per_m) for one, whole in zip(within, things, strict=True)]
     return tuple(things)
 
 
-def _placed(within: SceneObject | None, whole: SceneObject | None, canonical: Canonical | None) -> SceneObject | None:
+def _placed(
+    within: SceneObject | None, whole: SceneObject | None, canonical: Canonical | None, swollen: float
+) -> SceneObject | None:
     """The level sizes and the surface within the outlines that colour shows; all else of a thing is told by all of its pixels.
 
     Depth swells to all sides, so that the middle on the ground is where it was, and it is known better from a whole outline than
     from one of which a few pixels were taken; heights are told by faces, not by outlines. Nor does a rim that was drawn in tell
     whether more of the thing lies beyond it, which is most of how well its sizes are known.
+
+    ``swollen``: by how much both sides together did, as a share of the distance. What became smaller by far more lost another
+    part of it, or its shape.
     """
     if within is None or whole is None or canonical is None:
-        return within or whole
-    extents = within.extents.copy()
-    extents[_UP] = whole.extents[_UP]
+        return whole
     # The level axes may have changed places.
     order = [0, 1, _UP] if abs(float(within.axes[:, 0] @ whole.axes[:, 0])) > math.sqrt(0.5) else [1, 0, _UP]
+    before = whole.extents[order]
+    if (before - within.extents > np.minimum(_MOST_LESS * swollen * float(whole.centre[2]), _MOST_SHARE * before)).any():
+        return whole
+    extents = within.extents.copy()
+    extents[_UP] = whole.extents[_UP]
     return replace(
         whole, axes=within.axes, extents=extents, extents_std=whole.extents_std[order], lean=whole.lean[order],
         points=within.points, surface_point=within.surface_point,
