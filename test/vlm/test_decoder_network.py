@@ -10,13 +10,14 @@ import pytest
 import torch
 from things import box, camera_over_table, scene, tool
 
+from spatialvlm_ros.scene import dimensions
 from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.vlm.embedded.decoder import AnswerDecoder, DecoderConfig, Density
 from spatialvlm_ros.vlm.embedded.decoder_files import load_decoder, save_decoder
 from spatialvlm_ros.vlm.embedded.decoder_geometry import PAIR_LENGTHS, THING_LENGTHS, pair_lengths, thing_lengths
 from spatialvlm_ros.vlm.embedded.decoder_saying import sentences_among
 from spatialvlm_ros.vlm.embedded.decoder_words import vocabulary
-from spatialvlm_ros.vlm.embedded.object_tokens import NUM_FEATURES, object_tokens
+from spatialvlm_ros.vlm.embedded.object_tokens import _EDGES_ALIKE, NUM_FEATURES, object_tokens
 
 WORDS = vocabulary(["how far is <0> from <1>?", "is <0> taller than <1>?", "<0> is <num> away from <1>.", "yes, it is."])
 POSE = camera_over_table(pitch_deg=40.0, roll_deg=5.0)
@@ -65,7 +66,9 @@ def test_lengths_between_things_are_the_registrys(relation: str, name: str, sign
 
 
 @pytest.mark.parametrize(("relation", "name"), [("tall", "heights"), ("wide", "widths"), ("big", "sizes"), ("above", "up")])
-def test_comparisons_read_the_registrys_margins(relation: str, name: str) -> None:
+def test_comparisons_read_the_registrys_margins(relation: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes with how far errors of edges went together when the shipped decoder was trained."""
+    monkeypatch.setattr(dimensions, "_EDGES_ALIKE", _EDGES_ALIKE)
     rows = torch.from_numpy(object_tokens(SCENE, [A, B])[0])
     values, stds = pair_lengths(rows[0], rows[1])
     margin, at = RELATIONS[relation].measure(SCENE, A, B).margin, PAIR_LENGTHS.index(name)
