@@ -39,7 +39,7 @@ _MOST_PIECES = 600
 # one part that neither cuts.
 _PRINTED_ODDS, _PARTED_ODDS, _MOST = 4.0, 1.0, 0.9
 # An image is one without colours where no piece is further from gray than this; how much spread of lightness counts there.
-_GRAY_CHROMA, _OF_LIGHTNESS = 4.0, 0.3
+_GRAY_CHROMA, _OF_LIGHTNESS = 1.0, 0.3
 # Taken off it for twins, of which rendered scenes have none: two things of one kind, side by side. Largest difference of the
 # logarithms of their pixels, least share that each fills of its hull, least valley and largest step of depth between them.
 _TWIN_ODDS, _TWIN_SIZES, _CONVEX, _TWIN_VALLEY, _TWIN_STEP_M = 6.0, 0.5, 0.85, 1.5, 0.015
