@@ -89,6 +89,7 @@ class Glance:
         others: things that nobody asks for, each with its region, as they were on the last whole image.
         looked_for: numbers of all named things.
         base: the last whole image.
+        dt_s: since the image before.
     """
 
     window: Window | None

@@ -160,21 +160,6 @@ def members(labels: npt.NDArray[np.int32]) -> list[npt.NDArray[np.intp]]:
     return np.split(pixels[np.argsort(keys, kind="stable")], np.cumsum(counts)[:-1])
 
 
-def boxes_of(labels: npt.NDArray[np.int32]) -> list[Window | None]:
-    """Rows and columns of the box around each label 1..n of an image (h, w) of labels >= 0; None for one without pixels."""
-    found: list[Window | None] = []
-    for name in range(1, int(labels.max()) + 1):
-        own = labels == name
-        rows = np.flatnonzero(own.any(axis=1))
-        if not len(rows):
-            found.append(None)
-            continue
-        high = slice(int(rows[0]), int(rows[-1]) + 1)
-        columns = np.flatnonzero(own[high].any(axis=0))
-        found.append((high, slice(int(columns[0]), int(columns[-1]) + 1)))
-    return found
-
-
 def quantiles(values: npt.NDArray[np.floating] | npt.NDArray[np.integer], shares: Sequence[float]) -> npt.NDArray[np.float64]:
     """Quantiles (len(shares), ...) along the last axis of values (..., N), N > 0, without NaN, linear between two values.
 

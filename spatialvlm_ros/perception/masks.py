@@ -8,7 +8,7 @@ import numpy as np
 
 from ..geometry.plane import BoolArray
 from ..scene.frame import RGBDFrame
-from .grid import Grid, Surface, boxes_of, nearest_pixel, window_of
+from .grid import Grid, Surface, nearest_pixel, window_of
 from .mend import IntMap
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ def full_resolution_masks(
     frame: RGBDFrame, grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig
 ) -> tuple[list[BoolArray], BoolArray]:
     """A mask (H, W) for each label 1..n, and the mask of the support plane."""
+    from scipy.ndimage import find_objects
+
     based = claim_base(grid, surface, labels, config)
     step, (height, width) = grid.step, frame.depth_m.shape
     table = np.zeros((height, width), dtype=bool)
@@ -26,7 +28,7 @@ def full_resolution_masks(
     table[: plain.shape[0] * step, : plain.shape[1] * step] = _enlarged(plain, step)
     table &= frame.valid
     masks = []
-    for name, box in enumerate(boxes_of(based), start=1):
+    for name, box in enumerate(find_objects(based), start=1):
         mask = np.zeros((height, width), dtype=bool)
         if box is not None:
             window = tuple(slice(s.start * step, s.stop * step) for s in box)

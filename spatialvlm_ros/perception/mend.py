@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import Grid, Surface, Window, boxes_of, quantiles
+from .grid import Grid, Surface, Window, quantiles
 
 if TYPE_CHECKING:
     from .tabletop import TabletopConfig
@@ -161,9 +161,11 @@ def _root(owner: dict[int, int], name: int) -> int:
 
 def parts_of(grid: Grid, surface: Surface, labels: IntMap) -> dict[int, Part]:
     """Each label's part, by its number."""
+    from scipy.ndimage import find_objects
+
     h, w = labels.shape
     parts: dict[int, Part] = {}
-    for name, box in enumerate(boxes_of(labels), start=1):
+    for name, box in enumerate(find_objects(labels), start=1):
         if box is None:
             continue
         rows, columns = (slice(max(0, s.start - _REACH_PX), min(n, s.stop + _REACH_PX)) for s, n in zip(box, (h, w), strict=True))

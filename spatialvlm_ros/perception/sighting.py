@@ -83,9 +83,8 @@ def _measured(
     if sighting.swelling is not None:
         narrowed = drawn_in(frame, regions, segment.noise, sighting.swelling)
         within = measure_regions(frame, narrowed, canonical, plane, noise, measure, robot)
-        px = sighting.swelling.left + sighting.swelling.right
-        per_m = px / frame.camera.fx
-        things = [_placed(one, whole, canonical, per_m) for one, whole in zip(within, things, strict=True)]
+        swollen = (sighting.swelling.left + sighting.swelling.right) / frame.camera.fx
+        things = [_placed(one, whole, canonical, swollen) for one, whole in zip(within, things, strict=True)]
     return tuple(things)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import Grid, boxes_of, quantiles
+from .grid import Grid, quantiles
 from .mend import IntMap
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ def split_by_color(grid: Grid, labels: IntMap, config: TabletopConfig, most_prin
 
     Where tints spread within the two by more than the share ``most_print`` of how far these are apart, it is printed and stays.
     """
+    from scipy.ndimage import find_objects
+
     result, following = labels, int(labels.max()) + 1
-    for name, box in enumerate(boxes_of(labels), start=1):
+    for name, box in enumerate(find_objects(labels), start=1):
         if box is None:
             continue
         mask = labels[box] == name

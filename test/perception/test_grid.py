@@ -10,7 +10,7 @@ import pytest
 
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.perception.colors import color_shares, color_shares_of_each
-from spatialvlm_ros.perception.grid import Grid, boxes_of, make_grid, members, nearest_pixel, quantiles, window_of
+from spatialvlm_ros.perception.grid import Grid, make_grid, members, nearest_pixel, quantiles, window_of
 from spatialvlm_ros.perception.masks import fill_holes
 from spatialvlm_ros.perception.parts import Links, connected, near_blocked, valley_depths
 from spatialvlm_ros.perception.shapes import measure_shape
@@ -206,17 +206,6 @@ def test_residuals_of_a_ball_and_of_a_flat_lid() -> None:
     assert found is not None and found.base_m == pytest.approx(0.1, abs=1e-6)
     assert found.box_m < 1e-6 < 0.005 < found.sphere_m and found.sphere_diameter_m < 0.12
     assert measure_shape(lid[:, :19].astype(np.float32), np.eye(3), 0.6) is None
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_boxes_are_those_around_each_label(seed: int) -> None:
-    from scipy.ndimage import find_objects
-
-    rng = np.random.default_rng(seed)
-    labels = np.where(rng.random((30, 40)) < 0.02, rng.integers(0, 9, (30, 40)), 0).astype(np.int32)
-    labels[labels == 3] = 0  # one without pixels
-    assert boxes_of(labels) == find_objects(labels)
-    assert boxes_of(np.zeros((3, 4), np.int32)) == []
 
 
 @pytest.mark.parametrize(("width_px", "step"), [(64, 1), (32, 2)])
