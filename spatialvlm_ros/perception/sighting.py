@@ -111,7 +111,7 @@ def _placed(
     extents[_UP] = whole.extents[_UP]
     return replace(
         whole, axes=within.axes, extents=extents, extents_std=whole.extents_std[order], lean=whole.lean[order],
-        points=within.points, surface_point=within.surface_point,
+        points=within.points, turns=within.turns, surface_point=within.surface_point,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def footprint(thing: SceneObject, basis: FloatArray) -> FloatArray:
     import cv2
 
     if len(thing.points):
-        around = thing.surface - thing.centre
+        around = thing.mirrored - thing.centre
         # Single points beyond the box are flying pixels that the box was read without.
         inside = (np.abs(around @ thing.axes) <= thing.extents / 2 + 1e-3).all(axis=1)
         around = around[inside] if inside.any() else around

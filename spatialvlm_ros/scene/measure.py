@@ -15,6 +15,7 @@ from ..geometry.rigid import FloatArray
 from .facts import Source, Status
 from .foot import down_in_image, looked_down_on_rad
 from .frame import BoolArray, FrameError, Region, RGBDFrame
+from .hidden_half import may_be_there
 from .measured_box import Boxed, boxes_of
 from .noise import DepthNoise
 from .region_points import hidden_sides_of_all, region_points
@@ -86,10 +87,21 @@ def _measured(regions: Sequence[Region], setting: Setting) -> list[tuple[SceneOb
     enough = [index for index, (own, _) in enumerate(points) if len(own) >= config.min_points]
     seen = [what_shows(regions[index], *points[index], covered[index], noise, config) for index in enough]
     measured: list[tuple[SceneObject, Evidence | None] | None] = [None] * len(regions)
-    for index, one, boxed in zip(enough, seen, boxes_of(seen, setting), strict=True):
-        thing = _thing_of(one, boxed, setting)
+    boxes = boxes_of(seen, setting)
+    things = [_thing_of(one, boxed, setting) for one, boxed in zip(seen, boxes, strict=True)]
+    if setting.canonical is not None:
+        things = _turned(things, seen, frame)
+    for index, one, boxed, thing in zip(enough, seen, boxes, things, strict=True):
         measured[index] = thing, _evidence_of(one, thing, boxed, setting)
     return measured
+
+
+def _turned(things: Sequence[SceneObject], seen: Sequence[Seen], frame: RGBDFrame) -> list[SceneObject]:
+    """The upright things, with what is known of their hidden halves."""
+    stds_m = np.array([one.pixel_std_m for one in seen])
+    points, centres, axes = ([getattr(thing, name) for thing in things] for name in ("points", "centre", "axes"))
+    there = may_be_there(frame, points, centres, axes, stds_m)
+    return [replace(thing, turns=turns) for thing, turns in zip(things, there, strict=True)]
 
 
 def _thing_of(seen: Seen, boxed: Boxed, setting: Setting) -> SceneObject:

@@ -115,9 +115,11 @@ def _cut(thing: SceneObject, height_m: float, std_m: float) -> SceneObject:
     less_m = height_m - float(thing.extents[_UP])
     cut = _changed(thing, less_m, less_m / 2, std_m, of_centre, lean)
     up = thing.axes[:, _UP]
-    # Their mirror images through the lower centre would lie below the foot.
+    # What is cut off is another thing's.
     below = thing.points @ up < float(cut.centre @ up) + height_m / 2
-    return replace(cut, points=thing.points[below]) if below.any() else cut
+    if not below.any():
+        return cut
+    return replace(cut, points=thing.points[below], turns=None if thing.turns is None else thing.turns[below])
 
 
 def _changed(thing: SceneObject, more_m: float, up_m: float, std_m: float, of_centre: float, lean: float) -> SceneObject:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Source, Status
 from .frame import BoolArray, RGBDFrame
+from .hidden_half import turned_surface
 from .noise import DepthNoise
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class SceneObject:
         lean: (3,) correlation of the error of each edge length with that of the centre along the same axis: 1 where the low face
             is known (a foot on the table) and the high one is not, 0 where both are known equally well, or it is not told.
         suspect: probability that it is two things taken for one, as far as its own pixels tell.
+        turns: (N,) bool, which of ``points`` half a turn about the third axis, up, puts where the hidden half may be; None where
+            up is not known or nothing is known of that, and the hidden half is what a mirror in the centre would show.
     """
 
     id: int
@@ -65,6 +68,7 @@ class SceneObject:
     scale_std: float = 0.0
     lean: FloatArray = field(default_factory=lambda: np.zeros(3))
     suspect: float = 0.0
+    turns: BoolArray | None = None
 
     @cached_property
     def own_covariance(self) -> FloatArray:
@@ -81,7 +85,17 @@ class SceneObject:
 
     @cached_property
     def surface(self) -> FloatArray:
-        """(N, 3) points of the whole surface: those seen, and their mirror images through the centre, which no one sees.
+        """(M, 3) points of the whole surface: those seen come first, then those that no one sees, as far as they can be told.
+
+        The centre alone for a thing without a surface.
+        """
+        if self.turns is None or not len(self.points):
+            return self.mirrored
+        return turned_surface(self.points.astype(np.float64), self.centre, self.axes, self.extents, self.turns)
+
+    @cached_property
+    def mirrored(self) -> FloatArray:
+        """(2 N, 3) the points that are seen and their mirror images through the centre: as wide behind as in front.
 
         A box, a can and a ball are their own mirror images. The centre alone for a thing without a surface.
         """

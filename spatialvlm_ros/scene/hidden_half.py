@@ -1,0 +1,92 @@
+"""The half of a thing's surface that nobody sees: the seen half, turned round.
+
+What stands on something is much the same from behind: turned by half a turn about the upright line through its middle, what
+is seen of it lies where the hidden half is, at the same height. (Its mirror images in the middle itself would put the foot of a
+cone on its top.) Where the camera looks past the thing at something farther away, there is no such surface: a handle, or the
+arm of a bracket, is on one side only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..geometry.quantiles import linear_quantiles
+from ..geometry.rigid import FloatArray
+from .frame import BoolArray, RGBDFrame
+
+# The image shows something that is farther away than a point by so much, or so many standard deviations of one pixel's depth:
+# the point is no surface.
+_PAST_M, _PAST_STDS = 0.005, 3.0
+# Points this near each other on the ground are of one wall: its foot is too near the table to be looked past.
+_COLUMN_M = 0.01
+# The foot of a thing is as wide as its lowest part, this share of its height, without so many of the points there at either end.
+_FOOT_SHARE, _STRAY = 0.25, 0.02
+# So few points down there tell no width, and every so many of all points are enough for an underside.
+_FEW, _UNDERSIDE_STEP = 6, 4
+_HALF_TURN = np.array([-1.0, -1.0, 1.0])
+
+
+def may_be_there(
+    frame: RGBDFrame, points: Sequence[FloatArray], centres: Sequence[FloatArray], axes: Sequence[FloatArray], stds_m: FloatArray
+) -> list[BoolArray]:
+    """Which points (N,) of each thing may have a surface where half a turn puts them. All at once: most of the time is calls.
+
+    Args:
+        points: (N, 3) float32 of each of T things, what is seen of it, optical frame, metres.
+        centres, axes: (3,) middle and (3, 3) axes of each one's box, the third up.
+        stds_m: (T,) standard deviation of one pixel's depth at each.
+    """
+    counts = [len(some) for some in points]
+    if not sum(counts):
+        return [np.zeros(0, np.bool_) for _ in counts]
+    own = [(some - centre) @ box for some, centre, box in zip(points, centres, axes, strict=True)]
+    turned = [(some * _HALF_TURN) @ box.T + centre for some, centre, box in zip(own, centres, axes, strict=True)]
+    x, y, z = np.concatenate(turned).T
+    camera, (height, width) = frame.camera, frame.depth_m.shape
+    ahead = np.maximum(z, 1e-3)
+    u = np.rint(np.clip(x / ahead * camera.fx + camera.cx, -1.0, width)).astype(np.intp)
+    v = np.rint(np.clip(y / ahead * camera.fy + camera.cy, -1.0, height)).astype(np.intp)
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (z > 0)
+    seen = frame.depth_m.ravel().take(np.where(inside, v * width + u, 0))
+    past_m = np.repeat(np.maximum(_PAST_STDS * stds_m, _PAST_M), counts)
+    with np.errstate(invalid="ignore"):
+        there = ~(inside & (seen > z + past_m))
+    ends = np.cumsum(counts)
+    return [_as_columns(some, there[end - len(some) : end]) for some, end in zip(own, ends.tolist(), strict=True)]
+
+
+def _as_columns(own: FloatArray, there: BoolArray) -> BoolArray:
+    """Without those points (N, 3) that have most others of their column, along the third axis, not there."""
+    if not len(own) or there.all():
+        return there
+    cells = np.floor(own[:, :2] / _COLUMN_M).astype(np.intp)
+    cells -= cells.min(axis=0)
+    names = cells[:, 0] * (int(cells[:, 1].max()) + 1) + cells[:, 1]
+    _, names = np.unique(names, return_inverse=True)
+    shares = np.bincount(names, weights=there) / np.bincount(names)
+    return there & (shares[names] >= 0.5)
+
+
+def turned_surface(points: FloatArray, centre: FloatArray, axes: FloatArray, extents: FloatArray, there: BoolArray) -> FloatArray:
+    """(M, 3) the points (N, 3) that are seen, those of the hidden half, and the underside, metres.
+
+    Args:
+        centre, axes, extents: of the box, the third axis up.
+        there: (N,) of which point a half turn's image counts.
+    """
+    own = (points - centre) @ axes
+    turned = own[there] * _HALF_TURN
+    height = float(extents[2])
+    low = np.concatenate([own, turned])
+    low = low[low[:, 2] < (_FOOT_SHARE - 0.5) * height, :2]
+    parts = [points, turned @ axes.T + centre]
+    if len(low) >= _FEW:
+        first, last = linear_quantiles(np.ascontiguousarray(low.T), (_STRAY, 1 - _STRAY))
+        under = own[::_UNDERSIDE_STEP].copy()
+        under[:, 2] = -height / 2
+        # Within the ellipse round the foot: how it is rounded nobody sees.
+        off = (under[:, :2] - (first + last) / 2) / np.maximum((last - first) / 2, 1e-6)
+        parts.append(under[np.einsum("ij,ij->i", off, off) < 1.0] @ axes.T + centre)
+    return np.concatenate(parts)
