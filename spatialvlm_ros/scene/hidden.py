@@ -7,13 +7,16 @@ low, the visible points are a sheet, and the middle of their box would be the fr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray, norm
+from .box import UP, Box
 from .frame import Region, RGBDFrame
+from .hidden_half import looks_past
 
 # Share of a thing's upper rim on which something else stands, from which on that hides how deep the thing is.
 COVERED = 0.5
@@ -26,6 +29,9 @@ _PRIOR_SHARE = 0.5
 # From how many times as tall as deep on a thing hardly stands, and from which on it does not; what is hidden then, as a share of
 # its height; and how much wider than deep a thing is that is not round.
 _SLENDER, _BEHIND_SHARE, _ROUND = (2.8, 3.3), 0.5, 1.15
+# What is guessed to lie behind a thing is looked at in so many rows of so many points; from this share on that the camera looks
+# past, nothing is there.
+_ROWS, _COLUMNS, _FREE_SHARE = 10, 15, 0.3
 # The upper part of a thing that counts as its top, how much narrower than the rest it has to be, and how near to the middle.
 _TOP_SHARE, _NARROW, _BESIDE = 0.12, 0.75, 0.12
 
@@ -112,6 +118,35 @@ def missing_depth(extents: FloatArray, axes: FloatArray, away: FloatArray) -> Mi
     if missing <= 0 or abs(towards) < math.cos(math.radians(60)):
         return None
     return Missing(thin, int(towards >= 0), missing, _PRIOR_SHARE * missing)
+
+
+def within_sight(frame: RGBDFrame, box: Box, missing: Missing, levels: Sequence[float], past_m: float) -> Missing:
+    """What a box lacks, less what lies where the camera looks past it: nothing is there.
+
+    Judged on an ellipse, so that what is round is not cut where a box would have corners.
+
+    Args:
+        box: of the visible points.
+        levels: heights that are looked at, as shares of the box's height. A row is not there that is not at one of them.
+        past_m: how much farther than a point something must be that is seen there.
+    """
+    across, sign = 1 - missing.axis, 1.0 if missing.end else -1.0
+    faces = box.low, box.high
+    start, other = faces[missing.end][missing.axis], faces[1 - missing.end][missing.axis]
+    half = (abs(start - other) + missing.length_m) / 2
+    steps = start + sign * missing.length_m * np.arange(1, _ROWS + 1) / _ROWS
+    off = np.minimum(np.abs(steps - (other + sign * half)) / half, 0.97)
+    reach = 0.95 * np.sqrt(1 - off**2) * box.extents[across] / 2
+    points = np.empty((len(levels), _ROWS, _COLUMNS, 3))
+    points[..., missing.axis] = steps[:, None]
+    points[..., across] = (box.low + box.high)[across] / 2 + reach[:, None] * np.linspace(-1, 1, _COLUMNS)
+    points[..., UP] = (box.low[UP] + np.asarray(levels) * (box.high - box.low)[UP])[:, None, None]
+    past = looks_past(frame, points.reshape(-1, 3) @ box.axes.T, past_m).reshape(points.shape[:3])
+    free = (past.mean(axis=2) >= _FREE_SHARE).any(axis=0)
+    if not free.any():
+        return missing
+    first = int(np.argmax(free))
+    return missing._replace(length_m=missing.length_m * first / _ROWS, std_m=missing.std_m * (first + 1) / _ROWS)
 
 
 def unsteady_std_m(extents: FloatArray) -> float:

@@ -9,12 +9,16 @@ arm of a bracket, is on one side only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray
 from .frame import BoolArray, RGBDFrame
+
+if TYPE_CHECKING:
+    from .scene import SceneObject
 
 # The image shows something that is farther away than a point by so much, or so many standard deviations of one pixel's depth:
 # the point is no surface.
@@ -28,33 +32,42 @@ _FEW, _UNDERSIDE_STEP = 6, 4
 _HALF_TURN = np.array([-1.0, -1.0, 1.0])
 
 
-def may_be_there(
-    frame: RGBDFrame, points: Sequence[FloatArray], centres: Sequence[FloatArray], axes: Sequence[FloatArray], stds_m: FloatArray
-) -> list[BoolArray]:
+def may_be_there(frame: RGBDFrame, things: Sequence[SceneObject], stds_m: FloatArray) -> list[BoolArray]:
     """Which points (N,) of each thing may have a surface where half a turn puts them. All at once: most of the time is calls.
 
     Args:
-        points: (N, 3) float32 of each of T things, what is seen of it, optical frame, metres.
-        centres, axes: (3,) middle and (3, 3) axes of each one's box, the third up.
+        things: T of them, upright, in the optical frame.
         stds_m: (T,) standard deviation of one pixel's depth at each.
     """
+    points, centres, axes = ([getattr(thing, name) for thing in things] for name in ("points", "centre", "axes"))
     counts = [len(some) for some in points]
     if not sum(counts):
         return [np.zeros(0, np.bool_) for _ in counts]
     own = [(some - centre) @ box for some, centre, box in zip(points, centres, axes, strict=True)]
     turned = [(some * _HALF_TURN) @ box.T + centre for some, centre, box in zip(own, centres, axes, strict=True)]
-    x, y, z = np.concatenate(turned).T
+    farther_m = np.repeat([farther_by_m(std_m) for std_m in stds_m.tolist()], counts)
+    there = ~looks_past(frame, np.concatenate(turned), farther_m)
+    ends = np.cumsum(counts)
+    return [_as_columns(some, there[end - len(some) : end]) for some, end in zip(own, ends.tolist(), strict=True)]
+
+
+def looks_past(frame: RGBDFrame, points: FloatArray, past_m: float | FloatArray) -> BoolArray:
+    """Past which points (N, 3) of the optical frame the image shows something that is farther by ``past_m``, metres."""
+    x, y, z = points.T
     camera, (height, width) = frame.camera, frame.depth_m.shape
     ahead = np.maximum(z, 1e-3)
     u = np.rint(np.clip(x / ahead * camera.fx + camera.cx, -1.0, width)).astype(np.intp)
     v = np.rint(np.clip(y / ahead * camera.fy + camera.cy, -1.0, height)).astype(np.intp)
     inside = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (z > 0)
     seen = frame.depth_m.ravel().take(np.where(inside, v * width + u, 0))
-    past_m = np.repeat(np.maximum(_PAST_STDS * stds_m, _PAST_M), counts)
     with np.errstate(invalid="ignore"):
-        there = ~(inside & (seen > z + past_m))
-    ends = np.cumsum(counts)
-    return [_as_columns(some, there[end - len(some) : end]) for some, end in zip(own, ends.tolist(), strict=True)]
+        past: BoolArray = inside & (seen > z + past_m)
+    return past
+
+
+def farther_by_m(pixel_std_m: float) -> float:
+    """How much farther than a point something has to be for the point to be no surface, metres."""
+    return max(_PAST_STDS * pixel_std_m, _PAST_M)
 
 
 def _as_columns(own: FloatArray, there: BoolArray) -> BoolArray:

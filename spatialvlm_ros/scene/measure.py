@@ -90,18 +90,14 @@ def _measured(regions: Sequence[Region], setting: Setting) -> list[tuple[SceneOb
     boxes = boxes_of(seen, setting)
     things = [_thing_of(one, boxed, setting) for one, boxed in zip(seen, boxes, strict=True)]
     if setting.canonical is not None:
-        things = _turned(things, seen, frame)
+        # Of a ball half a turn would leave out the lower half: it is whole with its mirror image in the centre.
+        upright = [index for index, boxed in enumerate(boxes) if boxed.ball is None]
+        stds_m = np.array([seen[index].pixel_std_m for index in upright])
+        for index, turns in zip(upright, may_be_there(frame, [things[index] for index in upright], stds_m), strict=True):
+            things[index] = replace(things[index], turns=turns)
     for index, one, boxed, thing in zip(enough, seen, boxes, things, strict=True):
         measured[index] = thing, _evidence_of(one, thing, boxed, setting)
     return measured
-
-
-def _turned(things: Sequence[SceneObject], seen: Sequence[Seen], frame: RGBDFrame) -> list[SceneObject]:
-    """The upright things, with what is known of their hidden halves."""
-    stds_m = np.array([one.pixel_std_m for one in seen])
-    points, centres, axes = ([getattr(thing, name) for thing in things] for name in ("points", "centre", "axes"))
-    there = may_be_there(frame, points, centres, axes, stds_m)
-    return [replace(thing, turns=turns) for thing, turns in zip(things, there, strict=True)]
 
 
 def _thing_of(seen: Seen, boxed: Boxed, setting: Setting) -> SceneObject:

@@ -14,8 +14,8 @@ from ..geometry.rigid import FloatArray, norm
 from .ball import Ball, find_ball
 from .box import UP, Box, box_axes
 from .foot import Below, down_in_image, is_at_robot, looked_down_on_rad, surfaces_below
-from .frame import Region, RGBDFrame
-from .hidden import COVERED, missing_depth, on_top, top_is_low, top_is_narrow, unsteady_std_m
+from .hidden import COVERED, missing_depth, on_top, top_is_low, top_is_narrow, unsteady_std_m, within_sight
+from .hidden_half import farther_by_m
 from .region_points import SIDES
 from .scene import Canonical
 from .seen import MeasureConfig, Seen, Setting, mean_of
@@ -38,6 +38,9 @@ _TO_TABLE, _FROM_TABLE = 1.4, 1.4
 _BOTTOM_SHARE = 0.01
 # What is not known of the far side of a thing that is covered from the left or the right, as a share of its size.
 _DEEP_SHARE = 0.5
+# Where the camera may look past what is guessed behind a thing, as shares of its height: near the foot of one with a narrow
+# top, at half of its height where the camera hardly sees its top, and at its top, too, where another thing stands on that.
+_BEHIND_NARROW, _BEHIND_LOW, _BEHIND_COVERED = (0.1,), (0.5,), (0.5, 0.95)
 # How much less a thing's height suffers from its not being a box than its width does.
 _UPRIGHT_MISFIT = 0.25
 # Factors of what is done to all three axes of a box, to the two level ones only, and to the third one less.
@@ -63,7 +66,7 @@ def boxes_of(seen: Sequence[Seen], setting: Setting) -> list[Boxed]:
     if plane is not None and canonical is not None:
         for index, (one, ball, (_, along)) in enumerate(zip(seen, balls, visible, strict=True)):
             if ball is None:
-                boxes[index] = _completed(setting.frame, one.region, along, boxes[index], canonical, plane)
+                boxes[index] = _completed(setting, one, along, boxes[index], canonical, plane)
         shown = [n for n, one in enumerate(seen) if balls[n] is None or one.covered[3] < _FOOT_COVERED]
         standing = _standing([seen[n] for n in shown], [boxes[n] for n in shown], [balls[n] for n in shown], setting, canonical)
         for index, box in zip(shown, standing, strict=True):
@@ -123,16 +126,18 @@ def _visible_box(axes: FloatArray, outline: FloatArray, setting: Setting, uprigh
     return Box(axes, low, high, faces), along
 
 
-def _completed(frame: RGBDFrame, region: Region, along: FloatArray, box: Box, canonical: Canonical, plane: FloatArray) -> Box:
+def _completed(setting: Setting, seen: Seen, along: FloatArray, box: Box, canonical: Canonical, plane: FloatArray) -> Box:
     """The box grown to the depth that nobody sees, where the visible points do not tell how deep the thing is."""
     top_m = float(plane[:3] @ box.centre) + float(plane[3]) + float(box.extents[2]) / 2
-    is_covered = top_is_low(plane, box.centre, top_m) or on_top(frame, region, plane, top_m) > COVERED
-    if not (is_covered or top_is_narrow(along, box.low, box.high)):
+    is_low = top_is_low(plane, box.centre, top_m)
+    is_narrow = top_is_narrow(along, box.low, box.high)
+    if not (is_low or is_narrow or on_top(setting.frame, seen.region, plane, top_m) > COVERED):
         return box
     grown = missing_depth(box.extents, box.axes, canonical.scene_from_canonical.rotation[:, 0])
     if grown is None:
         return box
-    axis, end, missing, std = grown
+    levels = _BEHIND_NARROW if is_narrow else _BEHIND_LOW if is_low else _BEHIND_COVERED
+    axis, end, missing, std = within_sight(setting.frame, box, grown, levels, farther_by_m(seen.pixel_std_m))
     low, high, faces = box.low.copy(), box.high.copy(), box.faces_std.copy()
     (high if end else low)[axis] += missing if end else -missing
     faces[axis, end] = math.hypot(faces[axis, end], std)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from things import camera_over_table
@@ -42,3 +44,21 @@ def test_a_sheet_that_would_not_stand_goes_on_behind() -> None:
     picture = view([Solid((0.6, 0.0, 0.04), (0.022, 0.045, 0.08))], pose=POSE)
     thing = measured(picture)
     assert thing.extents_std[deep(thing, picture)] > 0.02
+
+
+# 5 cm deep and 16 cm wide; what stands on it leaves a third of its upper rim free, and beside that the table behind it shows.
+SHALLOW = Solid((0.6, 0.0, 0.06), (0.05, 0.16, 0.12))
+WIDE_ON_IT = Solid((0.6, 0.0, 0.17), (0.05, 0.09, 0.1), color=(90, 30, 140))
+
+
+def test_a_thing_is_not_taken_to_be_deep_where_the_camera_looks_past_it() -> None:
+    picture = view([SHALLOW, WIDE_ON_IT], pose=POSE)
+    assert on_top(picture.frame, picture.region(), picture.plane, 0.12) > 0.5
+    thing = measured(picture)
+    deep_m = thing.extents[deep(thing, picture)]
+    assert 0.04 < deep_m < 0.075
+    # Where something nearer hides what is behind it, nobody looks past.
+    depth_m = picture.frame.depth_m.copy()
+    depth_m[picture.owner < 0] = 0.3
+    hidden = replace(picture, frame=replace(picture.frame, depth_m=depth_m))
+    assert measured(hidden).extents[deep(thing, picture)] > deep_m + 0.04

@@ -9,7 +9,7 @@ import pytest
 from things import box, camera_over_table
 from tiny_render import NOISE, Solid, View, view
 
-from spatialvlm_ros.scene.frame import Region
+from spatialvlm_ros.scene.frame import Region, RGBDFrame
 from spatialvlm_ros.scene.hidden_half import may_be_there, turned_surface
 from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
 from spatialvlm_ros.scene.relation import nearest_points
@@ -82,8 +82,8 @@ def test_what_lies_behind_something_nearer_or_beyond_the_image_may_be_there() ->
     thing = measured(picture, picture.region())
     std_m = np.array([0.001])
 
-    def share(frame: object) -> float:
-        return float(may_be_there(frame, [thing.points], [thing.centre], [thing.axes], std_m)[0].mean())  # type: ignore[arg-type]
+    def share(frame: RGBDFrame, of: SceneObject = thing) -> float:
+        return float(may_be_there(frame, [of], std_m)[0].mean())
 
     assert share(picture.frame) > 0.9
     nearer = replace(picture.frame, depth_m=np.full_like(picture.frame.depth_m, 0.3))
@@ -91,9 +91,17 @@ def test_what_lies_behind_something_nearer_or_beyond_the_image_may_be_there() ->
     farther = replace(picture.frame, depth_m=np.full_like(picture.frame.depth_m, 3.0))
     assert share(nearer) == share(unknown) == 1.0
     assert share(farther) == 0.0
-    beside = replace(thing, centre=thing.centre + np.array([10.0, 0.0, 0.0]))
-    assert may_be_there(farther, [thing.points], [beside.centre], [thing.axes], std_m)[0].all()
-    assert may_be_there(picture.frame, [], [], [], np.empty(0)) == []
+    assert share(farther, replace(thing, centre=thing.centre + np.array([10.0, 0.0, 0.0]))) == 1.0
+    assert may_be_there(picture.frame, [], np.empty(0)) == []
+
+
+def test_a_balls_lower_half_is_there() -> None:
+    ball = Solid((0.65, 0.0, 0.04), (0.08, 0.08, 0.08), ball=True)
+    picture = view([ball], noise=None, pose=POSE)
+    thing = measured(picture, picture.region())
+    below = box(picture.camera_from_canonical.apply(np.array([0.65, 0.045, 0.005])), (0.001, 0.001, 0.001))
+    true = np.linalg.norm(np.array([0.0, 0.045, -0.035])) - 0.04
+    assert gap(thing, below) == pytest.approx(true, abs=0.003)
 
 
 def test_without_an_up_the_hidden_half_is_a_mirror_image() -> None:
