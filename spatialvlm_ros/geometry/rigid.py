@@ -39,10 +39,10 @@ def rotation_from_quaternion(quaternion_xyzw: npt.ArrayLike) -> FloatArray:
         ValueError: when the quaternion is not finite or (nearly) zero.
     """
     q = np.asarray(quaternion_xyzw, dtype=np.float64)
-    norm = float(np.linalg.norm(q))
-    if q.shape != (4,) or not np.isfinite(norm) or norm < 1e-6:
+    length = norm(q.ravel())
+    if q.shape != (4,) or not math.isfinite(length) or length < 1e-6:
         raise ValueError(f"quaternion {q.tolist()} is not four finite numbers with a length above 0")
-    x, y, z, w = (q / norm).tolist()
+    x, y, z, w = (q / length).tolist()
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
@@ -86,7 +86,7 @@ class RigidTransform:
     def from_quaternion(translation: npt.ArrayLike, quaternion_xyzw: npt.ArrayLike) -> RigidTransform:
         """From translation (3,) in metres and quaternion (x, y, z, w). Raises ValueError on numbers that are not finite."""
         t = np.asarray(translation, dtype=np.float64)
-        if t.shape != (3,) or not np.all(np.isfinite(t)):
+        if t.shape != (3,) or not all(map(math.isfinite, t.tolist())):
             raise ValueError(f"translation {t.tolist()} is not three finite numbers")
         return RigidTransform(rotation_from_quaternion(quaternion_xyzw), t)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .rigid import RigidTransform, interpolate
@@ -45,12 +45,17 @@ class TransformBuffer:
     def __init__(self, cache_s: float = 10.0) -> None:
         self._cache_ns = int(cache_s * 1e9)
         self._edges: dict[str, _Edge] = {}
+        # What was looked up for the last stamp that was asked for: an image asks for many frames from one, and again.
+        self._looked_up: dict[tuple[str, str], RigidTransform] = {}
+        self._back: dict[tuple[str, ...], RigidTransform] = {}
+        self._looked_up_ns: int | None = None
         self._lock = threading.Lock()
 
     def clear(self) -> None:
         """Forget everything that moves, as after a backward jump of time. Static transforms stay, as in tf2."""
         with self._lock:
             self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+            self._forget_looked_up()
 
     def frames(self) -> list[str]:
         """All frame names, sorted."""
@@ -65,6 +70,7 @@ class TransformBuffer:
         if not parent or not child or parent == child:
             raise ValueError(f"a transform needs two different frames, got parent '{parent}' and child '{child}'")
         with self._lock:
+            self._forget_looked_up()
             edge = self._edges.get(child)
             if edge is None or edge.parent != parent or edge.static != static:
                 edge = self._edges[child] = _Edge(parent, static)
@@ -88,20 +94,36 @@ class TransformBuffer:
         if target == source:
             return RigidTransform.identity()
         with self._lock:
-            for name in (target, source):
-                if name not in self._edges and all(edge.parent != name for edge in self._edges.values()):
-                    known = set(self._edges) | {edge.parent for edge in self._edges.values()}
-                    raise UnknownFrameError(f"tf has no frame '{name}'; it knows {_listed(known)}")
-            target_chain, source_chain = self._chain(target), self._chain(source)
-            common = next((frame for frame in target_chain if frame in source_chain), None)
-            if common is None:
-                raise UnknownFrameError(
-                    f"tf frames '{target}' and '{source}' are not connected: their roots are '{target_chain[-1]}' and "
-                    f"'{source_chain[-1]}'; publish a transform between the two trees"
-                )
-            to_source = self._compose(source_chain[: source_chain.index(common)], stamp_ns)
-            to_target = self._compose(target_chain[: target_chain.index(common)], stamp_ns)
-        return to_target.inverse() @ to_source
+            if stamp_ns != self._looked_up_ns:
+                self._forget_looked_up()
+                self._looked_up_ns = stamp_ns
+            known = self._looked_up.get((target, source))
+            if known is None:
+                known = self._looked_up[target, source] = self._found(target, source, stamp_ns)
+            return known
+
+    def _found(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
+        for name in (target, source):
+            if name not in self._edges and all(edge.parent != name for edge in self._edges.values()):
+                known = set(self._edges) | {edge.parent for edge in self._edges.values()}
+                raise UnknownFrameError(f"tf has no frame '{name}'; it knows {_listed(known)}")
+        target_chain, source_chain = self._chain(target), self._chain(source)
+        common = next((frame for frame in target_chain if frame in source_chain), None)
+        if common is None:
+            raise UnknownFrameError(
+                f"tf frames '{target}' and '{source}' are not connected: their roots are '{target_chain[-1]}' and "
+                f"'{source_chain[-1]}'; publish a transform between the two trees"
+            )
+        to_source = self._compose(source_chain[: source_chain.index(common)], stamp_ns)
+        way = tuple(target_chain[: target_chain.index(common)])
+        back = self._back.get(way)
+        if back is None:
+            back = self._back[way] = self._compose(way, stamp_ns).inverse()
+        return back @ to_source
+
+    def _forget_looked_up(self) -> None:
+        self._looked_up.clear()
+        self._back.clear()
 
     def _chain(self, frame: str) -> list[str]:
         chain = [frame]
@@ -111,11 +133,12 @@ class TransformBuffer:
             chain.append(edge.parent)
         return chain
 
-    def _compose(self, children: list[str], stamp_ns: int) -> RigidTransform:
-        total = RigidTransform.identity()
+    def _compose(self, children: Sequence[str], stamp_ns: int) -> RigidTransform:
+        total: RigidTransform | None = None
         for child in children:
-            total = self._at(child, self._edges[child], stamp_ns) @ total
-        return total
+            step = self._at(child, self._edges[child], stamp_ns)
+            total = step if total is None else step @ total
+        return RigidTransform.identity() if total is None else total
 
     @staticmethod
     def _at(child: str, edge: _Edge, stamp_ns: int) -> RigidTransform:

@@ -98,6 +98,15 @@ class RobotStateReader:
         self._gravity_frame = parameters.param("gravity_frame")
         self._world_frame = parameters.param("world_frame")
         self._capsules = [LinkCapsule.parse(text) for text in parameters.param("robot_capsules") if text.strip()]
+        by_frame: dict[str, list[int]] = {}
+        for index, capsule in enumerate(self._capsules):
+            by_frame.setdefault(capsule.frame_id, []).append(index)
+        own = self._capsules
+        # Frame, numbers of its capsules, and their ends (K, 2, 3): of one frame all at once.
+        self._by_frame = [
+            (frame, numbers, np.array([(own[number].start, own[number].end) for number in numbers]))
+            for frame, numbers in by_frame.items()
+        ]
         self._places = dict(_named_frame(text) for text in parameters.param("named_frames") if text.strip())
         self.problem: str | None = None
 
@@ -143,13 +152,13 @@ class RobotStateReader:
             return str(error)
 
     def _place_capsules(self, poses: Mapping[str, RigidTransform | str]) -> list[Capsule]:
-        placed = []
-        for capsule in self._capsules:
-            pose = poses[capsule.frame_id]
+        placed: dict[int, Capsule] = {}
+        for frame, numbers, ends in self._by_frame:
+            pose = poses[frame]
             if isinstance(pose, RigidTransform):
-                start, end = pose.apply(np.array([capsule.start, capsule.end]))
-                placed.append(Capsule(start, end, capsule.radius_m))
-        return placed
+                for number, (start, end) in zip(numbers, pose.apply(ends), strict=True):
+                    placed[number] = Capsule(start, end, self._capsules[number].radius_m)
+        return [placed[number] for number in sorted(placed)]
 
 
 def _split(pose: RigidTransform | str | None) -> tuple[RigidTransform | None, str | None]:

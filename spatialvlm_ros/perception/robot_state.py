@@ -54,8 +54,14 @@ class RobotState:
             raise ValueError(f"up_std_rad is {self.up_std_rad}, expected a finite number above 0")
         poses = {"camera_from_tool": self.camera_from_tool, "world_from_camera": self.world_from_camera}
         for name, pose in {**poses, **self.frames, **self.places}.items():
-            if isinstance(pose, RigidTransform) and not np.isfinite(pose.matrix()).all():
+            if isinstance(pose, RigidTransform) and not all(
+                np.isfinite(part).all() for part in (pose.rotation, pose.translation)
+            ):
                 raise ValueError(f"{name} is not a pose of finite numbers: {pose.matrix().tolist()}")
+        ends = [end for capsule in self.capsules for end in (capsule.start, capsule.end)]
+        # One by one only where one of them is not.
+        if np.isfinite(ends).all() and all(math.isfinite(capsule.radius_m) for capsule in self.capsules):
+            return
         for capsule in self.capsules:
             if not np.isfinite([*capsule.start, *capsule.end, capsule.radius_m]).all():
                 raise ValueError(f"a capsule of the robot is not finite: {capsule}")

@@ -236,3 +236,24 @@ def test_many_threads_see_whole_transforms() -> None:
     for thread in threads:
         thread.join(30)
     assert done.is_set() and not errors
+
+
+def test_what_was_looked_up_before_is_looked_up_anew_when_anything_has_changed() -> None:
+    buffer = TransformBuffer()
+    buffer.set_transform("base", "arm", S, shifted(1.0))
+    buffer.set_transform("arm", "hand", S, shifted(2.0))
+    buffer.set_transform("base", "camera", 0, shifted(0.5), static=True)
+    found = [buffer.lookup("camera", "hand", S) for _ in range(2)]
+    assert found[0].translation[0] == found[1].translation[0] == 2.5
+    assert buffer.lookup("camera", "arm", S).translation[0] == 0.5, "by the same way back to what both have in common"
+    buffer.set_transform("base", "arm", S, shifted(4.0))
+    assert buffer.lookup("camera", "hand", S).translation[0] == 5.5 and buffer.lookup("camera", "arm", S).translation[0] == 3.5
+    buffer.set_transform("base", "camera", 0, shifted(1.5), static=True)
+    assert buffer.lookup("camera", "hand", S).translation[0] == 4.5
+    with pytest.raises(UnknownFrameError):
+        buffer.lookup("", "camera", S)
+    with pytest.raises(ExtrapolationError):
+        buffer.lookup("camera", "hand", S + 1)
+    buffer.clear()
+    with pytest.raises(UnknownFrameError):
+        buffer.lookup("camera", "hand", S)
