@@ -119,14 +119,19 @@ def image_to_rgb(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
 
 def depth_image_to_metres(message: Image | CompressedImage) -> npt.NDArray[np.float32]:
     """(H, W) float32 metres, NaN invalid: 16UC1 is mm, 32FC1 metres (REP 118); compressedDepth as PNG."""
+    return depth_to_metres(_raw_depth(message))
+
+
+def _raw_depth(message: Image | CompressedImage) -> npt.NDArray[Any]:
+    """(H, W) uint16 millimetres or float32 metres."""
     if _is_compressed(message):
-        return depth_to_metres(decode_compressed_depth(message))
+        return decode_compressed_depth(message)
     if message.encoding not in _DEPTH_ENCODINGS:
         raise MessageError(
             f"depth encoding is '{message.encoding}'; expected 16UC1 (millimetres) or 32FC1 (metres). "
             "Is depth/image_raw remapped to a colour or a colourised topic?"
         )
-    return depth_to_metres(image_to_array(message))
+    return image_to_array(message)
 
 
 def _claimed_size(data: bytes) -> tuple[int, int]:
@@ -233,14 +238,14 @@ def frame_from_messages(color: Image | CompressedImage, depth: Image | Compresse
 
     Raises MessageError, FrameError or CameraError (all ValueError) when sizes or frames differ.
     """
-    rgb, metres = image_to_rgb(color), depth_image_to_metres(depth)
-    if rgb.shape[:2] != metres.shape:
+    rgb, raw = image_to_rgb(color), _raw_depth(depth)
+    if rgb.shape[:2] != raw.shape:
         raise FrameError(
-            f"colour is {rgb.shape[1]} x {rgb.shape[0]} but depth is {metres.shape[1]} x {metres.shape[0]}: depth must "
+            f"colour is {rgb.shape[1]} x {rgb.shape[0]} but depth is {raw.shape[1]} x {raw.shape[0]}: depth must "
             "be aligned to colour (realsense: align_depth.enable:=true and the aligned_depth_to_color topic; launch argument "
             "camera:=)"
         )
-    if (info.height, info.width) != metres.shape:
+    if (info.height, info.width) != raw.shape:
         raise FrameError(
             f"camera_info is for {info.width} x {info.height} but the images are {rgb.shape[1]} x {rgb.shape[0]}: "
             "remap depth/camera_info to the info of the aligned depth"
@@ -250,7 +255,10 @@ def frame_from_messages(color: Image | CompressedImage, depth: Image | Compresse
             f"colour is in frame '{color.header.frame_id}' but depth in '{depth.header.frame_id}': "
             "use depth that is aligned to colour (it carries colour's frame)"
         )
-    return RGBDFrame(stamp_to_ns(color.header.stamp), rgb, metres, camera_from_info(info), color.header.frame_id)
+    about = camera_from_info(info), color.header.frame_id
+    if raw.dtype == np.uint16:
+        return RGBDFrame.of_millimetres(stamp_to_ns(color.header.stamp), rgb, raw, *about)
+    return RGBDFrame(stamp_to_ns(color.header.stamp), rgb, depth_to_metres(raw), *about)
 
 
 # -- geometry -------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,24 +41,69 @@ class RGBDFrame:
     frame_id: str
 
     def __post_init__(self) -> None:
-        size = (self.camera.height, self.camera.width)
-        if self.color.shape != (*size, 3) or self.color.dtype != np.uint8:
-            raise FrameError(f"colour is {self.color.shape} {self.color.dtype}, expected {(*size, 3)} uint8")
-        if self.depth_m.shape != size or self.depth_m.dtype != np.float32:
-            raise FrameError(
-                f"depth is {self.depth_m.shape} {self.depth_m.dtype}, expected {size} float32: "
-                "use depth aligned to colour (realsense: align_depth.enable:=true)"
-            )
+        self._check(self.depth_m, np.float32)
         # Zeros and infinities stand for "nothing" in many sources; past this point only NaN does.
         nothing = (self.depth_m <= 0) | (self.depth_m == np.inf)
         if nothing.any():
             object.__setattr__(self, "depth_m", np.where(nothing, np.float32(np.nan), self.depth_m))
 
+    def _check(self, depth: npt.NDArray[np.generic], kind: type[np.generic]) -> None:
+        size = self.size
+        if self.color.shape != (*size, 3) or self.color.dtype != np.uint8:
+            raise FrameError(f"colour is {self.color.shape} {self.color.dtype}, expected {(*size, 3)} uint8")
+        if depth.shape != size or depth.dtype != kind:
+            raise FrameError(
+                f"depth is {depth.shape} {depth.dtype}, expected {size} {kind.__name__}: "
+                "use depth aligned to colour (realsense: align_depth.enable:=true)"
+            )
+
+    @staticmethod
+    def of_millimetres(
+        stamp_ns: int, color: npt.NDArray[np.uint8], depth_mm: npt.NDArray[np.uint16], camera: CameraModel, frame_id: str
+    ) -> RGBDFrame:
+        """The image of raw depth (H, W), as ``depth_to_metres`` reads it.
+
+        It becomes metres when it is first looked at: on most images of a stream little is.
+        """
+        frame = object.__new__(RGBDFrame)
+        frame.__dict__.update(stamp_ns=stamp_ns, color=color, camera=camera, frame_id=frame_id, _depth_mm=depth_mm)
+        frame._check(depth_mm, np.uint16)
+        return frame
+
+    if not TYPE_CHECKING:  # it would make any name one of RGBDFrame
+
+        def __getattr__(self, name: str) -> Any:
+            raw = self.__dict__.get("_depth_mm") if name == "depth_m" else None
+            if raw is None:
+                raise AttributeError(f"'RGBDFrame' object has no attribute '{name}'")
+            return self.__dict__.setdefault("depth_m", depth_to_metres(raw))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W), pixels."""
+        return self.camera.height, self.camera.width
+
+    def depth_within(self, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        """Depth of some rows and columns: the others stay what they are."""
+        raw = self.__dict__.get("_depth_mm")
+        if raw is None or "depth_m" in self.__dict__:
+            return self.depth_m[rows, columns]
+        return depth_to_metres(raw[rows, columns])
+
+    @property
+    def coverage(self) -> float:
+        """Share of pixels whose depth is valid."""
+        raw = self.__dict__.get("_depth_mm")
+        if raw is None or "depth_m" in self.__dict__:
+            return float(np.count_nonzero(self.valid) / self.valid.size)
+        # 0 and 65535 are neighbours where counting wraps around.
+        return float(np.count_nonzero(raw + np.uint16(1) > 1) / raw.size)
+
     def part(self, rows: slice, columns: slice) -> RGBDFrame:
         """The image of some rows and columns: the same points, fewer of them. Not a copy."""
         window = rows, columns
         camera = self.camera.part(rows, columns)
-        return RGBDFrame(self.stamp_ns, self.color[window], self.depth_m[window], camera, self.frame_id)
+        return RGBDFrame(self.stamp_ns, self.color[window], self.depth_within(rows, columns), camera, self.frame_id)
 
     @cached_property
     def xyz(self) -> npt.NDArray[np.float32]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -133,3 +136,32 @@ def test_a_region_ends_where_its_first_and_last_pixels_lie() -> None:
     assert [rims.rows.tolist(), rims.left.tolist(), rims.right.tolist()] == [[1, 3], [2, 1], [4, 1]]
     assert [rims.columns.tolist(), rims.top.tolist(), rims.bottom.tolist()] == [[1, 2, 3, 4], [3, 1, 1, 1], [3, 1, 1, 1]]
     assert not len(Region(np.zeros((4, 6), np.bool_)).rims.rows)
+
+
+def test_raw_depth_is_the_same_image_whenever_it_is_looked_at() -> None:
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 4, (4, 6)).astype(np.uint16) * 700
+    raw[0, 0], raw[1, 2] = 65535, 0
+    color = rng.integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    plain = RGBDFrame(7, color, depth_to_metres(raw), CAMERA, "camera")
+    rows, columns = slice(1, 3), slice(0, 4)
+
+    def new() -> RGBDFrame:
+        return RGBDFrame.of_millimetres(7, color, raw, CAMERA, "camera")
+
+    assert np.array_equal(new().depth_m, plain.depth_m, equal_nan=True) and new().depth_m.dtype == np.float32
+    assert np.array_equal(new().depth_within(rows, columns), plain.depth_m[rows, columns], equal_nan=True)
+    assert np.array_equal(new().part(rows, columns).depth_m, plain.part(rows, columns).depth_m, equal_nan=True)
+    assert np.array_equal(new().valid, plain.valid) and np.array_equal(new().xyz, plain.xyz, equal_nan=True)
+    looked_at = new()
+    assert looked_at.coverage == plain.coverage == np.isfinite(plain.depth_m).mean() and looked_at.valid.any()
+    assert looked_at.coverage == plain.coverage and looked_at.size == plain.size == (4, 6)
+    for copy in (pickle.loads(pickle.dumps(new())), replace(new(), stamp_ns=7)):
+        assert (copy.stamp_ns, copy.frame_id) == (7, "camera")
+        assert np.array_equal(copy.depth_m, plain.depth_m, equal_nan=True)
+    with pytest.raises(AttributeError, match="no attribute 'depth'"):
+        print(new().depth)  # type: ignore[attr-defined]
+    with pytest.raises(FrameError, match="uint16"):
+        RGBDFrame.of_millimetres(7, color, raw.astype(np.int32), CAMERA, "camera")  # type: ignore[arg-type]
+    with pytest.raises(FrameError, match="align_depth"):
+        RGBDFrame.of_millimetres(7, color, raw[:3], CAMERA, "camera")
