@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sensor_msgs.msg import Imu
 
 from ..engine import RobotState
 from ..geometry.gravity import GravityConfig, GravityEstimator, UpDirection
 from ..geometry.transform_buffer import TransformError
 from .conversions import point_from_msg, stamp_to_ns
-from .lifecycle import ManagedNode
 from .parameters import Param
-from .rgbd_input import SENSOR_QOS
-from .tf_listener import ImageTransforms
+
+if TYPE_CHECKING:
+    from .lifecycle import ManagedNode
+    from .tf_listener import ImageTransforms
 
 IMU_PARAMS = (
     Param(
@@ -39,7 +39,14 @@ class ImuInput:
         # Why the last image has no up from the IMU, or None.
         self.problem: str | None = None
         topic = str(node.param("imu_topic"))
-        self.topic = node.own_stream(Imu, topic, self._receive, SENSOR_QOS) if topic else ""
+        self.topic = self._listen(node, topic) if topic else ""
+
+    def _listen(self, node: ManagedNode, topic: str) -> str:
+        from sensor_msgs.msg import Imu
+
+        from .rgbd_input import SENSOR_QOS
+
+        return node.own_stream(Imu, topic, self._receive, SENSOR_QOS)
 
     def clear(self) -> None:
         """Forget all samples, after a backward jump of time."""

@@ -1,4 +1,7 @@
-"""One declaration a parameter: default, meaning, range, choices. The YAML files and the documented table are compared with it."""
+"""One declaration a parameter: default, meaning, range, choices. The YAML files and the documented table are compared with it.
+
+Tools that read bags need the declarations, and no node: rclpy loads when one declares them. It takes time, and starts threads.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+if TYPE_CHECKING:
+    from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
 
 Value = bool | int | float | str | list[str] | list[float]
 
@@ -29,6 +33,8 @@ class Param:
     read_only: bool = True
 
     def descriptor(self) -> ParameterDescriptor:
+        from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
         descriptor = ParameterDescriptor(description=self.description, read_only=self.read_only)
         if self.choices:
             descriptor.additional_constraints = "one of " + ", ".join(self.choices)
@@ -85,6 +91,8 @@ def near_misses(given: Iterable[str], params: Sequence[Param]) -> dict[str, str]
 
 def declare(node: Node, params: Sequence[Param]) -> None:
     """Declare all parameters on a node and refuse values outside their choices, now (ValueError) and later."""
+    from rcl_interfaces.msg import SetParametersResult
+
     by_name = {param.name: param for param in params}
     for param in params:
         default: Any = param.default

@@ -9,11 +9,11 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from ..reward.task import TaskSpec
-from .label_bag import BagOutput
 from .label_dataset import DATASETS, LEROBOT, ROBOMIMIC, DatasetSource, open_dataset
 from .label_plot import PlotOutput
 from .label_rows import FACT_COLUMNS, REWARD_COLUMNS, Column, LabelledFrame, fact_rows, reward_row
@@ -24,6 +24,7 @@ TABLES = ("parquet", "csv", "jsonl", "sarm", "bag", "facts")
 FORMATS = (*TABLES, *DATASETS)
 PLOT, VIDEO = "plot", "video"
 SARM_FILE = "sarm_progress.parquet"
+_PARQUET = frozenset({"parquet", "sarm", "facts", LEROBOT})
 _GROUP_ROWS = 8192
 _SARM_COLUMNS: tuple[Column, ...] = (
     ("index", "int"), ("episode_index", "int"), ("frame_index", "int"), ("progress_sparse", "float"),
@@ -51,16 +52,23 @@ def require(formats: Iterable[str], plot: bool, video: bool = False) -> None:
             import av  # noqa: F401
         except ImportError as error:
             raise ImportError(f"videos need 'av': pip install 'spatialvlm_ros[recording]' ({error})") from error
-    if {"parquet", "sarm", "facts", LEROBOT} & set(chosen):
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError as error:
-            raise ImportError(f"parquet needs 'pyarrow': pip install 'spatialvlm_ros[recording]' ({error})") from error
+    # Not imported: that starts a thread; see ``load``.
+    if _PARQUET & set(chosen) and find_spec("pyarrow") is None:
+        raise ImportError("parquet needs 'pyarrow': pip install 'spatialvlm_ros[recording]'")
     if plot:
         try:
             import matplotlib  # noqa: F401
         except ImportError as error:
             raise ImportError(f"plots need 'matplotlib': pip install 'spatialvlm_ros[recording]' ({error})") from error
+
+
+def load(formats: Iterable[str]) -> None:
+    """Load what formats need in this process, before anything is half done: an interrupt may be lost on libraries that load."""
+    chosen = set(formats)
+    if _PARQUET & chosen:
+        import pyarrow.parquet  # noqa: F401
+    if {"bag", VIDEO} & chosen:
+        from . import label_bag  # noqa: F401
 
 
 def needs_pictures(formats: Iterable[str]) -> bool:
@@ -88,7 +96,7 @@ def open_outputs(
         "csv": lambda: _Csv(folder / "rewards.csv"),
         "jsonl": lambda: _JsonLines(folder / "rewards.jsonl"),
         "sarm": lambda: _Sarm(folder / SARM_FILE, reward_model),
-        "bag": lambda: BagOutput(folder / "labels.mcap"),
+        "bag": lambda: _bag(folder / "labels.mcap"),
         "facts": lambda: _Parquet(folder / "facts.parquet", FACT_COLUMNS, fact_rows),
         PLOT: lambda: PlotOutput(folder, bag),
         VIDEO: lambda: VideoOutput(folder),
@@ -98,6 +106,13 @@ def open_outputs(
         if dataset is not None and name in chosen:
             opened[name] = open_dataset(name, folder, *dataset)
     return opened
+
+
+def _bag(path: Path) -> Output:
+    # Loads rclpy, which takes time and starts threads.
+    from .label_bag import BagOutput
+
+    return BagOutput(path)
 
 
 def _one_reward(frame: LabelledFrame) -> list[Mapping[str, Any]]:

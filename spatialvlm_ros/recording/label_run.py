@@ -25,7 +25,7 @@ from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
 from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_place, check_same_inputs, inputs_document
 from .label_merge import check_free, merge
-from .label_outputs import PLOT, VIDEO, needs_pictures, open_outputs, require
+from .label_outputs import PLOT, VIDEO, load, needs_pictures, open_outputs, require
 from .label_progress import Progress, Update
 from .label_steps import DatasetOptions
 from .label_video import VideoOutput
@@ -132,6 +132,7 @@ def run_labels(options: RunOptions, say: Callable[[str], None]) -> int:
 
         label_on_ray(mine, options.workers, options.ray, finished)
     elif options.workers == 1 or len(mine) <= 1:
+        load(jobs[0].formats)
         for job in mine:
             finished(guarded(job, progress.update))
     else:

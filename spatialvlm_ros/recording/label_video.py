@@ -6,8 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 from ..geometry.transform_buffer import TransformBuffer
-from ..nodes.reward_node import reward_to_msg
-from ..nodes.scene_messages import facts_to_msg, scene_to_msg
 from .label_rows import LabelledFrame
 from .overlay import Drawn, compose
 from .video import Mp4Writer, SizeError
@@ -28,6 +26,10 @@ class VideoOutput:
     def add(self, frame: LabelledFrame) -> None:
         material = frame.material
         assert material is not None, "images for videos carry what they were labelled from"
+        # These load rclpy, which takes time and starts threads.
+        from ..nodes.reward_node import reward_to_msg
+        from ..nodes.scene_messages import facts_to_msg, scene_to_msg
+
         if self._writer is None or frame.episode_index != self._episode:
             self.close()
             self._episode = frame.episode_index
