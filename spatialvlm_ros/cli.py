@@ -7,7 +7,7 @@ import math
 import sys
 from pathlib import Path
 
-from . import __version__
+from . import __version__, calm  # noqa: F401 - first of all
 from .recording import label_cli
 
 # Exit codes: 0 done, 1 ran but the result is not good, 2 wrong arguments or input, 3 could not run.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -98,7 +99,8 @@ class BagReader:
                 if is_event(connection.msgtype):
                     message = read_event(data, connection.msgtype)
                 else:
-                    message = self._reader.deserialize(data, connection.msgtype)
+                    # A view: what is skipped at its beginning would cost a copy of an image otherwise.
+                    message = self._reader.deserialize(memoryview(data), connection.msgtype)
             except (AnyReaderError, ValueError, LookupError, struct.error) as error:
                 if broken is not None:
                     broken(connection.topic, log_ns)
@@ -123,8 +125,9 @@ def _header_ns(message: Any, otherwise: int) -> int:
     return otherwise if header is None else stamp_to_ns(header.stamp)
 
 
+@cache
 def fallback_types() -> Any:
-    """rosbags' store of the types of ROS 2 Jazzy and of ours."""
+    """rosbags' store of the types of ROS 2 Jazzy and of ours. One for all, and not to be added to: it takes long to make."""
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
     store = get_typestore(Stores.ROS2_JAZZY)

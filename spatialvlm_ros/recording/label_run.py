@@ -17,10 +17,12 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from ..engine import warm_up
 from ..evaluation.benchmark_file import write_json
 from ..reward.task import TaskSpec
 from ..reward.task_file import dump_task
-from ..synthesis.pool import prepare_worker, single_threaded
+from ..synthesis.pool import calm_libraries, prepare_worker, single_threaded
+from .bag_reader import fallback_types
 from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
 from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_place, check_same_inputs, inputs_document
@@ -278,7 +280,7 @@ def reward_model(task: TaskSpec) -> str:
 
 def _in_parallel(jobs: Sequence[Job], workers: int, progress: Progress, finished: Callable[[JobResult], None]) -> None:
     """Every job in a process of a pool; results in the order of the jobs."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(start_method())
     updates: Any = context.Queue()
     stop = context.Event()
     pool = ProcessPoolExecutor(workers, context, _prepare, (updates, stop))
@@ -297,6 +299,25 @@ def _in_parallel(jobs: Sequence[Job], workers: int, progress: Progress, finished
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def start_method() -> str:
+    """How processes are started: as copies of this one, which has loaded and tried everything, where it has no thread but this.
+
+    Else anew, which takes each a second. Elsewhere than on Linux nothing tells what other threads there are.
+    """
+    calm_libraries()
+    if not _is_alone():
+        return "spawn"
+    warm_up()
+    fallback_types()
+    return "fork" if _is_alone() else "spawn"
+
+
+def _is_alone() -> bool:
+    """Whether this process has one thread, those of libraries counted."""
+    threads = Path("/proc/self/task")
+    return threads.is_dir() and len(list(threads.iterdir())) == 1
 
 
 def _outcome(future: Future[JobResult], job: Job) -> JobResult:

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from typing import Any
 
-# Results must not depend on how a library splits its sums, and workers must not be in each other's way.
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
-}  # fmt: skip
+from ..calm import ONE_THREAD
+
 MAX_TRIES = 2
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ..calm import ONE_THREAD
 from .pool import (
     MAX_TRIES,
-    ONE_THREAD,
     Event,
     Events,
     Finished,

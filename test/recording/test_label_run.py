@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from label_bags import DEPTH, TASK, episode, robot_file, write_mcap
 
 from spatialvlm_ros.cli import main
+from spatialvlm_ros.recording import label_run
 from spatialvlm_ros.recording.bag_reader import BagReader
 from spatialvlm_ros.recording.label import LabelError, LabelOptions
 from spatialvlm_ros.recording.label_folder import WorkFolder, bag_names
@@ -111,6 +114,28 @@ def test_the_same_command_gives_the_same_bytes_in_processes_too(place: Path, who
     assert contents(tmp_path / "out") == whole
 
 
+def test_processes_are_copies_of_one_that_has_no_thread_beside(place: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
+    ended = threading.Event()
+    beside = threading.Thread(target=ended.wait)
+    beside.start()
+    try:
+        assert label_run.start_method() == "spawn"
+    finally:
+        ended.set()
+        beside.join()
+    # The command itself has none, and its copies give the same bytes.
+    process = run(arguments(place, tmp_path / "out", "--workers", "2"))
+    methods = set()
+    while process.poll() is None:
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                command = Path(f"/proc/{child}/cmdline").read_bytes()
+                methods |= {b"spawn_main" in command} if b"resource_tracker" not in command else set()
+        time.sleep(0.01)
+    assert process.returncode == 0 and methods == {False}
+    assert contents(tmp_path / "out") == whole
+
+
 def test_more_processes_than_bags_help_on_one_bag_and_give_the_same_bytes(
     place: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -175,7 +200,7 @@ def test_a_process_that_dies_is_reported_and_its_bag_resumed(place: Path, whole:
     while not list(out.glob(".work-*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    workers = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    workers = [child for child in children if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
     os.kill(int(workers[0]), signal.SIGKILL)
     assert process.wait(60) == 3
     finished = {path for path in contents(out) if not path.startswith(".")}
