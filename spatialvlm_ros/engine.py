@@ -23,7 +23,7 @@ from .perception.focus import Focus, Glance
 from .perception.named_parts import part_by_names
 from .perception.names import match, parse
 from .perception.robot_state import RobotState
-from .perception.sighting import Sighting, label_image, sight, sight_part
+from .perception.sighting import LabelImages, Sighting, sight, sight_part
 from .perception.tabletop import TabletopConfig
 from .reasoning.model_facts import Said, with_model
 from .scene.facts import Query, Source, SpatialFact, Status
@@ -79,7 +79,7 @@ class SpatialEngine:
         self._measure = both or measure_with_error
         self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
-        self._appearances = AppearanceCache()
+        self._appearances, self._labels = AppearanceCache(), LabelImages()
         # A model looks at whole images.
         focused = vlm is None and self.config.focus_s > 0
         self._focus = Focus(self.config.focus_s, self._segment) if focused else None
@@ -138,8 +138,8 @@ class SpatialEngine:
             stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
             objects=(*seen, *hidden, *(thing for thing, _ in others), *([tool] if tool is not None else [])),
             canonical=canonical, canonical_reason=robot.up_problem or segmentation.reason, support_plane=plane,
-            depth_coverage=float(np.count_nonzero(frame.valid) / frame.valid.size),
-            bindings=bound, labels=label_image(frame, segmentation, [*others, *pairs]),
+            depth_coverage=frame.coverage,
+            bindings=bound, labels=self._labels.of(frame, segmentation, [*others, *pairs]),
             views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask, noise=sighting.noise,
         )  # fmt: skip
 

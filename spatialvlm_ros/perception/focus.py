@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray, RigidTransform, norm
 from ..scene.facts import Query, Source, Status
-from ..scene.frame import Region, RGBDFrame
+from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.noise import DepthNoise
 from ..scene.relations import RELATIONS
 from ..scene.scene import Binding, SceneObject
-from .grid import Window
+from .grid import Window, quantiles
 from .robot_state import RobotState
+from .self_filter import robot_mask
 from .sighting import Sighting
 from .tabletop import TabletopConfig, grid_step
 
@@ -35,8 +36,12 @@ _SPEED_M_S, _HELD_M = 0.3, 0.12
 _COLOR_STEP, _DEPTH_STDS = 30, 6.0
 _COLOR_SHARE, _DEPTH_SHARE, _LEVEL_STDS = 0.01, 0.1, 2.0
 _SPARSE = 4
-# A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between.
-_KEPT_NS = 200_000_000
+# Of what a thing shows, so much must not be hidden by the robot; pixels so near to it may show it, too, or its edge.
+_FREE_SHARE, _BESIDE_PX = 0.5, 9
+# A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between. If
+# it measures the same again with no robot near, that was no fluke of one image, and holds twice as long, up to the longest.
+_KEPT_NS, _LONGEST_KEPT_NS = 200_000_000, 1_600_000_000
+_AGREES_M, _AGREES_STDS = 0.001, 2.0
 # A larger share of an image, or a longer pause, is no gain.
 _LARGEST, _LONGEST_S = 0.5, 0.5
 # What is found is the thing that is looked for if it is as near to where that was, and as large.
@@ -49,7 +54,8 @@ _SAME_M, _SAME_RAD = 0.0005, 0.002
 class _Known:
     """A named thing on the last image, with its number; ``region`` None where it is hidden.
 
-    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``.
+    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``; ``robot`` those
+    pixels of it that were the robot, None where its shape is not known. It holds for ``kept_ns`` if nothing changes.
     """
 
     thing: SceneObject
@@ -57,25 +63,59 @@ class _Known:
     window: Window = (slice(0), slice(0))
     color: npt.NDArray[np.uint8] | None = None
     depth_m: npt.NDArray[np.float32] | None = None
+    robot: BoolArray | None = None
     stamp_ns: int = 0
+    kept_ns: int = _KEPT_NS
 
-    def is_still(self, frame: RGBDFrame, noise: DepthNoise) -> bool:
-        """Whether the image shows the same there as when the thing was measured, not long ago."""
+    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> bool:
+        """Whether the image shows the same there as when the thing was measured, but for what the robot hides."""
+        if self.color is None or self.depth_m is None or frame.stamp_ns - self.stamp_ns >= self.kept_ns:
+            return False
+        changed = _changed(frame.color[self.window], self.color)
+        by_m = frame.depth_within(*self.window) - self.depth_m
+        one_m = float(noise.pixel_std_m(self.thing.centre[2]))
+        if _is_same(changed, by_m, one_m):
+            return True
+        free = self._free(frame, robot)
+        return free is not None and _is_same(changed[free], by_m[free], one_m)
+
+    def _free(self, frame: RGBDFrame, robot: RobotState) -> BoolArray | None:
+        """Pixels of the window that do not show the robot, now or then; None where that tells nothing, or too little is left."""
         import cv2
 
-        if self.color is None or self.depth_m is None or frame.stamp_ns - self.stamp_ns >= _KEPT_NS:
-            return False
-        red, green, blue = np.moveaxis(cv2.absdiff(frame.color[self.window], self.color) > _COLOR_STEP, 2, 0)
-        changed = red | green | blue
-        if np.count_nonzero(changed) > _COLOR_SHARE * changed.size:
-            return False
-        by_m = frame.depth_m[self.window] - self.depth_m
-        by_m = by_m[np.isfinite(by_m)]
-        one_m = float(noise.pixel_std_m(self.thing.centre[2]))
-        moved = np.count_nonzero(np.abs(by_m) > _DEPTH_STDS * one_m)
-        if len(by_m) < 0.5 * changed.size or moved > _DEPTH_SHARE * len(by_m):
-            return False
-        return abs(float(np.median(by_m[::_SPARSE]))) <= _LEVEL_STDS * one_m
+        if self.region is None or not robot.capsules:
+            return None
+        hidden = robot_mask(frame, robot.capsules, within=self.window)[self.window]
+        if self.robot is not None:
+            hidden = hidden | self.robot
+        if not hidden.any():
+            return None
+        free: BoolArray = cv2.dilate(hidden.view(np.uint8), np.ones((_BESIDE_PX,) * 2, np.uint8)) == 0
+        own = self.region.mask[self.window]
+        return free if np.count_nonzero(own & free) >= _FREE_SHARE * np.count_nonzero(own) else None
+
+
+def _changed(color: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8]) -> BoolArray:
+    """(h, w) pixels whose colour is another one than before."""
+    import cv2
+
+    same = cv2.inRange(cv2.absdiff(color, before), (0, 0, 0), (_COLOR_STEP,) * 3)
+    changed: BoolArray = same == 0
+    return changed
+
+
+def _is_same(changed: BoolArray, by_m: npt.NDArray[np.float32], one_m: float) -> bool:
+    """Whether no more pixels differ in colour, or in depth by so many metres, than noise of ``one_m`` a pixel explains."""
+    if np.count_nonzero(changed) > _COLOR_SHARE * changed.size:
+        return False
+    # What is not known on both images is no number, and so no more than any.
+    known = np.count_nonzero(by_m == by_m)
+    moved = np.count_nonzero(np.abs(by_m) > _DEPTH_STDS * one_m)
+    if known < 0.5 * changed.size or moved > _DEPTH_SHARE * known:
+        return False
+    some_m = by_m.ravel()[::_SPARSE]
+    some_m = some_m[some_m == some_m]
+    return bool(some_m.size) and abs(float(quantiles(some_m, (0.5,))[0])) <= _LEVEL_STDS * one_m
 
 
 @dataclass(frozen=True)
@@ -90,6 +130,7 @@ class Glance:
         looked_for: numbers of all named things.
         base: the last whole image.
         dt_s: since the image before.
+        same_up: whether up is known just as on that one.
     """
 
     window: Window | None
@@ -99,6 +140,7 @@ class Glance:
     looked_for: Collection[int]
     base: Sighting
     dt_s: float
+    same_up: bool = False
 
     def is_wanted(self, region: Region, frame: RGBDFrame) -> bool:
         """Whether a region of the window is whole, and not one of the other things."""
@@ -106,7 +148,7 @@ class Glance:
             return False
         rows, columns = self.window
         u0, v0, u1, v1 = region.box
-        height, width = frame.depth_m.shape
+        height, width = frame.size
         # Two pixels are one of the grid.
         cut = (
             (columns.start > 0 and u0 <= columns.start + 2) or (rows.start > 0 and v0 <= rows.start + 2)
@@ -122,10 +164,10 @@ class Glance:
     def all_found(self, things: Sequence[SceneObject]) -> bool:
         """Whether the things that were measured are, among others, those that are looked for."""
         near_m = _NEAR_M + _SPEED_M_S * self.dt_s
-        return all(any(_is_same(found, wanted, near_m) for found in things) for wanted in self.sought)
+        return all(any(_fits(found, wanted, near_m) for found in things) for wanted in self.sought)
 
 
-def _is_same(found: SceneObject, wanted: SceneObject, near_m: float) -> bool:
+def _fits(found: SceneObject, wanted: SceneObject, near_m: float) -> bool:
     size, usual = np.sort(found.extents), np.sort(wanted.extents)
     differ = norm(size - usual) / max(norm(size), norm(usual), 1e-6)
     return norm(found.centre - wanted.centre) <= near_m and differ <= _SAME_SIZE
@@ -162,6 +204,7 @@ class Focus:
         self._period_ns = max(1, round(period_s * 1e9))
         self._config = config
         self._base: Sighting | None = None
+        self._base_robot: RobotState | None = None
         self._others: tuple[tuple[SceneObject, Region], ...] = ()
         self._last: _Last | None = None
 
@@ -181,7 +224,7 @@ class Focus:
         dt_s = (frame.stamp_ns - last.frame.stamp_ns) * 1e-9
         if not 0 <= dt_s <= _LONGEST_S or self.is_due(last.frame.stamp_ns, frame.stamp_ns):
             return None
-        still = [known for known in last.known if known.is_still(frame, base.noise)]
+        still = [known for known in last.known if known.is_still(frame, robot, base.noise)]
         moving = [known for known in last.known if not any(known is one for one in still)]
         window: Window | None = None
         while moving:
@@ -199,7 +242,8 @@ class Focus:
         kept = [(known.thing, known.region) for known in still if known.region is not None]
         sought = [known.thing for known in moving if known.region is not None]
         numbers = frozenset(known.thing.id for known in last.known)
-        return Glance(window, kept, sought, self._others, numbers, base, dt_s)
+        same_up = self._base_robot is not None and _known_alike(self._base_robot, robot)
+        return Glance(window, kept, sought, self._others, numbers, base, dt_s, same_up)
 
     def _window(self, last: _Last, frame: RGBDFrame, robot: RobotState, moving: Sequence[_Known], dt_s: float) -> Window | None:
         """Rows and columns around things and where they may be by now; None where that is most of the image."""
@@ -207,7 +251,7 @@ class Focus:
         if not all(np.isfinite(box).all() for box in boxes):
             return None
         (u0, v0), (u1, v1) = np.min(boxes, axis=0)[:2], np.max(boxes, axis=0)[2:]
-        height, width = frame.depth_m.shape
+        height, width = frame.size
         # Begins with a pixel of the grid; rounded so that neighbouring images have the same window more often.
         unit = 8 * grid_step(width, self._config)
         left, top = (unit * max(0, math.floor(x / unit)) for x in (u0, v0))
@@ -229,18 +273,18 @@ class Focus:
     ) -> None:
         """What was found on this image. ``bound`` are names of things alone, neither the tool's nor those of tf frames."""
         if glance is None:
-            self._base = sighting if _is_usable(sighting) else None
+            self._base, self._base_robot = sighting if _is_usable(sighting) else None, robot
         numbers = _numbers(bound)
         if self._base is None or numbers is None:
             self._last = None
             return
         regions = {thing.id: (thing, region) for thing, region in seen}
         behind = {thing.id: thing for thing in hidden}
-        before = {} if self._last is None or glance is None else {known.thing.id: known for known in self._last.known}
+        before = {} if self._last is None else {known.thing.id: known for known in self._last.known}
         known: list[_Known] = []
         for number in numbers:
             if number in regions:
-                known.append(_known(*regions[number], frame, before.get(number)))
+                known.append(_known(*regions[number], frame, before.get(number), sighting.robot))
             elif number in behind:
                 known.append(_Known(behind[number]))
         if glance is None:
@@ -248,12 +292,24 @@ class Focus:
         self._last = _Last(frame, tuple(names), robot, tuple(known))
 
 
-def _known(thing: SceneObject, region: Region, frame: RGBDFrame, before: _Known | None) -> _Known:
+def _known(thing: SceneObject, region: Region, frame: RGBDFrame, before: _Known | None, robot: BoolArray | None) -> _Known:
     if before is not None and before.region is region:
         return replace(before, thing=thing)
     u0, v0, u1, v1 = region.box
     window = slice(max(0, v0 - _AROUND_PX), v1 + _AROUND_PX), slice(max(0, u0 - _AROUND_PX), u1 + _AROUND_PX)
-    return _Known(thing, region, window, frame.color[window].copy(), frame.depth_m[window].copy(), frame.stamp_ns)
+    hidden = None if robot is None else robot[window].copy()
+    alone = hidden is None or not hidden.any()
+    kept_ns = min(2 * before.kept_ns, _LONGEST_KEPT_NS) if before and alone and _agree(thing, before.thing) else _KEPT_NS
+    color, depth_m = frame.color[window].copy(), frame.depth_within(*window).copy()
+    return _Known(thing, region, window, color, depth_m, hidden, frame.stamp_ns, kept_ns)
+
+
+def _agree(thing: SceneObject, before: SceneObject) -> bool:
+    """Whether two measurements of a thing are the same but for noise."""
+    off_m = norm(thing.centre - before.centre)
+    resized_m = float(np.max(np.abs(np.sort(thing.extents) - np.sort(before.extents))))
+    std_m = math.sqrt(float(np.trace(thing.own_covariance)) / 3)
+    return off_m <= _AGREES_M + _AGREES_STDS * std_m and resized_m <= _AGREES_M + _AGREES_STDS * float(np.max(thing.extents_std))
 
 
 def _numbers(bound: Mapping[str, Binding]) -> list[int] | None:
@@ -284,6 +340,13 @@ def _same_view(last: _Last, frame: RGBDFrame, robot: RobotState) -> bool:
     if (last.robot.up is None) != (robot.up is None):
         return False
     return robot.up is None or last.robot.up is None or _angle(last.robot.up, robot.up) < _SAME_RAD
+
+
+def _known_alike(one: RobotState, other: RobotState) -> bool:
+    """Whether up is the very same, from the same source."""
+    if (one.up_std_rad, one.up_source, one.up_problem) != (other.up_std_rad, other.up_source, other.up_problem):
+        return False
+    return one.up is other.up or (one.up is not None and other.up is not None and np.array_equal(one.up, other.up))
 
 
 def _angle(one: npt.ArrayLike, other: npt.ArrayLike) -> float:

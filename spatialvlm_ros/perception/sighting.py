@@ -132,7 +132,7 @@ def sight_part(
         regions = [region for region in found if glance.is_wanted(region, frame)]
     kept = [replace(thing, last_seen_ns=frame.stamp_ns) for thing, _ in glance.kept]
     segmentation = TabletopSegmentation(support, "", [*(region for _, region in glance.kept), *regions])
-    canonical = _canonical(segmentation, base.plane, robot)
+    canonical = base.canonical if glance.same_up else _canonical(segmentation, base.plane, robot)
     sighting = Sighting(mask, segmentation, base.plane, canonical, base.noise, (), base.swelling, len(kept))
     return replace(sighting, things=(*kept, *_measured(frame, regions, sighting, segment, measure)))
 
@@ -142,7 +142,7 @@ def _robot_within(frame: RGBDFrame, robot: RobotState, glance: Glance) -> BoolAr
     if not robot.capsules:
         return None
     if glance.window is None:
-        return np.zeros(frame.depth_m.shape, dtype=bool)
+        return np.zeros(frame.size, dtype=bool)
     return robot_mask(frame, robot.capsules, within=glance.window)
 
 
@@ -157,12 +157,35 @@ def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: Rob
     return canonical_from_up(found.normal, plane, found.tilt_std_rad, "plane")
 
 
+class LabelImages:
+    """Of one stream of images: the last one again where the same regions are on it. Not to be written to."""
+
+    def __init__(self) -> None:
+        self._last: tuple[tuple[object, ...], list[int], npt.NDArray[np.int32]] | None = None
+
+    def of(
+        self, frame: RGBDFrame, segmentation: TabletopSegmentation, things: Sequence[tuple[SceneObject, Region]]
+    ) -> npt.NDArray[np.int32]:
+        """See ``label_image``."""
+        made_of = (segmentation.plane, *(region for _, region in things))
+        ids = [thing.id for thing, _ in things]
+        if self._last is not None:
+            before, known, labels = self._last
+            same = len(before) == len(made_of) and all(one is other for one, other in zip(before, made_of, strict=True))
+            if same and known == ids and labels.shape == frame.size:
+                return labels
+        labels = label_image(frame, segmentation, things)
+        labels.flags.writeable = False
+        self._last = made_of, ids, labels
+        return labels
+
+
 def label_image(
     frame: RGBDFrame, segmentation: TabletopSegmentation, things: Sequence[tuple[SceneObject, Region]]
 ) -> npt.NDArray[np.int32]:
     """(H, W) int32: object id, -1 support plane, 0 neither."""
     if segmentation.plane is None:
-        labels = np.zeros(frame.depth_m.shape, np.int32)
+        labels = np.zeros(frame.size, np.int32)
     else:
         labels = np.negative(segmentation.plane.inliers.view(np.int8), dtype=np.int32)
     for thing, region in things:

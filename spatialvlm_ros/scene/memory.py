@@ -330,8 +330,13 @@ def _placed(thing: SceneObject, pose: RigidTransform) -> SceneObject:
     return _moved(thing, pose @ RigidTransform(thing.axes, thing.centre).inverse())
 
 
+_SAME_AXES = np.eye(3)
+
+
 def _moved(thing: SceneObject, transform: RigidTransform) -> SceneObject:
-    """The thing in another frame."""
+    """The thing in another frame; itself where that is the same, as for a camera that does not move."""
+    if not transform.translation.any() and np.array_equal(transform.rotation, _SAME_AXES):
+        return thing
     return replace(
         thing,
         centre=transform.apply(thing.centre),

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import wraps
+from operator import is_
 from typing import NamedTuple, TypeVar, TypeVarTuple, Unpack
 
 import numpy as np
@@ -340,8 +342,25 @@ def _share_of_centre(thing: SceneObject, index: int) -> float:
     return _SEEN_SHARE if index < len(thing.points) else _MIRRORED_SHARE
 
 
+# The last pairs that were looked at, with what they were found from: of things that stand still that is the very same on the
+# next image, whatever they are called. Kept, so that nothing else gets the place of it.
+_CALLED = frozenset({"id", "label", "score", "last_seen_ns"})
+_SHAPE = tuple(field.name for field in fields(SceneObject) if field.name not in _CALLED)
+_PAIRS: deque[tuple[tuple[object, ...], tuple[int, int]]] = deque(maxlen=8)
+
+
 def _nearest(a: SceneObject, b: SceneObject) -> tuple[int, int]:
     """Indices of the nearest pair in the surfaces of two things."""
+    shapes = tuple(getattr(thing, name) for thing in (a, b) for name in _SHAPE)
+    for known, pair in tuple(_PAIRS):
+        if all(map(is_, known, shapes)):
+            return pair
+    pair = _nearest_pair(a, b)
+    _PAIRS.append((shapes, pair))
+    return pair
+
+
+def _nearest_pair(a: SceneObject, b: SceneObject) -> tuple[int, int]:
     # No point of b is nearer than the box around all of them, so that points of a farther from that box than some point of a is
     # from b need not be looked at.
     reach = np.abs((b.surface - b.centre) @ b.axes).max(axis=0)

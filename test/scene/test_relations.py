@@ -338,3 +338,23 @@ def test_gap_to_the_tool_point_is_to_the_nearest_surface() -> None:
     view = scene({}, pose)
     assert measure("gap", view, hand, block).value == pytest.approx(0.15, abs=0.001)
     assert measure("distance", view, hand, block).value == pytest.approx(0.2)
+
+
+def test_gaps_are_worked_out_anew_for_a_thing_that_is_another_one_in_any_way() -> None:
+    rng = np.random.default_rng(3)
+    a, b = box((0.5, 0.0, 0.03)), box((0.7, 0.1, 0.04))
+
+    def gap(one: SceneObject, other: SceneObject) -> float:
+        return RELATIONS["gap"].measure(scene({"a": one, "b": other}), one, other).value
+
+    first = gap(a, b)
+    assert gap(replace(a, label="cup", last_seen_ns=5), b) == first
+    for _ in range(20):
+        by = rng.normal(0, 0.05, 3)
+        moved = replace(b, centre=b.centre + by, points=(b.points + by).astype(np.float32))
+        points, others = a.surface, moved.surface
+        assert gap(a, moved) == pytest.approx(float(cdist(points, others).min()), abs=1e-6)
+        # The same centre with other points is another thing, too.
+        turned = replace(moved, points=(2 * moved.centre - moved.points).astype(np.float32)[::2])
+        assert gap(a, turned) == pytest.approx(float(cdist(points, turned.surface).min()), abs=1e-6)
+    assert gap(a, b) == first
