@@ -26,6 +26,7 @@ from .perception.robot_state import RobotState
 from .perception.sighting import LabelImages, Sighting, sight, sight_part
 from .perception.tabletop import TabletopConfig
 from .reasoning.model_facts import Said, with_model
+from .reasoning.supposed import Meant, Supposed, nothing_meant, suppose, supposing
 from .scene.facts import Query, Source, SpatialFact, Status
 from .scene.frame import Region, RGBDFrame
 from .scene.measure import MeasureConfig, measure_region
@@ -76,7 +77,8 @@ class SpatialEngine:
         self._model_names = ModelNames(self._judge) if self._judge is not None and self._judge.vlm.grounds else None
         self._answers = None if self._judge is None else SceneAnswers(self._judge, self.config.tool_names)
         both = None if vlm is None else with_model(self._said, joined=vlm.joined_verdict, reads_depth=vlm.reads_depth)
-        self._measure = both or measure_with_error
+        self._meant: Meant = nothing_meant if self._judge is None else self._judge.meant
+        self._measure = measure_with_error if both is None else supposing(both, self._meant)
         self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
         self._appearances, self._labels = AppearanceCache(), LabelImages()
@@ -336,6 +338,10 @@ class SpatialEngine:
     def _why_words(self) -> str:
         return f" (by words alone, for the model failed: {self.names_problem})" if self.names_problem else ""
 
+    def supposed(self, scene: Scene, names: Iterable[str]) -> Supposed:
+        """The scene as questions about each of these names suppose it to be; see reasoning/supposed.py."""
+        return suppose(scene, names, self._meant, together=False)
+
     def _said(self, scene: Scene, query: Query) -> Said | None:
         """The model's own number for a query, with its deviation; a probability without one."""
         answer = None if self._answers is None else self._answers.of(scene, [query])[0]
@@ -354,7 +360,7 @@ class SpatialEngine:
     ) -> list[tuple[SpatialFact, Measurement | None]]:
         """``measure`` of each query; the model is asked for all of them at once."""
         if self._answers is not None:
-            self._answers.of(scene, queries)
+            self._answers.of(self.supposed(scene, [name for query in queries for name in query.names]).scene, queries)
         return [self._measure(scene, query, output) for query in queries]
 
     def facts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,9 +16,10 @@ from spatialvlm_ros.engine import SpatialEngine
 from spatialvlm_ros.scene.facts import Query, Source, Status
 from spatialvlm_ros.scene.frame import Region
 from spatialvlm_ros.vlm.interface import Glance, Grounding, ModelAnswer, Question, SpatialVlm, View, VlmError
-from spatialvlm_ros.vlm.judge import MAX_NAMES, NameJudge, NamingConfig
+from spatialvlm_ros.vlm.judge import MAX_NAMES, Judgement, NameJudge, NamingConfig
 
 HEIGHT = Query("height", "red block")
+DISTANCE = Query("distance", "gizmo", "red block")
 # Each image is looked at.
 EACH = replace(CONFIG, naming=NamingConfig(recheck_s=0.0))
 
@@ -28,7 +30,7 @@ class Sure(SpatialVlm):
     version = "sure"
 
     def __init__(self, present: float = 1.0, own: Callable[[View], tuple[Region, ...]] | None = None) -> None:
-        self.present, self.own = present, own
+        self.present, self.own, self.supposed = present, own, float("nan")
         self.fails, self.unknown, self.asked = False, False, 0
 
     def look(self, view: View) -> Glance:
@@ -46,7 +48,10 @@ class Sure(SpatialVlm):
                     return [Grounding(name, regions, outer.present, proposals=(-1,) * len(regions)) for name in names]
                 reds = [float(np.median(view.color[each.mask][:, 0])) for each in view.proposals]
                 best = int(np.argmax(reds))
-                return [Grounding(n, (region(n, best, outer.present),), outer.present, proposals=(best,)) for n in names]
+                return [
+                    Grounding(n, (region(n, best, outer.present),), outer.present, proposals=(best,), supposed=outer.supposed)
+                    for n in names
+                ]
 
             def answer(self, questions: Sequence[Question]) -> list[ModelAnswer]:
                 outer.asked += len(questions)
@@ -98,6 +103,46 @@ def test_the_model_gives_no_number_of_what_it_says_is_not_there(picture: Picture
     (scene,) = run(engine, picture, ["green gizmo"], 1, first=1)
     fact, _ = engine.measure(scene, Query("height", "green gizmo"))
     assert (fact.status, fact.source, vlm.asked) == (Status.OK, Source.VLM, 1), "what it did not say it may stand in for"
+
+
+def test_a_question_may_suppose_what_a_fact_does_not(picture: Picture) -> None:
+    """Nothing answers to "gizmo" well enough for a robot; who asks how tall it is says that it is there."""
+    vlm = Sure(0.3)
+    query = Query("height", "gizmo")
+    for supposed, is_taken in ((0.49, False), (0.8, True), (float("nan"), False)):
+        vlm.supposed, vlm.asked = supposed, 0
+        engine = SpatialEngine(CONFIG, vlm)
+        (scene,) = run(engine, picture, ["gizmo", "red block"])
+        assert scene.find("gizmo").status is Status.NOT_FOUND and engine.facts(scene, [query])[0].status is Status.NOT_FOUND
+        one, (many, pair) = engine.measure(scene, query)[0], (f for f, _ in engine.measure_all(scene, [query, DISTANCE]))
+        assert one.status is many.status is (Status.OK if is_taken else Status.NOT_FOUND) and (vlm.asked > 0) is is_taken
+        assert ("taken for" in one.text) is is_taken and one.text == many.text
+        assert pair.status is not Status.OK, "the red block is taken already"
+        assert engine.supposed(scene, ["gizmo"]).taken == ({"gizmo": 0.8} if is_taken else {})
+    assert SpatialEngine(CONFIG).supposed(scene, ["gizmo"]).scene is scene
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_there", "supposed", "others", "meant"),
+    [
+        ({7: 0.2}, False, 0.6, (), (7, 0.6)),
+        ({7: 0.2}, False, 0.4, (), None),
+        ({7: 0.2}, False, 0.6, (7,), None),
+        ({7: 0.9, 8: 0.8}, True, 0.7, (), None),
+        ({7: 0.999, 8: 0.8}, True, 0.96, (), (7, 0.96)),
+        ({7: 0.999, 8: 0.8}, True, 0.96, (9,), (7, 0.96)),
+        ({7: 0.9, 8: 0.8}, True, 0.7, (7,), (8, 0.8)),
+        ({7: 0.9, 8: 0.4}, True, 0.9, (7,), None),
+        ({7: 0.9, 8: 0.8, 9: 0.8}, True, 0.5, (7,), None),
+        ({7: 0.9, 8: 0.8}, True, 0.7, (7, 8), None),
+        ({7: 0.9, 8: 0.8}, True, math.nan, (7,), None),
+    ],
+)
+def test_one_of_several_is_meant_where_it_is_clear_or_the_other_name_has_the_rest(
+    scores: dict[int, float], is_there: bool, supposed: float, others: tuple[int, ...], meant: tuple[int, float] | None
+) -> None:
+    judgement = Judgement(0, scores, is_there, len(scores) > 1, frozenset(scores), next(iter(scores)), supposed)
+    assert judgement.meant(others) == (None if meant is None else (meant[0], pytest.approx(meant[1])))
 
 
 def test_the_model_is_not_asked_about_a_thing_that_is_hidden(picture: Picture) -> None:

@@ -76,6 +76,7 @@ def _name_gates(split: Mapping[str, Any], words: str) -> list[Gate]:
     return [
         Gate(f"referring segmentation, mean IoU over all names of one thing ({words})", one["iou"], ">=", 0.8),
         Gate(f"wrong object, share of all names of one thing, final ({words})", one["final_other_thing"], "<=", 0.03),
+        Gate(f"wrong object, share of all names of one thing, in questions ({words})", one["asked_other_thing"], "<=", 0.03),
         Gate(f"'not there', area under the curve ({words})", names["not_there_auroc"], ">=", 0.98),
     ]
 

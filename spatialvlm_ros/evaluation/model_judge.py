@@ -30,6 +30,7 @@ GROUND = np.dtype(
     [
         ("kind", "U16"), ("text", "U32"), ("count", "f8"), ("present", "f8"), ("several", "f8"), ("understood", "?"),
         ("iou", "f8"), ("other", "?"), ("status", "i1"), ("final_iou", "f8"), ("final_other", "?"), ("on_tool", "f8"),
+        ("asked_status", "i1"), ("asked_other", "?"),
     ]
 )  # fmt: skip
 
@@ -41,8 +42,8 @@ class Sat:
     Attributes:
         names: (N,) GROUND: every name asked for. ``count`` is how many things it fits (0 none); ``present``, ``several`` as the
             model says; ``iou`` of its best region with the thing, 0 for none; ``other`` whether that is another thing; ``status``
-            of the engine's binding with ``final_iou``, ``final_other`` of what it bound; ``on_tool`` share of the region that is
-            robot, for the gripper.
+            of the engine's binding with ``final_iou``, ``final_other`` of what it bound; ``asked_status``, ``asked_other`` of
+            what a question takes it for (reasoning/supposed.py); ``on_tool`` share of the region that is robot, for the gripper.
         records, parts: what was asked.
         final: the engine's answers to questions, in which a model that answers has a say; ``by_depth`` without that say.
         own: the model's own answers, empty for one that answers nothing.
@@ -78,7 +79,7 @@ def sit(scene: TestScene, exam: Exam, vlm: SpatialVlm) -> Sat:
     except VlmError as error:
         problem = str(error)
         own = tuple(Prediction(status=Status.NOT_FOUND) for _ in exam.records) if vlm.answers else ()
-    names = _names(scene, exam, groundings, observed)
+    names = _names(scene, exam, groundings, observed, engine.supposed(observed, exam.all_names).scene)
     return Sat(scene.key, names, exam.records, exam.parts, final, by_depth, own, problem)
 
 
@@ -91,7 +92,9 @@ def own_answers(glance: Glance, exam: Exam) -> tuple[Prediction, ...]:
 # -- names ------------------------------------------------------------------------------------------------------------------
 
 
-def _names(scene: TestScene, exam: Exam, groundings: dict[str, Grounding], observed: Scene) -> npt.NDArray[np.void]:
+def _names(
+    scene: TestScene, exam: Exam, groundings: dict[str, Grounding], observed: Scene, supposed: Scene
+) -> npt.NDArray[np.void]:
     asked = [(phrase, index, 1.0) for index, phrase in exam.names]
     asked += [(phrase, -2, 0.0) for phrase in exam.absent]
     asked += [(phrase, -2, 2.0) for phrase in exam.several]
@@ -107,13 +110,18 @@ def _names(scene: TestScene, exam: Exam, groundings: dict[str, Grounding], obser
         row["iou"], row["other"] = overlap(scene.labels, index, region)
         if index == TOOL and region is not None and scene.robot is not None:
             row["on_tool"] = float(np.mean(scene.robot[region])) if region.any() else 0.0
-        binding = observed.find(phrase.text)
-        row["status"] = binding.status
-        bound = None
-        if binding.thing is not None and observed.labels is not None:
-            bound = observed.labels == binding.thing.id
-        row["final_iou"], row["final_other"] = overlap(scene.labels, index, bound)
+        row["status"], row["final_iou"], row["final_other"] = _bound(scene, index, observed, phrase.text)
+        row["asked_status"], _, row["asked_other"] = _bound(scene, index, supposed, phrase.text)
     return rows
+
+
+def _bound(scene: TestScene, index: int, observed: Scene, name: str) -> tuple[Status, float, bool]:
+    """Status of a name's binding, and ``overlap`` of what it is bound to."""
+    binding = observed.find(name)
+    bound = None
+    if binding.thing is not None and observed.labels is not None:
+        bound = observed.labels == binding.thing.id
+    return binding.status, *overlap(scene.labels, index, bound)
 
 
 def overlap(labels: npt.NDArray[np.int32], index: int, mask: BoolArray | None) -> tuple[float, bool]:

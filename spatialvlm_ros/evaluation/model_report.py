@@ -70,6 +70,13 @@ def _print_split(split: str, figures: Mapping[str, Any]) -> None:
     for part, some in figures["baselines"].items():
         for name, item in some.items():
             _print_answers(f"{name} ({part})", item)
+    names = figures["model"]["names"]
+    shares = [names[kind]["asked_bound_all_the_same"] for kind in ("none", "several")]
+    print(
+        f"  in questions: {_percent(names['one']['asked_bound'])} of names of one thing taken for a thing,"
+        f"{_percent(names['one']['asked_other_thing'])} for another one;{_percent(shares[0])} of names of nothing,"
+        f"{_percent(shares[1])} of several"
+    )
     for problem in figures["model"]["problems"][:3]:
         print(f"  the model failed: {problem}")
 

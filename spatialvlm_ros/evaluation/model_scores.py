@@ -22,7 +22,7 @@ def score_names(sat: Sequence[Sat]) -> dict[str, Any]:
 
     Names of one thing: ``iou`` of the model's region (0 for none) and of what the engine bound; ``other_thing`` that it was
     another one. Names of nothing and of several things: how well ``present`` and ``several`` tell them apart (area under the
-    curve), and what the engine bound all the same.
+    curve), and what the engine bound all the same. ``asked_``: the same of what a question takes a name for.
     """
     rows = pooled(sat)
     things = rows[rows["kind"] != "gripper"]
@@ -35,11 +35,16 @@ def score_names(sat: Sequence[Sat]) -> dict[str, Any]:
         "by_wording": {str(kind): _of_one(one[one["kind"] == kind]) for kind in np.unique(one["kind"])},
         "not_there_auroc": auroc(_present(np.concatenate([one, more])), _present(none)),
         "several_auroc": auroc(_several(more), _several(one)),
-        "none": {"names": len(none), "bound_all_the_same": _share(none["status"] == Status.OK)},
+        "none": {
+            "names": len(none),
+            "bound_all_the_same": _share(none["status"] == Status.OK),
+            "asked_bound_all_the_same": _share(none["asked_status"] == Status.OK),
+        },
         "several": {
             "names": len(more),
             "called_ambiguous": _share(more["status"] == Status.AMBIGUOUS),
             "bound_all_the_same": _share(more["status"] == Status.OK),
+            "asked_bound_all_the_same": _share(more["asked_status"] == Status.OK),
         },
     }
     if len(gripper):
@@ -67,6 +72,8 @@ def _of_one(rows: Rows) -> dict[str, Any]:
         "final_other_thing_of_bound": _share(rows["final_other"][bound]),
         "final_not_found": _share(rows["status"] == Status.NOT_FOUND),
         "final_ambiguous": _share(rows["status"] == Status.AMBIGUOUS),
+        "asked_bound": _share(rows["asked_status"] == Status.OK),
+        "asked_other_thing": _share(rows["asked_other"]),
     }
 
 

@@ -70,7 +70,7 @@ def answer_of(question: str, evaluation: Evaluation, notes: tuple[str, ...] = ()
         return Answer(question, evaluation.missing, evaluation.status, facts=facts, trace=trace)
     kind = value.type.what
     said = short_text(value, evaluation.tree, evaluation.names)
-    text = _fact_text(evaluation) or f"{said[0].upper()}{said[1:]}."
+    text = _fact_text(evaluation) or " ".join([f"{said[0].upper()}{said[1:]}.", *_doubts(evaluation)])
     answer = Answer(question, text, evaluation.status, kind, facts=facts, trace=trace)
     answer = replace(answer, source=value.origin.source, frame_id=value.origin.frame_id)
     if kind == "number":
@@ -101,6 +101,11 @@ def _fact_text(evaluation: Evaluation) -> str:
     tree = evaluation.tree
     single = isinstance(tree, Apply) and tree.op in RELATIONS and len(evaluation.facts) == 1
     return evaluation.facts[0].text if single and evaluation.steps[0].fact is not None else ""
+
+
+def _doubts(evaluation: Evaluation) -> list[str]:
+    """What its facts suppose, each once."""
+    return list(dict.fromkeys(fact.doubt for fact in evaluation.facts if fact.doubt))
 
 
 def _unit(value: Value, tree: Tree) -> str:

@@ -109,7 +109,8 @@ class SpatialFact:
     """One measured relation on one image.
 
     ``value`` is a number in ``unit``, or the probability of a predicate (``unit`` "probability", ``std`` NaN). Both are NaN
-    unless ``status.has_value``. Points (3,) are in ``frame_id``, metres.
+    unless ``status.has_value``. Points (3,) are in ``frame_id``, metres. ``doubt`` is a sentence on what had to be supposed for
+    there to be a value (reasoning/supposed.py), which ``text`` holds as well; "" for nothing.
     """
 
     query: Query
@@ -123,6 +124,7 @@ class SpatialFact:
     subject_point: npt.NDArray[np.float64] = field(default_factory=_no_point)
     object_point: npt.NDArray[np.float64] = field(default_factory=_no_point)
     text: str = ""
+    doubt: str = ""
 
     @property
     def truth(self) -> Truth:

@@ -63,6 +63,8 @@ class Grounding:
         several: probability that more than one thing does; NaN when the model does not say.
         proposals: index in ``View.proposals`` of each region, -1 for one that the model found itself.
         understood: whether the model knows the words at all. False means "not there" is no news.
+        supposed: probability that the first region is what a question means by the name: who asks about a thing supposes that one
+            is there, and one alone. NaN when the model does not say.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Grounding:
     several: float = math.nan
     proposals: tuple[int, ...] = ()
     understood: bool = True
+    supposed: float = math.nan
 
 
 @dataclass(frozen=True)

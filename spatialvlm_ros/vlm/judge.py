@@ -10,18 +10,23 @@ answers to questions have a pause of their own: what it cannot answer does not m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from ..scene.facts import Status
 from ..scene.frame import Region, RGBDFrame
+from ..scene.scene import Scene, SceneObject
 from .interface import Glance, Grounding, SpatialVlm, View, VlmError
 
 _Result = TypeVar("_Result")
 _Said = TypeVar("_Said")
 #: Below it nothing is there; from it on there are several.
 LIKELY = 0.5
+#: From it on a question means one of several things that answer to a name.
+CLEARLY = 0.95
 #: Names that are kept in mind: whoever asks may ask for ever new ones.
 MAX_NAMES = 500
 # As in perception/names.py: what is this close to the best is a rival.
@@ -62,6 +67,7 @@ class Judgement:
         is_there: whether anything does.
         several: whether more than one does and none stands out.
         judged: ids of all things that were in sight.
+        likeliest, supposed: id of what fits best, whether or not it answers, and ``Grounding.supposed`` of it; None, NaN without.
     """
 
     stamp_ns: int
@@ -69,6 +75,32 @@ class Judgement:
     is_there: bool
     several: bool
     judged: frozenset[int]
+    likeliest: int | None = None
+    supposed: float = math.nan
+
+    def is_meant(self, thing: int) -> bool:
+        """Whether a question may mean a thing by the name, though nothing answers to it."""
+        return thing == self.likeliest and self.supposed >= LIKELY
+
+    def meant(self, others: Collection[int] = ()) -> tuple[int, float] | None:
+        """What a question means by the name that is not bound, and how likely that is; None where nothing is likely enough, of
+        several that answer where none is far likelier than the rest, and where the model does not say.
+
+        Args:
+            others: ids of what its other names mean; this one means none of them.
+        """
+        if self.likeliest is None or not math.isfinite(self.supposed):
+            return None
+        left = {thing: min(max(score, 1e-6), 1 - 1e-6) for thing, score in self.scores.items() if thing not in others}
+        if not left:
+            return None
+        if len(left) == len(self.scores):
+            least = CLEARLY if self.is_there else LIKELY
+            return (self.likeliest, self.supposed) if self.supposed >= least else None
+        odds = {thing: score / (1 - score) for thing, score in left.items()}
+        best = max(odds, key=lambda thing: odds[thing])
+        share = odds[best] / sum(odds.values())
+        return (best, left[best] * share) if share >= CLEARLY and left[best] * share >= LIKELY else None
 
     @property
     def best(self) -> int | None:
@@ -168,6 +200,13 @@ class NameJudge:
     def of(self, name: str) -> Judgement | None:
         """The newest judgement of a name; None where there is none, or the model does not know its words."""
         return self._known.get(name)
+
+    def meant(self, scene: Scene, name: str, others: Collection[int] = ()) -> tuple[SceneObject, float] | None:
+        """The thing in sight that a question means by a name that is not bound, and how likely that is (``Judgement.meant``)."""
+        known = self.of(name) if scene.find(name).status in (Status.NOT_FOUND, Status.AMBIGUOUS) else None
+        found = None if known is None else known.meant(others)
+        things = (each for each in scene.objects if found and each.id == found[0] and each.status is Status.OK)
+        return next(((thing, found[1]) for thing in things if found), None)
 
     def is_pending(self, name: str) -> bool:
         """Whether the model has not spoken of a name yet and is able to."""
@@ -312,7 +351,10 @@ def _judgement(
     ordered = list(scores.values())
     # Two that are alike are told apart by nobody, even where one alone is more likely than both. NaN is never likely.
     several = len(ordered) > 1 and (grounding.several >= LIKELY or ordered[1] >= RIVAL * ordered[0])
-    return Judgement(stamp_ns, scores, grounding.present >= LIKELY and bool(scores), several, judged)
+    found = regions_of(grounding)
+    likeliest = _id_of(*found[0], ids, own) if found else None
+    is_there = grounding.present >= LIKELY and bool(scores)
+    return Judgement(stamp_ns, scores, is_there, several, judged, likeliest or None, grounding.supposed)
 
 
 def _id_of(region: Region, index: int, ids: Sequence[int], own: Mapping[int, int]) -> int | None:

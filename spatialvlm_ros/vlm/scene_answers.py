@@ -56,15 +56,16 @@ class SceneAnswers:
         """The question, "" for one about things that a picture does not show under their names.
 
         A thing that is hidden keeps its name: the model would speak of one that looks like it. And a name that the model itself
-        says nobody answers to is none that it may give numbers of.
+        says nobody answers to is none that it may give numbers of, unless a question supposes that it has found it all the same.
         """
         if query.relation not in RELATIONS or query.view or any("#" in name for name in query.names):
             return ""
         for name in query.names:
             binding, judgement = scene.find(name), self._judge.of(name)
-            if judgement is not None and not judgement.is_there:
-                return ""
             thing = binding.thing
+            is_meant = judgement is not None and thing is not None and judgement.is_meant(thing.id)
+            if judgement is not None and not judgement.is_there and not is_meant:
+                return ""
             if thing is not None and not binding.status is thing.status is Status.OK:
                 return ""
             if thing is not None and thing.source is Source.TF and plain_name(name) not in self._tool_names:

@@ -200,7 +200,7 @@ def test_a_place_that_the_gripper_cannot_reach_gives_no_second_image_of_the_last
 
 def test_what_was_not_measured_passes_no_gate() -> None:
     nothing = {
-        "names": {"one": {"iou": None, "final_other_thing": None}, "not_there_auroc": None},
+        "names": {"one": {"iou": None, "final_other_thing": None, "asked_other_thing": None}, "not_there_auroc": None},
         "final": {"numbers": {"n": 0}},
     }
     ratio = {"336 px": math.nan}

@@ -104,7 +104,7 @@ SURE = {"found": 0.0, "several_slope": 0.0, "several_offset": -9.0}
 @pytest.mark.parametrize(
     ("calibration", "seen", "told"),
     [
-        ({"found": 1.0}, True, "i cannot tell: the 5 cm block is not in sight."),
+        ({"found": 1.0, "asked_odds": 1e-9}, True, "i cannot tell: the 5 cm block is not in sight."),
         ({"several_slope": 0.0, "several_offset": 9.0, "present_slope": 0.0, "present_offset": 9.0, "rival": 0.0}, True,
          "i cannot tell: the 5 cm block may be one of several things."),
         (SURE, False, "i cannot tell: the 5 cm block shows too little depth to be measured."),

@@ -107,6 +107,20 @@ def test_a_match_stands_alone_where_the_witness_says_nothing() -> None:
     assert np.log(said / (1 - said)) == pytest.approx([1.0, -0.5, 0.0], abs=1e-6)
 
 
+def test_what_a_question_means_is_likely_by_its_odds_and_by_the_prior_of_questions() -> None:
+    calibration = Calibration(present_slope=0.9, present_offset=0.3, asked_odds=10.0)
+    assert calibration.supposed([]) == 0.0
+    chances = np.array([0.02, 0.12, 0.001])
+    anything = 1 - np.prod(1 - chances)
+    there = 1 / (1 + np.exp(-(0.9 * np.log(anything / (1 - anything)) + 0.3 + np.log(10.0))))
+    odds = chances / (1 - chances)
+    assert calibration.supposed(chances) == pytest.approx(there * odds[1] / odds.sum(), rel=1e-6)
+    # Two that are alike are half as likely each, however sure it is that both answer.
+    assert calibration.supposed([0.999, 0.999]) == pytest.approx(0.5, abs=0.01)
+    shy = replace(calibration, asked_odds=0.1)
+    assert shy.supposed(chances) < 0.1 < 0.5 < calibration.supposed(chances)
+
+
 def test_what_a_view_has_measured_is_not_measured_again(tmp_path: Path) -> None:
     tiny_embedded.tiny_model(tmp_path)
     vlm = EmbeddedVlm.from_folder(tmp_path)

@@ -18,6 +18,7 @@ from ...language.rounding import exact_length
 from ...scene.facts import Query, Source, Status
 from ...scene.scene import Scene, SceneObject
 from ..interface import ModelAnswer, Question
+from ..judge import CLEARLY, LIKELY
 from .calibration import Calibration
 from .decoder import AnswerDecoder
 from .decoder_answers import AskedOf, first_words, number_of
@@ -114,10 +115,10 @@ class Answerer:
 
     def _meant(self, decided: Decided) -> int | SceneObject | ModelAnswer:
         """Which of the proposals a name means; the thing itself for the gripper; why there is none."""
-        name = decided.name
-        if not decided.answering or decided.present < self._glance.found:
+        name, supposed = decided.name, decided.supposed
+        if not decided.answering or (decided.present < self._glance.found and supposed < LIKELY):
             return ModelAnswer(f"'{name}' is not in sight", Status.NOT_FOUND)
-        if len(decided.answering) > 1 and decided.several >= _SEVERAL:
+        if len(decided.answering) > 1 and decided.several >= _SEVERAL and supposed < CLEARLY:
             return ModelAnswer(f"'{name}' may mean {len(decided.answering)} things", Status.AMBIGUOUS)
         best = decided.answering[0]
         return gripper_point(self._glance.looked, name) if best < 0 else best
@@ -224,8 +225,9 @@ def choose(
 def _problem(calibration: Calibration, chances: npt.NDArray[np.float64], measured: bool) -> str:
     """Why nothing is told of the thing that a name with such chances (N,) means best; "" for nothing."""
     likely, several = calibration.present_and_several(chances)
-    if likely < calibration.found:
+    supposed = calibration.supposed(chances)
+    if likely < calibration.found and supposed < LIKELY:
         return _NOT_IN_SIGHT
-    if several >= _SEVERAL and np.count_nonzero(chances >= calibration.rival * chances.max()) > 1:
+    if several >= _SEVERAL and supposed < CLEARLY and np.count_nonzero(chances >= calibration.rival * chances.max()) > 1:
         return "may be one of several things."
     return "" if measured else "shows too little depth to be measured."

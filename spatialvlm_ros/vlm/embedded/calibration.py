@@ -27,6 +27,7 @@ class Calibration:
         present_slope, present_offset, several_slope, several_offset: the same for "anything" and "several things".
         prior_odds: that what is named is there, against those of the scenes that the rest was fitted on, where half of the names
             were of nothing (most of them nearly of something): people name what they see.
+        asked_odds: the same, in place of ``prior_odds``, of what a question names: who asks for it supposes that it is there.
         found: least ``present`` from which a name is said to be found.
         rival: a region of at least this share of the best one's probability answers as well.
         verdicts: by dimension of comparisons, what joins depth's margin and the decoder's probability; see verdicts.py.
@@ -41,6 +42,7 @@ class Calibration:
     several_slope: float = 1.0
     several_offset: float = 0.0
     prior_odds: float = 1.0
+    asked_odds: float = 10.0
     found: float = 0.5
     rival: float = 0.5
     verdicts: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -56,11 +58,23 @@ class Calibration:
         if not np.size(probabilities):
             return 0.0, 0.0
         anything, more = independent(probabilities)
-        prior = float(np.log(self.prior_odds))
-        present = float(sigmoid(self.present_slope * odds_of(anything) + self.present_offset + prior))
+        present = self._present(anything, self.prior_odds)
         several = float(sigmoid(self.several_slope * odds_of(more) + self.several_offset))
         # More than one is one at least, and takes two.
         return present, min(several, present) if np.size(probabilities) > 1 else 0.0
+
+    def supposed(self, probabilities: npt.ArrayLike) -> float:
+        """Probability that the likeliest of the regions (N,) is what a question means: that anything is, by ``asked_odds``, times
+        its share of the odds, since one thing alone is meant; 0 without regions."""
+        if not np.size(probabilities):
+            return 0.0
+        held = np.clip(np.asarray(probabilities, np.float64), 1e-9, 1 - 1e-9)
+        odds = held / (1 - held)
+        return self._present(independent(held)[0], self.asked_odds) * float(odds.max() / odds.sum())
+
+    def _present(self, anything: float, prior_odds: float) -> float:
+        prior = float(np.log(prior_odds))
+        return float(sigmoid(self.present_slope * odds_of(anything) + self.present_offset + prior))
 
 
 def sigmoid(odds: npt.ArrayLike) -> FloatArray:

@@ -44,7 +44,7 @@ class Decided:
     Attributes:
         answering: which of ``Looked.proposals``, the likeliest first; -1 for the gripper.
         chances: that each of them answers.
-        present, several, understood: as of ``Grounding``.
+        present, several, understood, supposed: as of ``Grounding``.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Decided:
     present: float = 0.0
     several: float = 0.0
     understood: bool = True
+    supposed: float = 0.0
 
 
 class EmbeddedGlance(Glance):
@@ -107,16 +108,19 @@ class EmbeddedGlance(Glance):
 
     def _decided_of(self, name: str, sizes: Sequence[str], chances: FloatArray, known: bool) -> Decided:
         present, several = self._calibration.present_and_several(chances)
-        order = np.argsort(-chances, kind="stable")
+        order, kept = np.argsort(-chances, kind="stable"), chances.tolist()
         best = float(chances[order[0]])
         answering = [int(i) for i in order if chances[i] >= self._calibration.rival * best]
-        if present < self._calibration.found:
-            answering = answering[:1] if best > _LEAST else []
-        elif sizes and len(answering) > 1:
+        if sizes and len(answering) > 1:
             chosen = self._of_size(sizes, answering)
             if len(chosen) == 1:
+                # The others are of another size, whatever else speaks for them.
+                chances = np.delete(chances, [i for i in answering if i not in chosen])
                 answering, several = chosen, 0.0
-        return Decided(name, tuple(answering), tuple(float(chances[i]) for i in answering), present, several, known)
+        if present < self._calibration.found:
+            answering = answering[:1] if best > _LEAST else []
+        supposed = self._calibration.supposed(chances) if answering else 0.0
+        return Decided(name, tuple(answering), tuple(kept[i] for i in answering), present, several, known, supposed)
 
     def _grounding(self, decided: Decided) -> Grounding:
         regions = tuple(
@@ -124,7 +128,7 @@ class EmbeddedGlance(Glance):
             for i, chance in zip(decided.answering, decided.chances, strict=True)
         )
         numbers = tuple(self.looked.numbers[i] for i in decided.answering)
-        return Grounding(decided.name, regions, decided.present, decided.several, numbers, decided.understood)
+        return Grounding(decided.name, regions, decided.present, decided.several, numbers, decided.understood, decided.supposed)
 
     def _of_size(self, sizes: Sequence[str], candidates: list[int]) -> list[int]:
         """Of regions that answer alike, the one that words of size single out; all of them where these do not."""
