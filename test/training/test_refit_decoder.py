@@ -20,7 +20,7 @@ from spatialvlm_ros.vlm.embedded.gripper_head import GripperConfig, GripperHead
 from spatialvlm_ros.vlm.embedded.tower import RegionTextTower, TowerConfig
 from spatialvlm_ros.vlm.weights import MissingWeightsError
 
-SIZES = {"learn": 1, "fit": 1, "report": 1, "questions": 12}
+SIZES = {"learn": 1, "fit": 1, "report": 1, "questions": 12, "comparisons": 12}
 
 
 @pytest.fixture(scope="module")

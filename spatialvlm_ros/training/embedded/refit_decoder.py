@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from ...vlm.embedded.decoder import AnswerDecoder
 from ...vlm.embedded.decoder_files import save_decoder
 from ...vlm.embedded.decoder_words import Words
 from ...vlm.embedded.model import SpatialVlmModel
+from ...vlm.embedded.verdicts import dimension_of
 from ...vlm.weights import check_weights
 from .answers_data import PosedThings, pool_things
-from .answers_data_text import all_questions, question_table
+from .answers_data_text import TYPES, all_questions, question_table
 from .assemble import FIGURES, assemble
 from .measured_pool import PoolConfig, make_pool
 from .train_decoder import DecoderTraining, train_decoder
@@ -46,6 +47,8 @@ class Refit:
         learn, fit, report: scenes to learn from, to fit on and to report on; each gives two images.
         steps: of training; 0 fits alone.
         questions: of each type that are asked to fit and to report.
+        comparisons: of each type that compares two things, to fit verdicts: what is rare in them (a thing that is not what it
+            seems to be) decides how sure a clear margin makes.
     """
 
     out: Path
@@ -56,6 +59,7 @@ class Refit:
     steps: int = 400
     learning_rate: float = 3e-4
     questions: int = 600
+    comparisons: int = 3000
     seed: int = 0
 
 
@@ -76,9 +80,10 @@ def refit(run: Refit, told: Report | None = None) -> dict[str, Any]:
     before = _figures(old, reporting, run)
     new = _trained(run, old, told) if run.steps else old
     fitting = pool_things(_pool(run.out, FIT_SEED, run.fit))
-    fitted: dict[str, Any] = dict(calibrate(new, _asked(new, fitting, run)))
+    fitted: dict[str, Any] = dict(calibrate(new, _asked(new, fitting, run.questions)))
     # Asked again: its probabilities are calibrated now.
-    fitted["verdicts"] = fit_verdicts(_asked(new, fitting, run), fitting)
+    compared = [name for name in TYPES if dimension_of(name)]
+    fitted["verdicts"] = fit_verdicts(_asked(new, fitting, run.comparisons, compared), fitting)
     figures = {
         "before": before,
         "after": _figures(new, reporting, run),
@@ -106,13 +111,13 @@ def _pool(out: Path, first_seed: int, scenes: int) -> list[Path]:
     return make_pool(PoolConfig(first_seed, scenes, scenes_a_shard=min(20, scenes)), out / "pool")
 
 
-def _asked(decoder: AnswerDecoder, things: PosedThings, run: Refit) -> Said:
+def _asked(decoder: AnswerDecoder, things: PosedThings, count: int, types: Collection[str] = TYPES) -> Said:
     table = question_table(all_questions(), Words(decoder.config.words), decoder.config.max_question)
-    return ask(decoder, things, table, run.questions, seed=5)
+    return ask(decoder, things, table, count, seed=5, types=types)
 
 
 def _figures(decoder: AnswerDecoder, things: PosedThings, run: Refit) -> dict[str, float]:
-    return summary(table_of(_asked(decoder, things, run), things))
+    return summary(table_of(_asked(decoder, things, run.questions), things))
 
 
 def main(arguments: list[str] | None = None) -> int:
