@@ -17,7 +17,7 @@ import numpy as np
 from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Status
 from .frame import BoolArray, RGBDFrame
-from .remembered import KnownHeight, as_tall_as_before
+from .remembered import KnownSize, as_large_as_before
 from .scene import SceneObject
 
 
@@ -59,7 +59,7 @@ class _Track:
         settled: as it was seen last with its usual size.
         sizes: (K, 3) its edges on the last images, each sorted, metres.
         colors: the colour words of its labels on the same images.
-        height: what is known of how tall it is.
+        known: what is known of how large it is.
         in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
         reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
     """
@@ -70,7 +70,7 @@ class _Track:
     settled: SceneObject
     sizes: FloatArray
     colors: tuple[frozenset[str], ...]
-    height: KnownHeight
+    known: KnownSize
     reached: RigidTransform | None = None
 
     @property
@@ -139,9 +139,9 @@ class ObjectMemory:
         return set(self._tracks) if looked_for is None else self._tracks.keys() & set(looked_for)
 
     def _completed(self, thing: SceneObject) -> SceneObject:
-        """With the height that is known of it, where this image does not tell it."""
+        """With the size that is known of it, where this image does not tell it."""
         track = self._tracks.get(thing.id)
-        return thing if track is None else as_tall_as_before(thing, track.height, track.in_tool is not None)
+        return thing if track is None else as_large_as_before(thing, track.known, track.in_tool is not None)
 
     def _remember(self, thing: SceneObject, measured: SceneObject | None, world_from_tool: RigidTransform | None) -> None:
         """Of a thing in the world frame, completed; ``measured`` is what its image alone tells, None where nothing is new."""
@@ -154,14 +154,14 @@ class ObjectMemory:
             # What was taken for it is more than it (fingers, say), and reaches the tool without it, or is off its middle.
             in_tool = before.in_tool
         if before is None:
-            height = KnownHeight().after(measured or thing)
-            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),), height)
+            known = KnownSize().after(measured or thing)
+            self._tracks[thing.id] = _Track(thing, in_tool, 1, thing, size[None], (_colors(thing.label),), known)
             return
         settled = thing if is_whole else before.settled
         sizes = np.concatenate((before.sizes, size[None]))[-_USUAL:]
         colors = (*before.colors, _colors(thing.label))[-_USUAL:]
-        height = before.height if measured is None else before.height.after(measured)
-        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, height)
+        known = before.known if measured is None else before.known.after(measured)
+        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, known)
 
     def _between_fingers(
         self, thing: SceneObject, world_from_tool: RigidTransform | None, usual: FloatArray

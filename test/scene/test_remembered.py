@@ -1,4 +1,4 @@
-"""A thing's height as earlier images told it, where one image hides an end of it or adds a part of something else."""
+"""A thing's size as earlier images told it, where one image hides an end of it or adds a part of something else."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from things import box
 
 from spatialvlm_ros.scene.frame import RGBDFrame
 from spatialvlm_ros.scene.memory import MemoryConfig, ObjectMemory
-from spatialvlm_ros.scene.remembered import KnownHeight, as_tall_as_before
+from spatialvlm_ros.scene.remembered import KnownLength, KnownSize, as_large_as_before, as_tall_as_before
 from spatialvlm_ros.scene.scene import SceneObject
+from spatialvlm_ros.scene.trust import ends_std_m, merged_std_m
 
-HEIGHT, SURE = 0.06, 0.002
+HEIGHT, WIDE, SURE = 0.06, 0.05, 0.002
 UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -32,11 +33,28 @@ def seen(
     return replace(thing, covariance=covariance, extents_std=stds, lean=lean, points=points, scale_std=0.0)
 
 
-def known(height: float = HEIGHT, std: float = SURE, images: int = 5) -> KnownHeight:
-    found = KnownHeight()
+def known(height: float = HEIGHT, std: float = SURE, images: int = 5) -> KnownLength:
+    found = KnownLength()
     for _ in range(images):
-        found = found.after(seen(0.0, height, std / np.sqrt(2), std / np.sqrt(2) * 1.001))
+        found = found.after(height, std)
     return found
+
+
+def known_size(height: float = HEIGHT, short: float = WIDE, long: float = WIDE) -> KnownSize:
+    found = KnownSize()
+    for _ in range(5):
+        thing = seen(0.0, height)
+        found = found.after(replace(thing, extents=np.array([short, long, height]), extents_std=np.full(3, SURE)))
+    return found
+
+
+def suspected(thing: SceneObject, chance: float) -> SceneObject:
+    """As ``trust.trusted`` makes it of a thing that may be two on each other."""
+    spread, variance = 2 * merged_std_m(float(thing.extents[2]), chance) ** 2, float(thing.extents_std[2]) ** 2
+    stds = np.array([*thing.extents_std[:2], np.sqrt(variance + spread)])
+    lean = thing.lean * variance / (variance + spread)
+    covariance = thing.covariance + np.diag([0.0, 0.0, spread / 4])
+    return replace(thing, extents_std=stds, lean=lean, covariance=covariance, suspect=chance)
 
 
 def ends(thing: SceneObject) -> tuple[float, float]:
@@ -98,7 +116,7 @@ def test_what_hangs_between_fingers_may_hang_askew() -> None:
 @pytest.mark.parametrize(
     ("thing", "history"),
     [
-        (seen(0.02, 0.10, foot_std=0.03), KnownHeight()),
+        (seen(0.02, 0.10, foot_std=0.03), KnownLength()),
         (seen(0.02, 0.10, foot_std=0.03), known(images=4)),
         (replace(seen(0.02, 0.10, foot_std=0.03), lean=np.zeros(3)), known()),
         (seen(0.0, 0.062), known()),
@@ -107,24 +125,74 @@ def test_what_hangs_between_fingers_may_hang_askew() -> None:
     ],
     ids=["first image", "few images", "up unknown", "well seen", "shorter", "no better known"],
 )  # fmt: skip
-def test_else_a_thing_is_as_it_was_measured(thing: SceneObject, history: KnownHeight) -> None:
+def test_else_a_thing_is_as_it_was_measured(thing: SceneObject, history: KnownLength) -> None:
     assert as_tall_as_before(thing, history, is_held=False) is thing
 
 
 def test_another_height_counts_once_five_images_are_of_one_mind() -> None:
     history = known()
     for height in (0.12, 0.09, 0.12, 0.09, 0.12, 0.09):
-        history = history.after(seen(0.0, height))
-    assert history.height_m == pytest.approx(HEIGHT)
+        history = history.after(height, SURE)
+    assert history.length_m == pytest.approx(HEIGHT)
     for _ in range(5):
-        assert history.height_m == pytest.approx(HEIGHT)
-        history = history.after(seen(0.0, 0.12))
-    assert history.is_known and history.height_m == pytest.approx(0.12)
+        assert history.length_m == pytest.approx(HEIGHT)
+        history = history.after(0.12, SURE)
+    assert history.is_known and history.length_m == pytest.approx(0.12)
 
 
 @pytest.mark.parametrize("change", [{"truncated": True}, {"suspect": 0.5}], ids=["at the edge", "may be two"])
-def test_an_image_that_tells_no_height_teaches_none(change: dict[str, object]) -> None:
-    assert KnownHeight().after(replace(seen(0.0, 0.1), **change)) == KnownHeight()  # type: ignore[arg-type]
+def test_an_image_that_tells_no_size_teaches_none(change: dict[str, object]) -> None:
+    assert KnownSize().after(replace(seen(0.0, 0.1), **change)) == KnownSize()  # type: ignore[arg-type]
+
+
+def test_what_a_hand_covers_of_a_thing_is_no_more_than_the_rest_of_its_known_size() -> None:
+    rng, off, stated = np.random.default_rng(0), [], []
+    history = known_size(short=0.05, long=0.08)
+    for _ in range(2000):
+        hidden, side = rng.uniform(0.0, 0.05), rng.choice([-0.5, 0.5])
+        length, moved = 0.08 - hidden + rng.normal(0.0, SURE), side * hidden + rng.normal(0.0, SURE / 2)
+        thing = replace(
+            seen(0.0, HEIGHT), extents=np.array([length, 0.05, HEIGHT]), extents_std=np.array([0.06, 0.06, 0.0016]),
+            covariance=np.diag([0.03**2, 0.03**2, 0.0008**2]),
+        )  # fmt: skip
+        told = as_large_as_before(thing, history, is_held=True)
+        off.append(abs(moved))
+        stated.append(float(np.sqrt(told.own_covariance[0, 0])))
+        assert abs(length - 0.08) < 1.01 * told.extents_std[0]
+    assert np.mean(np.array(off) <= 1.1 * np.array(stated)) > 0.7
+    assert np.mean(np.array(off) <= 2 * np.array(stated)) > 0.95
+    assert np.mean(stated) < 0.015
+
+
+def test_what_is_known_of_a_size_makes_no_image_surer_than_it_is() -> None:
+    thing = seen(0.0, HEIGHT)
+    assert as_large_as_before(thing, known_size(), is_held=False) is thing
+    larger = replace(thing, extents=np.array([0.15, 0.12, 0.2]), extents_std=np.full(3, 0.02), covariance=np.eye(3) * 0.01**2)
+    assert as_large_as_before(larger, known_size(), is_held=False).extents_std[0] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(("foot_std", "top_std"), [(0.002, 0.05), (0.05, 0.002), (0.04, 0.05)])
+def test_neither_end_of_a_thing_is_off_by_more_than_its_height(foot_std: float, top_std: float) -> None:
+    thing = seen(0.0, HEIGHT - 0.01, foot_std, top_std)
+    told = as_large_as_before(thing, known_size(), is_held=False)
+    most = np.hypot(0.01, SURE)
+    for before, after in zip((foot_std, top_std), ends_std_m(told), strict=True):
+        assert after <= min(before, most) * 1.01
+
+
+def test_a_thing_that_is_as_tall_as_ever_is_not_taken_for_two() -> None:
+    history, single = known_size(), seen(0.0, HEIGHT + 0.001, 0.002, 0.002)
+    told = as_large_as_before(suspected(single, 0.3), history, is_held=False)
+    assert told.suspect < 0.1
+    assert told.extents_std[2] == pytest.approx(single.extents_std[2], rel=0.2)
+    assert np.allclose(told.covariance, single.covariance, rtol=0.4)
+    twice = as_large_as_before(suspected(seen(0.0, HEIGHT + 0.03, 0.002, 0.002), 0.3), history, is_held=False)
+    assert twice.suspect > 0.9
+
+
+def test_suspicion_stays_where_no_height_is_known() -> None:
+    thing = suspected(seen(0.0, HEIGHT), 0.3)
+    assert as_large_as_before(thing, KnownSize(), is_held=False) is thing
 
 
 def test_the_memory_of_things_knows_their_heights() -> None:
