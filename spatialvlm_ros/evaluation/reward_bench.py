@@ -26,8 +26,8 @@ _TRIES = 30
 EPISODES = (SUCCESS, DROP, NEAR_MISS, WRONG_OBJECT, SUCCESS, NEVER_GRASP, NEAR_MISS, SUCCESS, DROP)
 NOTES = (
     f"simulated episodes (synthetic): truth is the simulator's state; depth errs as family {DEPTH_FAMILY} of "
-    "simulation/depth_noise.py, with one error of scale an episode as the preset 'stereo' says, which the engine is told; at "
-    f"{1 / PERIOD_S:g} Hz, 640x480, four places of the camera in turn",
+    "simulation/depth_noise.py, with one error of scale an episode as the preset 'stereo' says; the engine is told so, and "
+    f"that tf is exact; at {1 / PERIOD_S:g} Hz, 640x480, four places of the camera in turn",
     "facts and rewards come from the engine and the annotator in process, the same objects that the nodes and the labeller drive",
     "success is judged by the simulator's state at the end, whatever was meant; an expert episode is one that was meant to "
     "succeed and did",

@@ -21,6 +21,8 @@ PERIOD_S = 0.2
 # Errors of a stereo camera as real ones have them: in patches, swollen edges, disparities drawn to whole pixels. The scale errs
 # as the engine is told that it does.
 DEPTH_FAMILY, NOISE = "correlated_stereo", PRESETS["stereo"]
+# Where the tool is comes from the simulator's own state; the engine is told that, too. Half a millimetre stands for exact.
+TF_STD_M = 0.0005
 CAMERAS: Mapping[str, CameraPlace] = {
     "front": CameraPlace(),
     "left": CameraPlace((1.10, 0.55, 0.62), (0.44, 0.0, 0.06)),

@@ -17,12 +17,12 @@ from ..reward.builder import find_task
 from ..reward.task import TaskSpec
 from ..scene.facts import Query, SpatialFact
 from ..share import config_file
-from .reward_episodes import NOISE, PERIOD_S, Plan, Shot, SimEpisode
+from .reward_episodes import NOISE, PERIOD_S, TF_STD_M, Plan, Shot, SimEpisode
 from .reward_scripts import FAMILIES, SUCCESS
 
 FloatArray = npt.NDArray[np.float64]
 _GRIPPER = "gripper"
-ENGINE = EngineConfig(noise=NOISE)
+ENGINE = EngineConfig(noise=NOISE, tool_std_m=TF_STD_M)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,16 @@ def test_an_episode_reads_as_the_engine_wants_it(file: Path) -> None:
         assert fact.status is Status.OK and fact.value == pytest.approx(truth, abs=0.01)
 
 
+def test_the_engine_is_told_that_tf_and_the_scale_of_depth_are_exact(file: Path) -> None:
+    shot = load_episode(file)[0].shots[0]
+    engine = SpatialEngine(ENGINE)
+    scene = engine.observe(shot.frame, ["gripper", "red block", BIN], shot.robot)
+    by_tf, by_depth = engine.facts(scene, [Query("distance", "gripper", BIN), Query("distance", "gripper", "red block")])
+    assert by_tf.std < 0.001 < by_depth.std
+    thing = scene.find("red block").thing
+    assert thing is not None and np.array_equal(thing.own_covariance, thing.covariance)
+
+
 def test_elevations_are_above_where_the_thing_came_to_lie(file: Path, tmp_path: Path) -> None:
     """robosuite lets things fall a few millimetres at first; the engine measures from the floor that they fall to."""
     with np.load(file) as data:
