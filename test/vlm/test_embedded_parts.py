@@ -11,24 +11,31 @@ import tiny_embedded
 import torch
 from things import box, camera_over_table, scene
 
+from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.training.embedded.tower_phrases import tower_words
+from spatialvlm_ros.vlm.embedded import tower_folded
 from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
 from spatialvlm_ros.vlm.embedded.calibration import Calibration
 from spatialvlm_ros.vlm.embedded.crops import (
+    CHANNELS,
+    SCALARS,
+    SIZE_PX,
     assemble,
+    bare_images,
     paste_mask,
     prepare_images,
     sample_masks,
     sample_windows,
-    seen_part,
     white_points,
     window_grid,
     windows,
 )
+from spatialvlm_ros.vlm.embedded.crops_of_frame import sample_frame
 from spatialvlm_ros.vlm.embedded.looking import Proposed
 from spatialvlm_ros.vlm.embedded.measured import bare_scene, measure
 from spatialvlm_ros.vlm.embedded.object_tokens import object_tokens, object_tokens_of_each
 from spatialvlm_ros.vlm.embedded.tokenizer import PhraseTokenizer
+from spatialvlm_ros.vlm.embedded.tower import RegionEncoder, TowerConfig
 from spatialvlm_ros.vlm.interface import Question, View
 
 
@@ -49,14 +56,50 @@ def whole_pictures(view: View) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("size", [(120, 160), (243, 331)])
 @pytest.mark.parametrize("first", [0, 1])
-def test_things_look_the_same_in_a_part_of_the_image(size: tuple[int, int], first: int) -> None:
+def test_things_look_the_same_by_themselves_as_in_the_whole_image(size: tuple[int, int], first: int) -> None:
     view = tiny_embedded.table_view(size, things=4)
-    # Without the last ones the part ends within the image; without the first it begins there.
     view = replace(view, proposals=view.proposals[first : first + 2])
-    rows, columns = seen_part(*Proposed(view, torch.device("cpu")).windows, size)
-    assert (rows.stop - rows.start) * (columns.stop - columns.start) < size[0] * size[1]
     for part, whole in zip(Proposed(view, torch.device("cpu")).pictures, whole_pictures(view), strict=True):
-        torch.testing.assert_close(part, whole, atol=1e-5, rtol=1e-5)
+        assert torch.equal(part, whole)
+
+
+def test_windows_of_all_sizes_and_beyond_the_image_are_sampled_as_of_many_images() -> None:
+    rng = np.random.default_rng(3)
+    height, width = 301, 423
+    color = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    depth = rng.uniform(0.5, 0.9, (height, width)).astype(np.float32)
+    depth[rng.random(depth.shape) < 0.1] = np.nan
+    camera = CameraModel(width, height, 400.0, 410.0, 211.0, 149.0)
+    up, height_m = torch.tensor([[0.1, -0.8, -0.5]]), torch.tensor([0.7])
+    middle = torch.tensor([[40.0, 30.0], [200.5, 150.2], [415.0, 290.0], [211.0, 150.0], [3.0, 200.0]])
+    side = torch.tensor([12.0, 63.0, 150.0, 600.0, 290.0])
+    images = prepare_images(torch.from_numpy(color)[None], torch.from_numpy(camera.back_project(depth))[None], up, height_m)
+    whole = sample_windows(images, torch.zeros(len(side), dtype=torch.long), middle, side)
+    bare = bare_images(up, height_m, white_points(torch.from_numpy(color)[None]))
+    own = sample_frame(color, depth, camera, bare, middle, side)
+    assert torch.equal(own.inside, whole.inside) and torch.equal(own.valid, whole.valid)
+    assert torch.equal(own.color, whole.color) and torch.equal(own.xyz, whole.xyz)
+    assert not sample_frame(color, None, None, bare, middle, side).valid.any()
+
+
+@pytest.mark.parametrize("one_dnn", [True, False])
+def test_the_folded_encoder_is_the_encoder_whatever_its_weights_become(one_dnn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tower_folded, "_ONE_DNN", one_dnn and tower_folded._ONE_DNN)
+    torch.manual_seed(0)
+    encoder = RegionEncoder(TowerConfig(channels=(8, 16, 16, 24), blocks=(0, 1, 2, 1), embedding=12)).eval()
+    pictures, scalars = torch.rand(3, CHANNELS, SIZE_PX, SIZE_PX), torch.randn(3, len(SCALARS))
+    for _ in range(2):
+        with torch.no_grad():
+            wanted = encoder(pictures, scalars)
+        found = tower_folded.folded_regions(encoder, pictures, scalars)
+        torch.testing.assert_close(found.embedding, wanted.embedding, atol=1e-5, rtol=1e-5)
+        for one, other in zip(found.maps, wanted.maps, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+        # As training and loading change weights: in place.
+        with torch.no_grad():
+            for name, part in encoder.state_dict().items():
+                if part.is_floating_point():
+                    part.mul_(1.3).add_(0.1 if "running_var" in name else 0.01)
 
 
 def test_a_map_comes_back_to_where_its_window_was() -> None:

@@ -8,7 +8,7 @@ as scalars.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,7 +42,8 @@ SCALARS = (
 #: The window is this much larger than the region's box.
 MARGIN = 1.5
 _LEAST_SIDE_PX = 12.0
-_LEVELS = 4
+#: Most levels of an image, each half as large as the one before.
+LEVELS = 4
 # Points farther from the middle than this, in radii, belong to something else; where exactly does not matter.
 REACH = 2.5
 # Points are told apart to this share of REACH: as they are kept for training.
@@ -142,8 +143,8 @@ def prepare_images(color: Tensor, xyz: Tensor, up: Tensor, height_m: Tensor, whi
         white: (B, 3) where the images are parts of others; None for that of the images themselves.
     """
     batch, height, width, _ = color.shape
-    rotation, known = view_rotation(up.float())
-    white = white_points(color) if white is None else white
+    bare = bare_images(up, height_m, white_points(color) if white is None else white)
+    white = bare.white
     planes = torch.empty(batch, 7, height, width, device=color.device)
     torch.mul(color.movedim(-1, 1), (1 / (255 * white))[:, :, None, None], out=planes[:, :3]).clamp_(max=1.0)
     points = xyz.movedim(-1, 1)
@@ -153,14 +154,33 @@ def prepare_images(color: Tensor, xyz: Tensor, up: Tensor, height_m: Tensor, whi
     torch.where(valid[:, None], points, points.new_zeros(()), out=planes[:, 3:6])
     planes[:, 6] = valid
     table = _interleaved(planes)
-    levels, sizes = [table.reshape(-1, 7)], [(height, width)]
-    while len(levels) < _LEVELS and min(sizes[-1]) >= 2:
+    levels = [table.reshape(-1, 7)]
+    sizes = level_sizes((height, width))
+    for _ in sizes[1:]:
         table = _halved(table)
         levels.append(table.reshape(-1, 7))
-        sizes.append((table.shape[1], table.shape[2]))
+    return replace(bare, levels=tuple(levels), sizes=sizes)
+
+
+def bare_images(up: Tensor, height_m: Tensor, white: Tensor) -> Images:
+    """Images without levels, as far as they are known by that: see ``prepare_images``."""
+    rotation, known = view_rotation(up.float())
     # The optical axis is z, so its rise is what z has of up.
     pitch = torch.where(known, torch.asin(rotation[:, 2, 2].clamp(-1, 1)), torch.zeros_like(height_m, dtype=torch.float32))
-    return Images(tuple(levels), tuple(sizes), white, height_m.float(), known, pitch, rotation)
+    return Images((), (), white, height_m.float(), known, pitch, rotation)
+
+
+def level_sizes(size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """(h, w) of each level of images of a size."""
+    sizes = [size]
+    while len(sizes) < LEVELS and min(sizes[-1]) >= 2:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    return tuple(sizes)
+
+
+def level_of(side: Tensor, count: int) -> Tensor:
+    """(N,) long: which of ``count`` levels windows with these edges (N,) are sampled from."""
+    return torch.floor(torch.log2((side / SIZE_PX).clamp_min(1.0))).long().clamp(max=count - 1)
 
 
 def _interleaved(planes: Tensor) -> Tensor:
@@ -205,22 +225,6 @@ def windows(boxes: Tensor) -> tuple[Tensor, Tensor]:
     return middle, side.clamp_min(_LEAST_SIDE_PX)
 
 
-def seen_part(middle: Tensor, side: Tensor, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the least part of an image of ``size`` in which windows look the same as in all of it.
-
-    Its edges are those of the image, or lie on pixels of all levels and so far off that no window reads beyond them.
-    """
-    step = 2 ** (_LEVELS - 1)
-
-    def span(low: float, high: float, length: int) -> slice:
-        first = max(0, (int(low) - 2 * step) // step * step)
-        last = -(-(int(high) + 1 + 2 * step) // step) * step
-        return slice(first, length if last >= length else max(last, first + step))
-
-    low, high = (middle - side[:, None] / 2).amin(dim=0).tolist(), (middle + side[:, None] / 2).amax(dim=0).tolist()
-    return span(low[1], high[1], size[0]), span(low[0], high[0], size[1])
-
-
 def window_grid(middle: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
     """Image coordinates u, v (N, 64) of a window's columns and rows; pixel centres are at halves."""
     steps = (torch.arange(SIZE_PX, device=middle.device) + 0.5) / SIZE_PX - 0.5
@@ -229,18 +233,29 @@ def window_grid(middle: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
 
 def sample_windows(images: Images, image: Tensor, middle: Tensor, side: Tensor) -> Patches:
     """Sample windows (``windows``) of the images number ``image`` (N,) long."""
-    count = len(side)
-    out = torch.zeros(count, SIZE_PX * SIZE_PX, 7, device=images.device)
-    level = torch.floor(torch.log2((side / SIZE_PX).clamp_min(1.0))).long().clamp(max=len(images.levels) - 1)
+    out = torch.zeros(len(side), SIZE_PX * SIZE_PX, 7, device=images.device)
+    level = level_of(side, len(images.levels))
     u, v = window_grid(middle, side)
-    height, width = images.sizes[0]
-    inside = ((v >= 0) & (v < height))[:, :, None] & ((u >= 0) & (u < width))[:, None, :]
     for number, (table, size) in enumerate(zip(images.levels, images.sizes, strict=True)):
         chosen = torch.nonzero(level == number).flatten()
         if len(chosen):
             scale = 0.5**number
             out[chosen] = _bilinear(table, size, image[chosen], u[chosen] * scale - 0.5, v[chosen] * scale - 0.5)
-    out = out.reshape(count, SIZE_PX, SIZE_PX, 7).permute(0, 3, 1, 2) * inside[:, None]
+    sampled = out.reshape(len(side), SIZE_PX, SIZE_PX, 7).permute(0, 3, 1, 2)
+    return patches_of(sampled, images, image, (u, v), side, images.sizes[0])
+
+
+def patches_of(
+    sampled: Tensor, images: Images, image: Tensor, grid: tuple[Tensor, Tensor], side: Tensor, size: tuple[int, int]
+) -> Patches:
+    """Windows as patches.
+
+    Args:
+        sampled: (N, 7, 64, 64) as of ``Images.levels``. grid: of ``window_grid``. size: (h, w) of the images.
+    """
+    (u, v), (height, width) = grid, size
+    inside = ((v >= 0) & (v < height))[:, :, None] & ((u >= 0) & (u < width))[:, None, :]
+    out = sampled * inside[:, None]
     weight = out[:, 6:]
     valid = weight > 0.5
     xyz = torch.where(valid, out[:, 3:6] / weight.clamp_min(1e-6), torch.zeros_like(weight))

@@ -19,15 +19,15 @@ from ..interface import Gripper, View
 from .crops import (
     Images,
     assemble,
+    bare_images,
     paste_mask,
     prepare_images,
     sample_masks,
-    sample_windows,
-    seen_part,
     view_rotation,
     white_points,
     windows,
 )
+from .crops_of_frame import sample_frame
 from .gripper_head import small_images
 from .gripper_tip import Tip, gripper_tip
 from .model import SpatialVlmModel
@@ -72,32 +72,27 @@ class Proposed:
     @cached_property
     def images(self) -> Images:
         """The whole image ready to be sampled."""
-        return self._prepared(slice(0, self.size[0]), slice(0, self.size[1]))
-
-    def _prepared(self, rows: slice, columns: slice) -> Images:
-        """A part of the image ready to be sampled; white is that of all of it."""
         color, frame = torch.tensor(self.view.color)[None].to(self.device), self.view.frame
-        part = color[:, rows, columns]
         if frame is None:
-            xyz = torch.full(part.shape, torch.nan, device=self.device)
+            xyz = torch.full(color.shape, torch.nan, device=self.device)
         else:
-            depth, rays = frame.depth_m[rows, columns], frame.camera.ray_planes[:, rows, columns]
-            planes = torch.from_numpy(np.concatenate([rays * depth, depth[None]])).to(self.device)
-            xyz = planes.movedim(0, -1)[None]
-        height = math.nan if self.plane is None else self.plane.offset_m
+            planes = np.concatenate([frame.camera.ray_planes * frame.depth_m, frame.depth_m[None]])
+            xyz = torch.from_numpy(planes).to(self.device).movedim(0, -1)[None]
+        bare = self._bare
         with torch.no_grad():
-            return prepare_images(
-                part,
-                xyz,
-                torch.tensor(self.up.astype(np.float32))[None].to(self.device),
-                torch.tensor([height], dtype=torch.float32, device=self.device),
-                white_points(color),
-            )
+            return prepare_images(color, xyz, self._up.to(self.device), bare.height_m.to(self.device), bare.white.to(self.device))
 
     @cached_property
-    def masks(self) -> Tensor:
-        """(N, H, W) bool of the proposals; there must be some."""
-        return torch.from_numpy(np.stack([region.mask for region in self.proposals])).to(self.device)
+    def _bare(self) -> Images:
+        """What is known of the image as a whole, on the CPU."""
+        height_m = math.nan if self.plane is None else self.plane.offset_m
+        with torch.no_grad():
+            white = white_points(torch.tensor(self.view.color)[None])
+            return bare_images(self._up, torch.tensor([height_m], dtype=torch.float32), white)
+
+    @property
+    def _up(self) -> Tensor:
+        return torch.tensor(self.up.astype(np.float32))[None]
 
     @cached_property
     def windows(self) -> tuple[Tensor, Tensor]:
@@ -107,13 +102,13 @@ class Proposed:
     @cached_property
     def pictures(self) -> tuple[Tensor, Tensor]:
         """Pictures (N, 8, 64, 64) and scalars (N, S) of the proposals; there must be some."""
+        frame, (middle, side) = self.view.frame, (each.cpu() for each in self.windows)
+        depth_m, camera = (None, None) if frame is None else (frame.depth_m, frame.camera)
         with torch.no_grad():
-            image = torch.zeros(len(self.proposals), dtype=torch.long, device=self.device)
-            middle, side = self.windows
-            rows, columns = seen_part(middle, side, self.size)
-            first = torch.tensor([columns.start, rows.start], dtype=torch.float32, device=self.device)
-            patches = sample_windows(self._prepared(rows, columns), image, middle - first, side)
-            return assemble(patches, sample_masks(self.masks, middle, side))
+            patches = sample_frame(self.view.color, depth_m, camera, self._bare, middle, side)
+            masks = torch.from_numpy(np.stack([region.mask for region in self.proposals]))
+            pictures, scalars = assemble(patches, sample_masks(masks, middle, side))
+            return pictures.to(self.device), scalars.to(self.device)
 
     @cached_property
     def appearances(self) -> list[Appearance]:

@@ -17,6 +17,7 @@ from .decoder import AnswerDecoder
 from .decoder_words import POINTERS
 from .gripper_head import GripperHead, Grippers
 from .tower import Regions, RegionTextTower, match
+from .tower_folded import folded_regions
 
 
 @dataclass
@@ -86,8 +87,8 @@ class SpatialVlmModel(PreTrainedModel):
         )
 
     def regions(self, pictures: Tensor, scalars: Tensor) -> Regions:
-        """Encode regions once, for many phrases."""
-        regions: Regions = self.tower.regions(pictures, scalars)
+        """Encode regions once, for many phrases; without gradients."""
+        regions: Regions = folded_regions(self.tower.regions, pictures, scalars)
         return regions
 
     def grippers(self, small: Tensor, xyz: Tensor) -> Grippers:

@@ -117,22 +117,26 @@ class RegionEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.embedding)
 
     def forward(self, pictures: Tensor, scalars: Tensor) -> Regions:
-        mask = pictures[:, 7:8]
-        color, spread = _mean_and_spread(pictures[:, :3], mask)
-        pooled = [color, spread]
         maps: list[Tensor] = []
         x = pictures.contiguous(memory_format=torch.channels_last)
         for stage in self.stages:
             x = stage(x if len(maps) != 1 else torch.cat([x, relief(pictures[:, 3:6]).to(x.dtype)], dim=1))
             maps.append(x)
+        return self.pooled(pictures, scalars, tuple(maps))
+
+    def pooled(self, pictures: Tensor, scalars: Tensor, maps: tuple[Tensor, ...]) -> Regions:
+        """What becomes of the feature maps of pictures."""
+        mask = pictures[:, 7:8]
+        pooled = [*mean_and_spread(pictures[:, :3], mask)]
+        for x in maps:
             mask = functional.avg_pool2d(mask, 2)
             share = mask / mask.sum(dim=(2, 3), keepdim=True).clamp_min(1e-4)
             pooled.append((x.float() * share).sum(dim=(2, 3)))
-        features = torch.cat([*pooled, x.float().mean(dim=(2, 3)), self.scalars(scalars).float()], dim=1)
-        return Regions(self.norm(self.head(features).float()), tuple(maps))
+        features = torch.cat([*pooled, maps[-1].float().mean(dim=(2, 3)), self.scalars(scalars).float()], dim=1)
+        return Regions(self.norm(self.head(features).float()), maps)
 
 
-def _mean_and_spread(color: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def mean_and_spread(color: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (N, 3) of a picture's colour over its region."""
     share = mask / mask.sum(dim=(2, 3), keepdim=True).clamp_min(1.0)
     mean = (color * share).sum(dim=(2, 3))
