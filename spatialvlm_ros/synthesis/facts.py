@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..geometry.rigid import FloatArray
 from ..scene.dimensions import DIMENSIONS
 from ..scene.facts import METRE, PROBABILITY, Status, truth_from_margin
 from ..scene.relation import Measurement
@@ -52,7 +51,7 @@ _SYMMETRIC = ("distance", "gap", "horizontal_distance", "vertical_distance", "pa
 # A gap that is smaller than the one between what is seen of two things by more than this share is between guessed surfaces.
 _SEEN_SHARE = 0.1
 # ... and so is one that is another by so much, or such a share, where what is hidden is guessed in another way.
-_TURNED_M, _TURNED_SHARE = 0.007, 0.07
+_MIRRORED_M, _MIRRORED_SHARE = 0.005, 0.05
 # Below this a length is said as nothing.
 NOTHING_M = 0.0005
 
@@ -113,8 +112,7 @@ class SceneFacts:
         self._unseen = unseen or Unseen()
         self._limits = limits
         self._seen: dict[int, cKDTree] = {}
-        self._turned: dict[int, cKDTree] = {}
-        self._surfaces: dict[int, FloatArray] = {}
+        self._mirrored: dict[int, cKDTree] = {}
         self._known: dict[tuple[str, int, int], Measurement] = {}
 
     def told(self, relation: str, indices: Sequence[int], amount: float = 0.0) -> Told | str:
@@ -136,7 +134,7 @@ class SceneFacts:
             return "fact_no_value"
         if relation == "gap" and (
             self._seen_gap(*indices) - value > max(self._limits.max_std_m, _SEEN_SHARE * value)
-            or abs(self._turned_gap(*indices) - value) > max(_TURNED_M, _TURNED_SHARE * value)
+            or abs(self._mirrored_gap(*indices) - value) > max(_MIRRORED_M, _MIRRORED_SHARE * value)
         ):
             return "fact_hidden_part"
         return self._certain(relation, found.unit, Told(value, std, True, status))
@@ -153,33 +151,18 @@ class SceneFacts:
             self._seen[j] = cKDTree(self._scene.objects[j].points)
         return float(np.min(self._seen[j].query(points)[0]))
 
-    def _turned_gap(self, i: int, j: int) -> float:
-        """The gap between two things if what is hidden of them is what is seen, turned half round about the vertical, metres.
+    def _mirrored_gap(self, i: int, j: int) -> float:
+        """The gap between two things if what is hidden of them is what a mirror in their middles would show, metres.
 
-        The registry mirrors what is seen through the middle, which is the same for a box, a can or a ball, but puts the foot of a
-        cone on its top. NaN where up is not known, or nothing is seen.
+        That is the same as what the registry takes it for where a thing is a box, a can or a ball, and seen on all sides that
+        count; where the two differ one of them, or both, are wrong.
         """
         i, j = sorted((i, j))
-        surfaces = [self._turned_surface(index) for index in (i, j)]
-        if not all(map(len, surfaces)):
-            return math.nan
-        if j not in self._turned:
+        if j not in self._mirrored:
             from scipy.spatial import cKDTree
 
-            self._turned[j] = cKDTree(surfaces[1])
-        return float(np.min(self._turned[j].query(surfaces[0])[0]))
-
-    def _turned_surface(self, index: int) -> FloatArray:
-        """(N, 3) what is seen of a thing and the same turned half round; (0, 3) where up is not known."""
-        if index not in self._surfaces:
-            thing, canonical = self._scene.objects[index], self._scene.canonical
-            seen = thing.points.astype(np.float64)[: len(thing.points) if canonical is not None else 0]
-            if canonical is not None and len(seen):
-                own = seen - thing.centre
-                along = np.outer(own @ canonical.up, canonical.up)
-                seen = np.concatenate([seen, thing.centre + 2 * along - own])
-            self._surfaces[index] = seen
-        return self._surfaces[index]
+            self._mirrored[j] = cKDTree(self._scene.objects[j].mirrored)
+        return float(np.min(self._mirrored[j].query(self._scene.objects[i].mirrored)[0]))
 
     def _comparison(self, relation: str, indices: Sequence[int], amount: float) -> Told | str:
         side = dimension_of(relation)

@@ -223,7 +223,8 @@ def test_a_gap_between_guessed_surfaces_is_not_told() -> None:
 
 
 def test_a_gap_that_rests_on_how_the_hidden_side_is_guessed_is_not_told() -> None:
-    """One to the rear right of the other: what is hidden of a cone's foot is not its top mirrored through the middle."""
+    """One to the rear right of the other: half a turn puts a cone's foot where a mirror in its middle puts its top."""
+    upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
     turns = np.linspace(np.pi, 2 * np.pi, 60)
     for narrows in (True, False):
         things = {}
@@ -234,9 +235,9 @@ def test_a_gap_that_rests_on_how_the_hidden_side_is_guessed_is_not_told() -> Non
                 for up_m in np.linspace(-0.05, 0.05, 40)
                 for radius in [0.04 * (0.5 - up_m / 0.1) if narrows else 0.04]
             ]
-            thing = box((right_m, 0.0, away_m), number=number)
+            thing = box((right_m, 0.0, away_m), (0.08, 0.08, 0.1), upright, number=number)
             points = np.concatenate(rings).astype(np.float32)
-            things[str(number)] = replace(thing, points=points, extents=np.array([0.08, 0.08, 0.1]))
+            things[str(number)] = replace(thing, points=points, turns=np.ones(len(points), np.bool_))
         told = SceneFacts(scene(things, camera_over_table(0.0)), FactLimits()).told("gap", (0, 1))
         if narrows:
             assert told == "fact_hidden_part"
