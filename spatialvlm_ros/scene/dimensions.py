@@ -87,13 +87,13 @@ def _taller(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
 def width_of(scene: Scene, thing: SceneObject) -> Reckoned:
     """Extent along the viewer's horizontal, metres.
 
-    Of the surface and its mirror image, where that is narrower than the box: a can is not as wide as a box around it that is
+    Of what is seen and its mirror image, where that is narrower than the box: a can is not as wide as a box around it that is
     turned. Where the two differ neither need be right.
     """
     right, _ = viewer_axes(scene)
     width, narrower = float(np.abs(right @ thing.axes) @ thing.extents), 0.0
     if len(thing.points) > 1:
-        narrower = max(width - float(np.ptp(thing.surface @ right)), 0.0)
+        narrower = max(width - float(np.ptp(thing.mirrored @ right)), 0.0)
     of_box = extent_std(thing, right)
     std = math.hypot(of_box, min(_BETWEEN * narrower, _MOST_BETWEEN * of_box))
     return Reckoned(width - narrower, std, (extent_error(thing, right),))
