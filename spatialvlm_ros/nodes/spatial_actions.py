@@ -21,6 +21,7 @@ from ..language.answers import check_query
 from ..language.questions import QuestionError
 from ..reasoning.answer import Answer
 from ..reasoning.reasoner import FRIEND, OFF, Plan, Reasoner
+from ..reasoning.supposed import certain
 from ..scene.facts import Query, SpatialFact, Status
 from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
@@ -138,7 +139,9 @@ class QueryActions:
             return self._fail(goal, result, code, problem)
         goal.publish_feedback(Measure.Feedback(state=Measure.Feedback.STATE_WAITING_FOR_IMAGE))
         views = (query.view,) if query.view else ()
-        request = Request(query.names, views, lambda scene, output: self._requests.measure(scene, query, output)[0])
+        # Programs act on what they measure: nothing is supposed here, as it is where people ask.
+        measure = certain(self._requests.measure)
+        request = Request(query.names, views, lambda scene, output: measure(scene, query, output)[0])
         fact, code, text = self._await(goal, request)
         if isinstance(fact, SpatialFact):
             result.fact = fact_to_msg(fact)

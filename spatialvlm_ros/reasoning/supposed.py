@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from ..expressions.leaves import Measure
 from ..geometry.rigid import RigidTransform
-from ..language.answers import measure_query
+from ..language.answers import measure_query, measure_with_error
 from ..language.names import with_article
 from ..language.sentences import number
 from ..scene.facts import PROBABILITY, RADIAN, Query, SpatialFact, Status
@@ -78,6 +78,18 @@ def supposing(measure: Measure, meant: Meant) -> Measure:
         if known is None or not second.status.has_value:
             return fact, measurement
         return _doubted(second, known, supposed)
+
+    return measured
+
+
+def certain(measure: Measure) -> Measure:
+    """``measure`` for who acts on the value: what had to be supposed is refused, with the reason."""
+
+    def measured(
+        scene: Scene, query: Query, output: tuple[str, RigidTransform] | None = None
+    ) -> tuple[SpatialFact, Measurement | None]:
+        fact, measurement = measure(scene, query, output)
+        return measure_with_error(scene, query, output) if fact.doubt else (fact, measurement)
 
     return measured
 

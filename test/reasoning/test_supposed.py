@@ -14,7 +14,7 @@ from spatialvlm_ros.expressions.evaluate import Evaluator
 from spatialvlm_ros.expressions.tree_json import tree_from_json
 from spatialvlm_ros.language.answers import measure_query, measure_with_error
 from spatialvlm_ros.reasoning.answer import answer_of
-from spatialvlm_ros.reasoning.supposed import Meant, nothing_meant, suppose, supposing
+from spatialvlm_ros.reasoning.supposed import Meant, certain, nothing_meant, suppose, supposing
 from spatialvlm_ros.scene.facts import Query, Status
 from spatialvlm_ros.scene.scene import Binding, Scene, SceneObject
 
@@ -81,6 +81,15 @@ def test_what_is_bound_keeps_its_thing_and_nothing_is_made_up() -> None:
     alone = suppose(on, ["navy cube", "crimson cube"], meaning(crimson_cube=(1, 0.9), navy_cube=(1, 0.9)), together=False)
     assert {name: alone.scene.find(name).thing.id for name in alone.taken} == {"navy cube": 1, "crimson cube": 1}  # type: ignore[union-attr]
     assert suppose(on, ["crimson cube"], nothing_meant).scene is on
+
+
+def test_who_acts_on_a_value_gets_none_that_was_supposed() -> None:
+    on, query = lost(), Query("distance", "crimson cube", "blue block")
+    measure = certain(supposing(measure_with_error, meaning(crimson_cube=(1, 0.9))))
+    fact, measurement = measure(on, query, None)
+    assert measurement is None and (fact.status, fact.text) == (Status.NOT_FOUND, "no crimson cube")
+    known = Query("distance", "red block", "blue block")
+    assert repr(measure(on, known, None)) == repr(measure_with_error(on, known))
 
 
 def test_the_description_of_a_set_is_no_thing() -> None:
