@@ -124,7 +124,7 @@ def _of_others(fact: SpatialFact, supposed: Supposed, name: str) -> float:
     squares = []
     for thing in scene.objects:
         if thing.id > 0 and thing.id not in asked and thing.status is Status.OK:
-            other = measure_query(_with(scene, {name: Binding(Status.OK, replace(thing, label=name))}), fact.query)
+            other = measure_query(_with(scene, {name: Binding(Status.OK, thing)}), fact.query)
             if other.status.has_value and math.isfinite(other.value):
                 apart = other.value - fact.value
                 squares.append((math.remainder(apart, math.tau) if fact.unit == RADIAN else apart) ** 2)
