@@ -1,8 +1,8 @@
 """How large a thing was on earlier images, where this one hides an end of it or gives it a part of something else.
 
 A hand, a wall or another thing that comes in front of a thing leaves nobody to tell where it ends, on that image; and of what
-stands on it a strip is easily taken for its own. But a thing does not change its height: with the end that shows, the height that
-was seen before tells where the other one is.
+stands on it a strip is easily taken for its own. But a thing does not change its size: with the end that shows, the height that
+was seen before tells where the other one is; no more is hidden of it than it lacks; what is as tall as ever is not two things.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .scene import SceneObject
 from .trust import ends_std_m, merged_std_m
 
 _UP = 2
-# A height is known by so many images, the surest ones; and so many as sure ones in a row that say another one end that.
+# A length is known by so many images, the surest ones; and so many as sure ones in a row that say another one end that.
 _IMAGES, _AGAINST = 5, 5
-# Two heights disagree from so many standard deviations of their difference on.
+# Two lengths disagree from so many standard deviations of their difference on.
 _AGREE = 2.0
 # An image that is not this many times as unsure as those is left alone: what makes all of them err alike is no news.
 _BLIND = 2.0
-# One that is likelier than that to be two things taken for one tells no height.
+# One that is likelier than that to be two things taken for one tells no size.
 _SUSPECT = 0.1
 # A logarithm of odds beyond which nothing more can be learnt, nor reckoned.
 _CERTAIN = 30.0
