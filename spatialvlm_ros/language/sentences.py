@@ -29,33 +29,50 @@ def fact_sentence(fact: SpatialFact, relation: Relation, measured: Measurement) 
     What is too close to call is said as what is likelier, with "perhaps" and its probability. A difference below zero is said
     the other way round. Who looks is said where it matters and is not the camera.
     """
-    a, b, c = (_bare(name) for name in (fact.query.subject, fact.query.object, fact.query.third))
-    value = fact.value
+    query, value, doubt = fact.query, fact.value, ""
+    a, b, c = _bare(query.subject), _bare(query.object), _bare(query.third)
     if relation.name.endswith("_difference") and value < 0:
         a, b, value = b, a, -value
-    fields = {"a": a, "b": b, "c": c, "amount": f"{fact.query.amount:.3g} m", "word": measured.word}
-    doubt = ""
+    fields = {"a": a, "b": b, "c": c}
+    verdict = side = ""
+    if relation.takes_amount:
+        fields["amount"] = f"{query.amount:.3g} m"
     if fact.unit == PROBABILITY:
-        verdict, likelier = fact.truth.verdict, fact.value >= 0.5
-        is_predicate = "{chosen}" not in relation.sentence and "{side}" not in relation.sentence
-        fields["verdict"] = "not" if is_predicate and not likelier else ""
+        likelier = value >= 0.5
+        verdict = "" if likelier or not _is_predicate(relation.sentence) else "not"
         fields["chosen"], fields["other"] = (a, b) if likelier else (b, a)
-        fields["side"] = relation.sides[0 if likelier else 1]
-        if verdict is None:
-            fields["verdict"] = f"perhaps {fields['verdict']}"
-            doubt = f" (too close to call: {fact.value if likelier else 1 - fact.value:.0%})"
+        side = relation.sides[0 if likelier else 1]
+        if fact.truth.verdict is None:
+            verdict = f"perhaps {verdict}"
+            doubt = f" (too close to call: {value if likelier else 1 - value:.0%})"
     else:
         fields["value"] = number(value, fact.std, fact.unit)
-        fields.update({word: forms[round(value) != 1] for word, forms in _NUMBERS.items()})
-    text = " ".join(relation.sentence.format(**fields).split())
-    if fact.query.view not in ("", "canonical") and relation.frame == "viewer":
-        text = f"Seen from {fact.query.view}: {text[0].lower()}{text[1:]}"
+        if fact.unit == COUNT:
+            fields.update({word: forms[round(value) != 1] for word, forms in _NUMBERS.items()})
+    text = _template(relation.sentence, verdict, side, measured.word).format(**fields)
+    if query.view not in ("", "canonical") and relation.frame == "viewer":
+        text = f"Seen from {query.view}: {text[0].lower()}{text[1:]}"
     if measured.note:
         text = f"{text.rstrip('.')}: {measured.note}."
     return text + doubt
 
 
 @lru_cache(maxsize=1024)
+def _is_predicate(sentence: str) -> bool:
+    return "{chosen}" not in sentence and "{side}" not in sentence
+
+
+@lru_cache(maxsize=4096)
+def _template(sentence: str, verdict: str, side: str, word: str) -> str:
+    """A relation's sentence with some of its fields filled in, in single spaces: the rest are never empty."""
+    for name, said in (("{verdict}", verdict), ("{side}", side), ("{word}", word)):
+        # Braces in what is said are no fields.
+        sentence = sentence.replace(name, said.replace("{", "{{").replace("}", "}}"))
+    return " ".join(sentence.split())
+
+
+@lru_cache(maxsize=1024)
 def _bare(name: str) -> str:
+    """A name without its article, in single spaces."""
     first, _, rest = name.partition(" ")
-    return rest if first.lower() in ("the", "a", "an") and rest else name
+    return " ".join((rest if first.lower() in ("the", "a", "an") and rest else name).split())

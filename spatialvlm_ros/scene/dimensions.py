@@ -137,6 +137,7 @@ def _register_dimension(dimension: Dimension) -> None:
     margin_of = once(dimension.margin)
     for sign, word, phrase in zip((1.0, -1.0), dimension.words, dimension.phrases, strict=True):
 
+        @once
         def compare(scene: Scene, a: SceneObject, b: SceneObject, sign: float = sign) -> Measurement:
             margin = margin_of(scene, a, b)
             return holds(margin if sign > 0 else margin.negated(), a.centre, b.centre)

@@ -65,9 +65,14 @@ class Truth:
 
 def truth_from_margin(margin: float, std: float) -> Truth:
     """Truth of "margin > 0" for a margin with Gaussian error ``std``, both in one unit."""
+    return Truth(probability_above(margin, std))
+
+
+def probability_above(margin: float, std: float) -> float:
+    """Probability of "margin > 0", as of ``truth_from_margin``."""
     if not (math.isfinite(margin) and math.isfinite(std)):
-        return Truth(0.5)
-    return Truth(0.5 * (1 + math.erf(margin / max(std, 1e-9) / math.sqrt(2))))
+        return 0.5
+    return 0.5 * (1 + math.erf(margin / max(std, 1e-9) / math.sqrt(2)))
 
 
 @dataclass(frozen=True, order=True)
@@ -90,7 +95,7 @@ class Query:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names that are not empty."""
-        return tuple(name for name in (self.subject, self.object, self.third) if name)
+        return tuple([name for name in (self.subject, self.object, self.third) if name])
 
     def __str__(self) -> str:
         parts = [*self.names, *([f"{self.amount:g} m"] if self.amount else [])]

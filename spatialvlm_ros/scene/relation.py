@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar, TypeVarTuple, Unpack
 import numpy as np
 
 from ..geometry.rigid import FloatArray, norm
-from .facts import METRE, PROBABILITY, Status, truth_from_margin
+from .facts import METRE, PROBABILITY, Status, probability_above
 from .scene import Scene, SceneObject
 
 Things = TypeVarTuple("Things")
@@ -97,7 +97,7 @@ class Measurement:
 
 def holds(margin: Reckoned, subject_point: FloatArray, object_point: FloatArray) -> Measurement:
     """The measurement of "margin > 0"."""
-    probability = truth_from_margin(margin.value, margin.std).probability
+    probability = probability_above(margin.value, margin.std)
     return Measurement(probability, float("nan"), subject_point, object_point, margin=margin, error=margin.error)
 
 
