@@ -155,11 +155,13 @@ class _CameraPart(CameraModel):
 # Live images come each with a camera of its own, but equal ones: the undistortion of an image takes longer than all else.
 @lru_cache(maxsize=4)
 def _rays(camera: CameraModel) -> npt.NDArray[np.float32]:
-    u, v = np.meshgrid(np.arange(camera.width, dtype=np.float64), np.arange(camera.height, dtype=np.float64))
-    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy], axis=-1)
+    u, v = np.arange(camera.width, dtype=np.float64), np.arange(camera.height, dtype=np.float64)
+    result = np.empty((camera.height, camera.width, 2), dtype=np.float32)
     if camera.is_distorted:
-        rays = _undistorted(camera, np.stack([u, v], axis=-1).reshape(-1, 2)).reshape(rays.shape)
-    result = rays.astype(np.float32)
+        pixels = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
+        result[...] = _undistorted(camera, pixels).reshape(result.shape)
+    else:
+        result[..., 0], result[..., 1] = (u - camera.cx) / camera.fx, ((v - camera.cy) / camera.fy)[:, None]
     result.flags.writeable = False
     return result
 
