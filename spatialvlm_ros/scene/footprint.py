@@ -46,7 +46,7 @@ def outline_gap(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, f
     best = (a[0], b[0], np.inf)
     for points, outline, swapped in ((a, b, False), (b, a, True)):
         # Coordinate by coordinate: sums over axes of two are slow.
-        (start_x, start_y), (end_x, end_y) = outline.T, np.roll(outline, -1, axis=0).T
+        (start_x, start_y), (end_x, end_y) = outline.T, _next(outline).T
         side_x, side_y = end_x - start_x, end_y - start_y
         x, y = points[:, 0, None], points[:, 1, None]
         squared = np.maximum(side_x * side_x + side_y * side_y, 1e-18)
@@ -60,9 +60,14 @@ def outline_gap(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, f
     return best
 
 
+def _next(outline: FloatArray) -> FloatArray:
+    """(K, 2) the corner behind each corner of an outline (K, 2); ``np.roll`` takes several times as long."""
+    return np.concatenate([outline[1:], outline[:1]])
+
+
 def way_out(outline: FloatArray, direction: FloatArray) -> float:
     """How far a convex outline (K, 2) around the origin reaches along a unit vector (2,), metres; NaN without a breadth."""
-    sides = np.roll(outline, -1, axis=0) - outline
+    sides = _next(outline) - outline
     normals = np.column_stack([sides[:, 1], -sides[:, 0]])
     # Outlines are listed either way round.
     reaches = np.einsum("ij,ij->i", normals, outline)
@@ -81,7 +86,7 @@ def _overlap(a: FloatArray, b: FloatArray) -> bool:
     """
     middles = b.mean(axis=0) - a.mean(axis=0)
     for outline in (a, b):
-        sides = np.roll(outline, -1, axis=0) - outline
+        sides = _next(outline) - outline
         normals = np.column_stack([sides[:, 1], -sides[:, 0]])
         normals = np.concatenate([normals, middles[None]])
         on_a, on_b = a @ normals.T, b @ normals.T
@@ -98,7 +103,7 @@ def room(a: FloatArray, b: FloatArray, aligned_rad: float = 0.0) -> float:
             are their own mirror images.
         aligned_rad: an angle by which a's edges come to lie along b's; it is among those tried, which are a degree apart.
     """
-    sides = np.roll(b, -1, axis=0) - b
+    sides = _next(b) - b
     lengths = np.linalg.norm(sides, axis=1)
     real = lengths > 1e-12
     if not real.any():
