@@ -342,8 +342,9 @@ def _scalars(
 
 
 def _shifted_inside(inside: Tensor) -> Tensor:
-    """Pixels (N, 64, 64) whose neighbours all lie inside the image."""
-    return functional.max_pool2d((~inside).float()[:, None], 5, stride=1, padding=2)[:, 0] < 0.5
+    """Pixels (N, 64, 64) whose neighbours all lie inside the image: what lies inside is a rectangle."""
+    rows, columns = (functional.max_pool1d((~inside.any(dim=of)).float(), 5, stride=1, padding=2) < 0.5 for of in (2, 1))
+    return rows[:, :, None] & columns[:, None, :]
 
 
 def cut_regions(images: Images, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -46,7 +48,7 @@ class _Saying:
         """The words to read next."""
         return [] if self.is_over else self.words[self.read :]
 
-    def hear(self, likelihood: Tensor) -> None:
+    def hear(self, likelihood: npt.NDArray[np.float32]) -> None:
         """Take in how likely each word (V,) is behind those that were read."""
         at = len(self.words) - 1
         following = sorted({sentence[at] for sentence in self.left})
@@ -86,7 +88,7 @@ def sentences_among(
         mask = torch.cat([before, causal & own[:, None, None, :]], -1)
         logits, memory = decoder.continued(words, places.clamp(max=most), pointed, memory, mask, read=lengths - 1)
         keep = torch.cat([keep, own], 1)
-        for row, likelihood in zip(open_rows, logits[:, 0].cpu(), strict=True):
+        for row, likelihood in zip(open_rows, logits[:, 0].cpu().numpy(), strict=True):
             row.hear(likelihood)
         memory, keep, pointed = _those(open_rows, memory, keep, pointed)
         open_rows = [row for row in open_rows if not row.is_over]

@@ -60,6 +60,9 @@ class Folded:
 
     def __init__(self, encoder: RegionEncoder) -> None:
         self.stages: list[list[_Convolution]] = []
+        # Not the encoder itself, which would then never be forgotten.
+        self._parts = [part for part in encoder.stages.modules() if isinstance(part, nn.Conv2d | nn.BatchNorm2d)]
+        self._weights = self._read()
         edge_px = SIZE_PX
         for stage in encoder.stages:
             down, norm, _, *blocks = stage
@@ -70,6 +73,15 @@ class Folded:
                 both = (block.first, block.first_norm), (block.second, block.second_norm)
                 layers += [_Convolution.of(convolution, each, edge_px) for convolution, each in both]
             self.stages.append(layers)
+
+    def _read(self) -> list[tuple[int, int]]:
+        """Where each of the encoder's numbers are, and how often they were changed there."""
+        kept = (each for part in self._parts for each in (*part._parameters.values(), *part._buffers.values()))
+        return [(each.data_ptr(), each._version) for each in kept if each is not None]
+
+    def is_of_now(self) -> bool:
+        """Whether the encoder's weights are still those that were folded."""
+        return self._read() == self._weights
 
     def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of pictures (N, 8, 64, 64), as of ``Regions``."""
@@ -85,7 +97,7 @@ class Folded:
         return tuple(maps)
 
 
-_FOLDED: WeakKeyDictionary[RegionEncoder, tuple[tuple[int, ...], Folded]] = WeakKeyDictionary()
+_FOLDED: WeakKeyDictionary[RegionEncoder, Folded] = WeakKeyDictionary()
 
 
 @torch.no_grad()
@@ -94,9 +106,8 @@ def folded_regions(encoder: RegionEncoder, pictures: Tensor, scalars: Tensor) ->
     if encoder.training or pictures.device.type != "cpu" or pictures.dtype != torch.float32:
         regions: Regions = encoder(pictures, scalars)
         return regions
-    now = tuple(number for part in (*encoder.parameters(), *encoder.buffers()) for number in (part.data_ptr(), part._version))
     known = _FOLDED.get(encoder)
-    if known is None or known[0] != now:
-        known = _FOLDED[encoder] = now, Folded(encoder)
-    pooled: Regions = encoder.pooled(pictures, scalars, known[1].maps(pictures))
+    if known is None or not known.is_of_now():
+        known = _FOLDED[encoder] = Folded(encoder)
+    pooled: Regions = encoder.pooled(pictures, scalars, known.maps(pictures))
     return pooled
