@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry.rigid import FloatArray
+from ..geometry.rigid import FloatArray, norm
 from .dimensions import offset
 from .footprint import footprint, outline_gap, room
 from .relation import (
@@ -123,8 +123,8 @@ def _fits_into(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     """
     basis = _level_basis(scene)
     spare = room(_outline(scene, a) - a.centre @ basis, _outline(scene, b) - b.centre @ basis, _yaw(b, basis) - _yaw(a, basis))
-    # The tightest of the edges decides, and the less certain one is the likelier to be it.
-    edges = np.hypot(a.extents_std[:2].max(), b.extents_std[:2].max()) / 2
+    # The tightest of the edges decides, whichever it is.
+    edges = np.hypot(norm(a.extents_std[:2]), norm(b.extents_std[:2])) / 2
     error = ErrorTerm(ErrorOf.EXTENTS, a, -_LEVEL_EDGES), ErrorTerm(ErrorOf.EXTENTS, b, _LEVEL_EDGES)
     return holds(Reckoned(spare - WALL_M, float(edges), error), a.centre, b.centre)
 

@@ -94,7 +94,7 @@ def width_of(scene: Scene, thing: SceneObject) -> Reckoned:
     width, narrower = float(np.abs(right @ thing.axes) @ thing.extents), 0.0
     if len(thing.points) > 1:
         narrower = max(width - float(np.ptp(thing.mirrored @ right)), 0.0)
-    of_box = extent_std(thing, right)
+    of_box = _alike_std(np.abs(right @ thing.axes) * thing.extents_std)
     std = math.hypot(of_box, min(_BETWEEN * narrower, _MOST_BETWEEN * of_box))
     return Reckoned(width - narrower, std, (extent_error(thing, right),))
 
@@ -113,12 +113,16 @@ def _bigger(scene: Scene, a: SceneObject, b: SceneObject) -> Reckoned:
     return _less(_size(a), _size(b))
 
 
+def _alike_std(each: FloatArray) -> float:
+    """One standard deviation of the sum of what three edges add to it, of one each (3,), which err alike."""
+    return math.sqrt((1 - _EDGES_ALIKE) * float(each @ each) + _EDGES_ALIKE * float(each.sum()) ** 2)
+
+
 def _size(thing: SceneObject) -> Reckoned:
     extents = np.maximum(thing.extents, 1e-4)
     size = float(np.cbrt(np.prod(extents)))
     loading = size / 3 / extents
-    each = loading * thing.extents_std
-    std = math.sqrt((1 - _EDGES_ALIKE) * float(each @ each) + _EDGES_ALIKE * float(each.sum()) ** 2)
+    std = _alike_std(loading * thing.extents_std)
     return Reckoned(size, std, (ErrorTerm(ErrorOf.EXTENTS, thing, loading),))
 
 
