@@ -53,8 +53,8 @@ def render_scene(seed: int, sampling: SceneSampling) -> Rendered:
     return Rendered(scene, rendering, truth, numbers)
 
 
-def noisy_frame(rendered: Rendered, family: str) -> RGBDFrame:
-    """The image of a scene with a family's noise on its depth."""
+def noisy_frame(rendered: Rendered, family: str, *, scale_error: bool = True) -> RGBDFrame:
+    """The image of a scene with a family's noise on its depth, with or without the scale error that all its pixels share."""
     scene, rendering = rendered.scene, rendered.rendering
-    depth = add_noise(rendering.depth_m, scene.camera, family, seed=scene.seed)
+    depth = add_noise(rendering.depth_m, scene.camera, family, seed=scene.seed, scale_error=scale_error)
     return frame_of(scene, rendering, depth_m=depth)

@@ -1,15 +1,16 @@
 """How far a measured thing is to be trusted: what its own pixels say of errors that no noise model tells.
 
 Most things are measured better than noise, rims and hidden faces would have it, and some far worse: two things taken for one,
-a thing cut in parts, a handle or a bracket's other arm out of sight. ``Evidence`` is what shows of that, and small trees over it
-(``models/trust``; the card there tells what they were fitted on) turn it into factors of the stated standard deviations and into
-the probability that a region is more than one thing. ``python -m spatialvlm_ros.evaluation.engine_trust`` fits them again.
+a thing cut in parts, a handle or a bracket's other arm out of sight. ``Evidence`` is what shows of that, of the thing and of each
+axis of its box, and small trees over it (``models/trust``; the card there tells what they were fitted on) turn it into factors of
+the stated standard deviations and into the probability that a region is more than one thing. ``python -m
+spatialvlm_ros.evaluation.engine_trust`` fits them again.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..geometry.rigid import FloatArray, norm
 from .continued import continued
 from .frame import SURE_ODDS, BoolArray, Region, RGBDFrame
 from .scene import SceneObject
+from .trust_axes import AxisEvidence, axes_evidence
 from .trust_trees import shipped_trust
 
 # Points and pixels that are looked at: more take longer and tell no more.
@@ -28,11 +30,13 @@ _TOP_M, _TOP_STDS = 0.006, 2.0
 # The highest pixels of a thing are noise or another thing's: its top is where all but this share end.
 _TOP_SHARE = 0.03
 _FEW = 20
-# Two plain things have two plain tints. Real goods are printed: above this share they are no two, and say nothing. The rendered
-# scenes that the trees were fitted on hold few such things, the real mOSD frames hold little else (0.33 to 0.53).
-_PRINTED = 0.3
-# From this probability on a region counts as two things on each other, with ends that are off by this share of its height.
-_MAY_BE_MERGED, _MERGED_SHARE = 0.1, 0.35
+# Two plain things have two plain tints. Real goods are printed: above this share they look like two where they are one, and the
+# logarithm of the odds is that much less. The rendered scenes that the trees were fitted on hold few such things, the real mOSD
+# frames hold little else (0.33 to 0.53).
+_PRINTED, _PRINT_ODDS = 0.3, 2.0
+# From the first probability on a region may be two things on each other, from the second on it counts as two, with ends that are
+# off by this share of its height; in between by less, so that the same thing on the next image is not another case.
+_MAY_BE_MERGED, _IS_MERGED, _MERGED_SHARE = 0.03, 0.1, 0.35
 # No end is known better.
 _LEAST_STD_M = 1e-5
 # No deviation is taken to be more times too small: few rendered things tell of more, and real ones have prints, which these lack.
@@ -40,12 +44,18 @@ _MOST = 3.0
 # A foot that is less certain than that is a guess of where a thing stands, and what shows of the thing does not mend it.
 _FOOT_GUESSED_M = 0.01
 # No camera sees a sheet of twice that under a thing, and the rendered scenes have none.
-_SHEET_M = 0.002
+_SHEET_M = 0.001
+# Noise that neighbouring pixels share comes from a window that is matched, and near things swell by its half: a pixel and a half
+# is one standard deviation of a small window's. From the first share on it is more than the presets', from the second on all.
+_SWELLS_PX, _SHARED_FROM, _SHARED_TO = 1.5, 0.45, 0.95
+# How many of the sides that swell each edge of a box has: a thing's foot is on what it stands on. Two sides do not swell quite
+# alike, which moves the middle by this share of one.
+_SIDES, _UNLIKE = np.array([2.0, 2.0, 1.0]), 0.35
 _UP = 2
 
 
-class Evidence(NamedTuple):
-    """What shows of how well a thing can have been measured.
+class ThingEvidence(NamedTuple):
+    """What shows of how well a thing as a whole can have been measured.
 
     Attributes:
         chroma_std: spread of its colours, in units of 8-bit CIE L*a*b*'s a and b.
@@ -67,6 +77,7 @@ class Evidence(NamedTuple):
         joined, goes_on: share of its rim beyond which something stands at its own depth, of any colour, and of its own.
         foot_std, top_std: logarithm of the stated deviation of its lower and of its upper end, by its size.
         joined_odds, refused_odds: as in ``Region``; as sure as can be where nobody judged.
+        raised: how high it stands above the support, by its size.
     """
 
     chroma_std: float
@@ -97,6 +108,50 @@ class Evidence(NamedTuple):
     top_std: float
     joined_odds: float
     refused_odds: float
+    raised: float
+
+
+#: What the trees ask about: the evidence of a thing, and that of one axis of its box.
+NAMES = (*ThingEvidence._fields, *AxisEvidence._fields)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that shows of how well a thing can have been measured.
+
+    Attributes:
+        axes: of each axis of its box, the third is up.
+        swollen_m: one standard deviation of how far a matching window may have moved one side of its outline; 0 for noise as the
+            presets have it.
+    """
+
+    thing: ThingEvidence
+    axes: tuple[AxisEvidence, AxisEvidence, AxisEvidence]
+    swollen_m: float = 0.0
+
+    def asked(self) -> FloatArray:
+        """(3, F) what ``NAMES`` are for each axis."""
+        return np.array([(*self.thing, *axis) for axis in self.axes])
+
+    @property
+    def swollen_std_m(self) -> FloatArray:
+        """(3,) one standard deviation of each edge that comes from that; both of a level edge's ends move outward alike."""
+        return self.swollen_m * _SIDES
+
+    @property
+    def unlike_std_m(self) -> float:
+        """One standard deviation of the middle between two sides that comes from that."""
+        return self.swollen_m * _UNLIKE
+
+
+def swollen_m(shared: float, pixel_m: float) -> float:
+    """One standard deviation of how far one side of an outline lies off, metres.
+
+    Args:
+        shared: of the noise, as in ``DepthNoise``.
+        pixel_m: a pixel's footprint at the thing.
+    """
+    return _SWELLS_PX * pixel_m * min(max((shared - _SHARED_FROM) / (_SHARED_TO - _SHARED_FROM), 0.0), 1.0)
 
 
 def evidence_of(
@@ -110,6 +165,8 @@ def evidence_of(
     looked_down_rad: float,
     is_ball: bool,
     plane: FloatArray,
+    faces_std_m: FloatArray,
+    shared: float,
 ) -> Evidence:
     """The evidence of a thing that stands upright.
 
@@ -119,6 +176,8 @@ def evidence_of(
         pixel_std_m: standard deviation of one pixel's depth at the thing.
         down: (2,) unit vector (u, v) of -up on the image.
         plane: (4,) n, d of the support plane, n up, metres; NaN when there is none.
+        faces_std_m: (3, 2) standard deviation of each low and high face of its box.
+        shared: what neighbouring pixels share of their noise, as in ``DepthNoise``.
     """
     some = points[:: max(1, len(points) // _SOME_POINTS)].astype(np.float64)
     extents = thing.extents
@@ -126,23 +185,39 @@ def evidence_of(
     (short, long), height = sorted(extents[:2].tolist()), float(extents[_UP])
     area = long * short
     size = (area * height) ** (1 / 3)
-    shortest = np.minimum.reduce(np.minimum(np.abs(along), np.abs(extents - along)).T)
-    misfit = math.sqrt(max(float(shortest @ shortest) / len(along) - pixel_std_m**2 / 4, 0.0))
-    at_top = along[:, _UP] > height - _TOP_M - _TOP_STDS * pixel_std_m
-    top = along[at_top, :2]
-    span = top.max(axis=0) - top.min(axis=0) if len(top) else np.zeros(2)
+    top_share, top_area = _at_top(along, height, pixel_std_m)
     seen, mirrored = _outline_areas(along[:, :2], extents[:2])
     chroma_std, mixed, apart, top_of_other = _tints(frame, region, thing, down)
-    return Evidence(
-        chroma_std, mixed, apart, top_of_other / size, math.log(long / short), math.log(height / math.sqrt(area)), misfit / size,
-        seen / area, mirrored / area, 1.0 - thing.visible_share if math.isfinite(thing.visible_share) else 0.0, float(is_ball),
-        looked_down_rad, len(top) / len(along), float(span[0] * span[1]) / area, float(covered[:2].max()), float(covered[2]),
-        float(covered[3]), float(thing.truncated), math.log(size / pixel_std_m), math.log(max(thing.num_points, 1)),
-        math.log(float(thing.extents_std[:2].max()) / size), math.log(float(thing.extents_std[_UP]) / size),
-        *continued(frame, region, plane, pixel_std_m), *(math.log(max(std, _LEAST_STD_M) / size) for std in ends_std_m(thing)),
-        *(sure if math.isnan(odds) else odds
-          for odds, sure in ((region.joined_odds, SURE_ODDS), (region.refused_odds, -SURE_ODDS))),
+    joined, goes_on = continued(frame, region, plane, pixel_std_m)
+    foot_std, top_std = (math.log(max(std, _LEAST_STD_M) / size) for std in ends_std_m(thing))
+    foot_m = float(plane[:3] @ (thing.centre - thing.axes[:, _UP] * (height / 2)) + plane[3])
+    of_thing = ThingEvidence(
+        chroma_std, mixed, apart, top_of_other / size, math.log(long / short), math.log(height / math.sqrt(area)),
+        _misfit_m(along, extents, pixel_std_m) / size, seen / area, mirrored / area,
+        1.0 - thing.visible_share if math.isfinite(thing.visible_share) else 0.0, float(is_ball), looked_down_rad,
+        top_share, top_area / area, float(covered[:2].max()), float(covered[2]), float(covered[3]), float(thing.truncated),
+        math.log(size / pixel_std_m), math.log(max(thing.num_points, 1)), math.log(float(thing.extents_std[:2].max()) / size),
+        math.log(float(thing.extents_std[_UP]) / size), joined, goes_on, foot_std, top_std,
+        SURE_ODDS if math.isnan(region.joined_odds) else region.joined_odds,
+        -SURE_ODDS if math.isnan(region.refused_odds) else region.refused_odds,
+        foot_m / size if math.isfinite(foot_m) else 0.0,
     )  # fmt: skip
+    swollen = swollen_m(shared, float(thing.centre[2]) / frame.camera.fx)
+    return Evidence(of_thing, axes_evidence(thing, along, size, faces_std_m), swollen)
+
+
+def _misfit_m(along: FloatArray, extents: FloatArray, pixel_std_m: float) -> float:
+    """How far points (N, 3) along a box's axes lie from its nearest faces, root mean square, less their noise."""
+    shortest = np.minimum.reduce(np.minimum(np.abs(along), np.abs(extents - along)).T)
+    return math.sqrt(max(float(shortest @ shortest) / len(along) - pixel_std_m**2 / 4, 0.0))
+
+
+def _at_top(along: FloatArray, height_m: float, pixel_std_m: float) -> tuple[float, float]:
+    """Share of points (N, 3) along a box's axes that are at its top, and the area of the footprint that those span."""
+    at_top = along[:, _UP] > height_m - _TOP_M - _TOP_STDS * pixel_std_m
+    top = along[at_top, :2]
+    span = top.max(axis=0) - top.min(axis=0) if len(top) else np.zeros(2)
+    return len(top) / len(along), float(span[0] * span[1])
 
 
 def ends_std_m(thing: SceneObject) -> tuple[float, float]:
@@ -212,14 +287,19 @@ def _top(height: FloatArray) -> float:
     return float(np.partition(height, at)[at])
 
 
-def merged_chance(evidence: Evidence, log_odds: float) -> float:
-    """Probability that a region is more than one thing, by what the trees say: 0 for one that is printed in many tints."""
-    return 0.0 if evidence.tints_mixed > _PRINTED else 1 / (1 + math.exp(-log_odds))
+def merged_chance(evidence: ThingEvidence, log_odds: float) -> float:
+    """Probability that a region is more than one thing, by what the trees say, and less for one that is printed in many tints."""
+    return 1 / (1 + math.exp((_PRINT_ODDS if evidence.tints_mixed > _PRINTED else 0.0) - log_odds))
 
 
 def merged_std_m(height_m: float, chance: float) -> float:
     """One standard deviation of either end of a thing that may be two on each other: which of them is meant, nobody knows."""
-    return _MERGED_SHARE * height_m if chance > _MAY_BE_MERGED else 0.0
+    return _MERGED_SHARE * height_m * min(max((chance - _MAY_BE_MERGED) / (_IS_MERGED - _MAY_BE_MERGED), 0.0), 1.0)
+
+
+def kept_foot_std_m(thing: SceneObject) -> float:
+    """The part of what its foot is uncertain by that no evidence mends: a sheet under it that no camera sees."""
+    return min(ends_std_m(thing)[0], _SHEET_M)
 
 
 def foot_is_guessed(thing: SceneObject) -> bool:
@@ -228,25 +308,28 @@ def foot_is_guessed(thing: SceneObject) -> bool:
     return foot_std > max(top_std, _FOOT_GUESSED_M)
 
 
-def trusted(thing: SceneObject, evidence: Evidence | None) -> SceneObject:
+def trusted(thing: SceneObject, shown: Evidence | None) -> SceneObject:
     """The thing with standard deviations that its evidence bears out; without any (None) it passes for a usual one."""
     trees = shipped_trust()
-    if evidence is None:
-        (centre, edges, upright), suspect = trees.usual, 0.0
+    if shown is None:
+        (level, flat, upright), suspect, swollen, unlike = trees.usual, 0.0, np.zeros(3), 0.0
+        centre, edges = np.array([level, level]), np.array([flat, flat])
     else:
-        *logarithms, log_odds = trees(evidence).tolist()
-        centre, edges, upright = (min(math.exp(value), _MOST) for value in logarithms)
-        suspect = merged_chance(evidence, log_odds)
-        foot_std_m, _ = ends_std_m(thing)
-        least = 1.0 if foot_is_guessed(thing) else min(_SHEET_M / max(foot_std_m, _LEAST_STD_M), 1.0)
-        upright = max(upright, least)
+        told = trees(shown.asked())
+        suspect = merged_chance(shown.thing, float(told[_UP, 3]))
+        factors, swollen, unlike = np.minimum(np.exp(told[:, :3]), _MOST), shown.swollen_std_m, shown.unlike_std_m
+        centre, edges, upright = factors[:_UP, 0], factors[:_UP, 1], float(factors[_UP, 2])
+        upright = max(upright, 1.0) if foot_is_guessed(thing) else upright
     spread = merged_std_m(float(thing.extents[_UP]), suspect)
-    edges_std = thing.extents_std * np.array([edges, edges, upright])
-    centre_std = thing.extents_std / 2 * np.array([centre, centre, upright])
+    # Each end of its height errs on its own; what makes its outline swell moves the upper one.
+    (foot_std, top_std), kept = ends_std_m(thing), kept_foot_std_m(thing)
+    low = math.sqrt(kept**2 + upright**2 * max(foot_std**2 - kept**2, 0.0) + spread**2)
+    high = math.sqrt(upright**2 * top_std**2 + spread**2 + float(swollen[_UP]) ** 2)
+    height_std = math.hypot(low, high)
+    edges_std = np.append(np.hypot(thing.extents_std[:_UP] * edges, swollen[:_UP]), height_std)
+    centre_std = np.append(np.hypot(thing.extents_std[:_UP] / 2 * centre, unlike), height_std / 2)
     lean = thing.lean.copy()
-    lean[_UP] *= edges_std[_UP] ** 2 / max(edges_std[_UP] ** 2 + 2 * spread**2, 1e-18)
-    edges_std[_UP] = math.hypot(edges_std[_UP], math.sqrt(2) * spread)
-    centre_std[_UP] = edges_std[_UP] / 2
+    lean[_UP] = (high**2 - low**2) / max(height_std**2, 1e-18)
     own = (thing.axes * centre_std**2) @ thing.axes.T
     shared = thing.scale_std**2 * (thing.centre[:, None] * thing.centre)
     return replace(thing, covariance=own + shared, extents_std=edges_std, lean=lean, suspect=suspect)

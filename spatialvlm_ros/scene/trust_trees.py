@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +26,7 @@ class TrustTrees:
     """Sums of T trees in all that ask the same D questions of everybody, so that a tree is a table of 2**D numbers.
 
     Attributes:
-        names: (F) of what the questions are about, in the order of ``Evidence``.
+        names: (F) of what the questions are about, in the order of ``trust.NAMES``.
         usual: (3,) factors of the deviations of the centre along the ground, of the level edges and of the height where nothing
             shows.
         start: (K,) each of ``SUMS`` before its first tree.
@@ -44,13 +43,13 @@ class TrustTrees:
     above: FloatArray
     added: FloatArray
 
-    def __call__(self, evidence: Sequence[float]) -> FloatArray:
-        """(K,) the sums at the evidence (F,) of one thing."""
+    def __call__(self, evidence: FloatArray) -> FloatArray:
+        """(A, K) the sums at the evidence (A, F) of a thing's axes."""
         count, depth = self.feature.shape
-        answers = np.asarray(evidence, dtype=np.float64).take(self.feature) > self.above
+        answers = evidence.take(self.feature, axis=1) > self.above
         leaf = answers @ (1 << np.arange(depth)[::-1])
         added = self.added.ravel().take(leaf + np.arange(0, count << depth, 1 << depth))
-        return np.asarray(self.start + np.add.reduceat(added, self.first))
+        return np.asarray(self.start + np.add.reduceat(added, self.first, axis=1))
 
     def to_json(self) -> str:
         """One line an entry; what ``from_json`` reads."""

@@ -18,7 +18,7 @@ from spatialvlm_ros.scene.noise import noise_on_plane
 from spatialvlm_ros.scene.relation import edges_apart, vertical_extent
 from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.scene.scene import SceneObject
-from spatialvlm_ros.scene.trust import Evidence, ends_std_m, merged_std_m, trusted
+from spatialvlm_ros.scene.trust import NAMES, ends_std_m, merged_std_m, swollen_m, trusted
 from spatialvlm_ros.scene.trust_trees import TrustTrees, shipped_trust
 
 LOWER = Solid((0.5, 0.0, 0.04), (0.07, 0.07, 0.08), 0.3, color=(200, 30, 30))
@@ -39,11 +39,32 @@ def test_two_things_of_two_colours_on_each_other_are_more_suspect_than_one() -> 
     one_colour = view([LOWER, replace(UPPER, color=LOWER.color)], pose=POSE)
     as_one = measured(one_colour, one_colour.owner >= 0)
     single = measured(view([LOWER], pose=POSE), view([LOWER], pose=POSE).owner == 0)
-    assert both.suspect > 2 * as_one.suspect and as_one.suspect > 1.5 * single.suspect
+    assert both.suspect > 2 * as_one.suspect and as_one.suspect > single.suspect
 
 
 def test_what_may_well_be_two_things_has_ends_that_nobody_knows() -> None:
     assert merged_std_m(0.16, 0.3) > 0.05 and merged_std_m(0.16, 0.01) == 0.0
+
+
+def test_a_little_more_suspicion_makes_ends_a_little_less_certain() -> None:
+    spreads = [merged_std_m(0.16, chance) for chance in np.linspace(0, 1, 201)]
+    steps = np.diff(spreads)
+    assert (steps >= 0).all() and steps.max() < 0.08 * spreads[-1]
+
+
+def test_noise_that_neighbouring_pixels_share_makes_edges_less_certain_and_the_centre_little() -> None:
+    assert swollen_m(0.4, 0.002) == 0.0 and swollen_m(1.5, 0.002) == swollen_m(0.95, 0.002) == pytest.approx(0.003)
+    picture = view([LOWER], pose=POSE)
+    found = measure_with_evidence(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+    assert found is not None and found[1] is not None
+    plain, swollen = (trusted(found[0], replace(found[1], swollen_m=by_m)) for by_m in (0.0, 0.003))
+    added = swollen.extents_std**2 - plain.extents_std**2
+    np.testing.assert_allclose(added, [0.006**2, 0.006**2, 0.003**2], rtol=1e-6)
+    level = plain.axes[:, :2]
+    moved = np.diag(level.T @ (swollen.own_covariance - plain.own_covariance) @ level)
+    np.testing.assert_allclose(moved, 0.00105**2, rtol=1e-6)
+    # Where it stands is seen; where its top is, is not.
+    assert ends_std_m(swollen)[0] == pytest.approx(ends_std_m(plain)[0]) and ends_std_m(swollen)[1] > 0.003
 
 
 def test_evidence_changes_deviations_and_nothing_else() -> None:
@@ -59,10 +80,10 @@ def test_evidence_changes_deviations_and_nothing_else() -> None:
 
 def test_the_shipped_trees_are_about_the_evidence_as_it_is() -> None:
     trees = shipped_trust()
-    assert trees.names == Evidence._fields and trees.feature.max() < len(trees.names)
+    assert trees.names == NAMES and trees.feature.max() < len(trees.names)
     assert TrustTrees.from_json(trees.to_json()).to_json() == trees.to_json()
     for value in (-1e6, 0.0, 1e6):
-        assert np.abs(trees(Evidence(*([value] * len(Evidence._fields))))).max() < 8.0
+        assert np.abs(trees(np.full((3, len(NAMES)), value))).max() < 8.0
 
 
 def test_what_are_no_trees_is_refused() -> None:
@@ -79,9 +100,25 @@ def test_how_sure_the_joints_were_is_evidence() -> None:
     region = replace(picture.region(), joined_odds=0.5, refused_odds=-0.7)
     found = measure_with_evidence(picture.frame, region, picture.canonical, picture.plane, NOISE, MeasureConfig())
     assert found is not None and found[1] is not None
-    assert (found[1].joined_odds, found[1].refused_odds) == (0.5, -0.7)
+    assert (found[1].thing.joined_odds, found[1].thing.refused_odds) == (0.5, -0.7)
     asked = {shipped_trust().names[column] for column in np.unique(shipped_trust().feature)}
     assert {"joined_odds", "refused_odds"} <= asked
+
+
+def test_an_axis_on_which_a_few_points_end_shows_it() -> None:
+    """A block with a thin rod on its side is as long as both, but few of its points are out there."""
+    block, rod = Solid((0.5, 0.0, 0.04), (0.07, 0.07, 0.08)), Solid((0.5, 0.08, 0.07), (0.01, 0.09, 0.01))
+    along, shown = POSE.rotation @ np.array([0.0, 1.0, 0.0]), []
+    for solids in ([block], [block, rod]):
+        picture = view(solids, pose=POSE)
+        found = measure_with_evidence(
+            picture.frame, Region(picture.owner >= 0), picture.canonical, picture.plane, NOISE, MeasureConfig()
+        )
+        assert found is not None and found[1] is not None
+        shown.append(found[1].axes[int(np.argmax(np.abs(along @ found[0].axes)))])
+    alone, both = shown
+    assert min(both.low_end, both.high_end) < 0.7 * min(alone.low_end, alone.high_end)
+    assert both.spread < alone.spread - 0.1 and both.length > alone.length + 0.3
 
 
 def test_where_nobody_judged_pieces_they_pass_for_sure() -> None:
