@@ -16,6 +16,7 @@ PACKAGE = ROOT / "spatialvlm_ros"
 
 # From the ground up. A module may import its own floor and those above it in this table, never one further down.
 FLOORS = (
+    "calm",
     "share",
     "chat",
     "geometry",
