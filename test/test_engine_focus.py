@@ -23,6 +23,7 @@ from spatialvlm_ros.scene.scene import Scene
 RED = Solid((0.65, 0.15, 0.03), (0.06, 0.06, 0.06), 0.3, color=(190, 20, 20))
 GREEN = Solid((0.75, -0.05, 0.04), (0.08, 0.06, 0.08), -0.2, color=(20, 140, 40))
 BLUE = Solid((0.9, -0.2, 0.03), (0.06, 0.06, 0.06), 0.5, color=(25, 45, 180))
+YELLOW = Solid((0.6, -0.25, 0.015), (0.03, 0.03, 0.03), 0.0, color=(200, 190, 30))
 NAMES = ("red block", "green block", "gripper")
 STEP_NS, FIRST_NS = 33_333_333, 40_000_000
 FOCUS_S = 1.0
@@ -78,7 +79,9 @@ def centre(scene: Scene, name: str) -> np.ndarray:
 
 def test_what_stands_still_keeps_its_measurement_until_the_next_whole_image(looks: Looks) -> None:
     engine = new_engine()
-    scenes = [observed(engine, picture_of(index, RED, GREEN, BLUE)) for index in (0, 1, 2, 28, 29, 30)]
+    # Another thing comes with the last two.
+    more = {index: [YELLOW] * (index > 28) for index in (0, 1, 2, 28, 29, 30)}
+    scenes = [observed(engine, picture_of(index, RED, GREEN, BLUE, *here)) for index, here in more.items()]
     assert looks.taken == ["whole", "nothing", "nothing", "whole", "whole", "nothing"]  # a long pause; then the second is over
     places = [centre(scene, "red block") for scene in scenes]
     assert np.array_equal(places[0], places[1]) and np.array_equal(places[0], places[2])
@@ -109,6 +112,46 @@ def test_what_measures_the_same_again_holds_twice_as_long(looks: Looks) -> None:
     pauses = np.diff([0, *anew])
     assert all(later >= earlier for earlier, later in itertools.pairwise(pauses)) and pauses[-1] >= 2 * pauses[0] - 1
     assert len(anew) <= 5
+
+
+def test_an_image_is_due_in_vain_where_nothing_but_the_robot_has_moved(looks: Looks) -> None:
+    engine = new_engine(0.2)
+    for index in range(60):
+        picture = picture_of(index, RED, GREEN, BLUE)
+        if index % 6 == 5:  # an arm that comes and goes, over no thing that is named
+            arm = replace(ARM, centre=(0.75, -0.3 + 0.002 * index, 0.2), size=(0.03, 0.1, 0.03))
+            picture = picture_of(index, RED, GREEN, BLUE, arm)
+            x, y, z = arm.centre
+            ends = picture.camera_from_canonical.apply(np.array([(x, y - 0.05, z), (x, y + 0.05, z)]))
+            state = replace(robot(picture), capsules=[Capsule(ends[0], ends[1], 0.025)])
+            engine.observe(picture.frame, NAMES, state, only_named=True)
+        else:
+            observed(engine, picture)
+    whole = [index for index, look in enumerate(looks.taken) if look == "whole"]
+    assert len(whole) == 3, whole
+    assert all(24 <= pause <= 30 for pause in np.diff(whole)), f"{whole}: after four periods all the same"
+    # Without a word from the robot the arm is a thing that has come.
+    looks.taken.clear()
+    arm = replace(arm, centre=(0.6, -0.1, 0.2))
+    for index in range(60, 78):
+        observed(engine, picture_of(index, RED, GREEN, BLUE, *([arm] if index > 64 else [])))
+    assert looks.taken.index("whole") + 60 in (65, 66)
+
+
+@pytest.mark.parametrize("change", ["comes", "goes", "moves", "hides"])
+def test_what_nobody_names_is_seen_to_change_on_an_image_that_is_due(looks: Looks, change: str) -> None:
+    """Small as it may be, and also what gives no depth."""
+    engine = new_engine(0.2)
+    after = {"comes": YELLOW, "moves": replace(YELLOW, centre=(0.62, -0.25, 0.015)), "hides": YELLOW}.get(change)
+    for index in range(12):
+        here = [RED, GREEN, *([] if change == "comes" else [YELLOW])] if index < 3 else [RED, GREEN, *([after] if after else [])]
+        picture = picture_of(index, *here)
+        if change == "hides" and index >= 3:
+            depth_m = np.where(picture.owner == 2, np.float32(np.nan), picture.frame.depth_m)
+            picture = replace(picture, frame=replace(picture.frame, depth_m=depth_m))
+        observed(engine, picture)
+    assert looks.taken[0] == "whole" and looks.taken[1:].count("whole") >= 1
+    assert looks.taken.index("whole", 1) in (4, 5), "the first that is due"
 
 
 ARM = Solid((0.495, 0.05, 0.13), (0.03, 0.3, 0.03), 0.0, color=(60, 60, 60))
@@ -200,9 +243,10 @@ def test_things_that_nobody_names_are_neither_forgotten_nor_taken_for_gone(looks
     engine = new_engine()
     first = observed(engine, picture_of(0, RED, GREEN, BLUE))
     (blue,) = (thing.id for thing in first.objects if thing.label == "blue block")
-    # Nobody looks where it was, and meanwhile it is not there.
+    # Nobody looks where it was, and meanwhile it is not there; another thing that comes has the last image taken whole.
     for index in (1, 3, 10, 20, 28, 29):
-        scene = observed(engine, picture_of(index, RED, GREEN) if 3 <= index <= 20 else picture_of(index, RED, GREEN, BLUE))
+        here = [] if 3 <= index <= 20 else [BLUE, *([YELLOW] if index == 29 else [])]
+        scene = observed(engine, picture_of(index, RED, GREEN, *here))
         assert blue in [thing.id for thing in scene.objects], "the whole image at the end finds it as the thing it was"
     # What measured the same again a third of a second later holds twice as long.
     assert looks.taken == ["whole", "nothing", "nothing", "part", "nothing", "part", "whole"]

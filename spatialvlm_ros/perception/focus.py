@@ -3,119 +3,42 @@
 Most of an image does not change from one to the next, and most of what does is not asked for. A named thing around which neither
 colour nor depth has changed keeps its measurement; the others are looked for in one window around where they were, by the same
 steps as on a whole image and by the support plane of the last whole one. Every ``period_s`` by the images' own stamps an image is
-taken whole, and whenever anything is in doubt: so the same images in the same order give the same numbers, live and recorded.
+taken whole, unless nothing but the robot has moved since the last one, and whenever anything is in doubt: so the same images in
+the same order give the same numbers, live and recorded.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray, RigidTransform, norm
 from ..scene.facts import Query, Source, Status
-from ..scene.frame import BoolArray, Region, RGBDFrame
-from ..scene.noise import DepthNoise
+from ..scene.frame import Region, RGBDFrame
 from ..scene.relations import RELATIONS
 from ..scene.scene import Binding, SceneObject
-from .grid import Window, quantiles
+from .grid import Window
 from .robot_state import RobotState
-from .self_filter import robot_mask
 from .sighting import Sighting
+from .still import Backdrop, Known, known_of
 from .tabletop import TabletopConfig, grid_step
 
-# Pixels around a thing that may not have changed either; around one that is looked for, and at most; how fast it may be, beside
-# what the tool explains; so near to the tool it may move with it.
-_AROUND_PX, _MARGIN_PX, _MOST_MARGIN_PX = 4, 24, 96
+# Pixels around a thing that is looked for, and at most; how fast it may be, beside what the tool explains; so near to the tool it
+# may move with it.
+_MARGIN_PX, _MOST_MARGIN_PX = 24, 96
 _SPEED_M_S, _HELD_M = 0.3, 0.12
-# A change of colour by more than this, of 255, or of depth by more than so many deviations of one pixel, counts. As large a
-# share of a thing's pixels may seem to change by noise: colour tells of what moves across the image, depth of what comes nearer.
-_COLOR_STEP, _DEPTH_STDS = 30, 6.0
-_COLOR_SHARE, _DEPTH_SHARE, _LEVEL_STDS = 0.01, 0.1, 2.0
-_SPARSE = 4
-# Of what a thing shows, so much must not be hidden by the robot; pixels so near to it may show it, too, or its edge.
-_FREE_SHARE, _BESIDE_PX = 0.5, 9
-# A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between. If
-# it measures the same again with no robot near, that was no fluke of one image, and holds twice as long, up to the longest.
-_KEPT_NS, _LONGEST_KEPT_NS = 200_000_000, 1_600_000_000
-_AGREES_M, _AGREES_STDS = 0.001, 2.0
+# Where nothing but the robot has moved an image is taken whole after so many periods, and no more than so long.
+_MOST_PERIODS, _MOST_NS = 4, 4_000_000_000
 # A larger share of an image, or a longer pause, is no gain.
 _LARGEST, _LONGEST_S = 0.5, 0.5
 # What is found is the thing that is looked for if it is as near to where that was, and as large.
 _NEAR_M, _SAME_SIZE = 0.03, 0.3
 # Neither the camera nor up may move by more than noise.
 _SAME_M, _SAME_RAD = 0.0005, 0.002
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A named thing on the last image, with its number; ``region`` None where it is hidden.
-
-    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``; ``robot`` those
-    pixels of it that were the robot, None where its shape is not known. It holds for ``kept_ns`` if nothing changes.
-    """
-
-    thing: SceneObject
-    region: Region | None = None
-    window: Window = (slice(0), slice(0))
-    color: npt.NDArray[np.uint8] | None = None
-    depth_m: npt.NDArray[np.float32] | None = None
-    robot: BoolArray | None = None
-    stamp_ns: int = 0
-    kept_ns: int = _KEPT_NS
-
-    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> bool:
-        """Whether the image shows the same there as when the thing was measured, but for what the robot hides."""
-        if self.color is None or self.depth_m is None or frame.stamp_ns - self.stamp_ns >= self.kept_ns:
-            return False
-        changed = _changed(frame.color[self.window], self.color)
-        by_m = frame.depth_within(*self.window) - self.depth_m
-        one_m = float(noise.pixel_std_m(self.thing.centre[2]))
-        if _is_same(changed, by_m, one_m):
-            return True
-        free = self._free(frame, robot)
-        return free is not None and _is_same(changed[free], by_m[free], one_m)
-
-    def _free(self, frame: RGBDFrame, robot: RobotState) -> BoolArray | None:
-        """Pixels of the window that do not show the robot, now or then; None where that tells nothing, or too little is left."""
-        import cv2
-
-        if self.region is None or not robot.capsules:
-            return None
-        hidden = robot_mask(frame, robot.capsules, within=self.window)[self.window]
-        if self.robot is not None:
-            hidden = hidden | self.robot
-        if not hidden.any():
-            return None
-        free: BoolArray = cv2.dilate(hidden.view(np.uint8), np.ones((_BESIDE_PX,) * 2, np.uint8)) == 0
-        own = self.region.mask[self.window]
-        return free if np.count_nonzero(own & free) >= _FREE_SHARE * np.count_nonzero(own) else None
-
-
-def _changed(color: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8]) -> BoolArray:
-    """(h, w) pixels whose colour is another one than before."""
-    import cv2
-
-    same = cv2.inRange(cv2.absdiff(color, before), (0, 0, 0), (_COLOR_STEP,) * 3)
-    changed: BoolArray = same == 0
-    return changed
-
-
-def _is_same(changed: BoolArray, by_m: npt.NDArray[np.float32], one_m: float) -> bool:
-    """Whether no more pixels differ in colour, or in depth by so many metres, than noise of ``one_m`` a pixel explains."""
-    if np.count_nonzero(changed) > _COLOR_SHARE * changed.size:
-        return False
-    # What is not known on both images is no number, and so no more than any.
-    known = np.count_nonzero(by_m == by_m)
-    moved = np.count_nonzero(np.abs(by_m) > _DEPTH_STDS * one_m)
-    if known < 0.5 * changed.size or moved > _DEPTH_SHARE * known:
-        return False
-    some_m = by_m.ravel()[::_SPARSE]
-    some_m = some_m[some_m == some_m]
-    return bool(some_m.size) and abs(float(quantiles(some_m, (0.5,))[0])) <= _LEVEL_STDS * one_m
 
 
 @dataclass(frozen=True)
@@ -184,7 +107,7 @@ class _Last:
     frame: RGBDFrame
     names: tuple[str, ...]
     robot: RobotState
-    known: tuple[_Known, ...]
+    known: tuple[Known, ...]
 
 
 def needs_all(queries: Iterable[Query]) -> bool:
@@ -205,6 +128,7 @@ class Focus:
         self._config = config
         self._base: Sighting | None = None
         self._base_robot: RobotState | None = None
+        self._backdrop: Backdrop | None = None
         self._others: tuple[tuple[SceneObject, Region], ...] = ()
         self._last: _Last | None = None
 
@@ -222,7 +146,9 @@ class Focus:
         if last is None or base is None or last.names != tuple(names) or not _same_view(last, frame, robot):
             return None
         dt_s = (frame.stamp_ns - last.frame.stamp_ns) * 1e-9
-        if not 0 <= dt_s <= _LONGEST_S or self.is_due(last.frame.stamp_ns, frame.stamp_ns):
+        if not 0 <= dt_s <= _LONGEST_S:
+            return None
+        if self.is_due(last.frame.stamp_ns, frame.stamp_ns) and not self._may_wait(frame, robot, base):
             return None
         still = [known for known in last.known if known.is_still(frame, robot, base.noise)]
         moving = [known for known in last.known if not any(known is one for one in still)]
@@ -245,7 +171,14 @@ class Focus:
         same_up = self._base_robot is not None and _known_alike(self._base_robot, robot)
         return Glance(window, kept, sought, self._others, numbers, base, dt_s, same_up)
 
-    def _window(self, last: _Last, frame: RGBDFrame, robot: RobotState, moving: Sequence[_Known], dt_s: float) -> Window | None:
+    def _may_wait(self, frame: RGBDFrame, robot: RobotState, base: Sighting) -> bool:
+        """Whether an image that is due shows nothing that the last whole one did not, but for the robot."""
+        if self._backdrop is None:
+            return False
+        most_ns = max(self._period_ns, min(_MOST_PERIODS * self._period_ns, _MOST_NS))
+        return frame.stamp_ns - self._backdrop.stamp_ns < most_ns and self._backdrop.is_still(frame, robot, base.noise)
+
+    def _window(self, last: _Last, frame: RGBDFrame, robot: RobotState, moving: Sequence[Known], dt_s: float) -> Window | None:
         """Rows and columns around things and where they may be by now; None where that is most of the image."""
         boxes = [_place(known, last, frame, robot, dt_s) for known in moving]
         if not all(np.isfinite(box).all() for box in boxes):
@@ -274,6 +207,7 @@ class Focus:
         """What was found on this image. ``bound`` are names of things alone, neither the tool's nor those of tf frames."""
         if glance is None:
             self._base, self._base_robot = sighting if _is_usable(sighting) else None, robot
+            self._backdrop = Backdrop.of(frame, sighting.robot)
         numbers = _numbers(bound)
         if self._base is None or numbers is None:
             self._last = None
@@ -281,35 +215,15 @@ class Focus:
         regions = {thing.id: (thing, region) for thing, region in seen}
         behind = {thing.id: thing for thing in hidden}
         before = {} if self._last is None else {known.thing.id: known for known in self._last.known}
-        known: list[_Known] = []
+        known: list[Known] = []
         for number in numbers:
             if number in regions:
-                known.append(_known(*regions[number], frame, before.get(number), sighting.robot))
+                known.append(known_of(*regions[number], frame, before.get(number), sighting.robot))
             elif number in behind:
-                known.append(_Known(behind[number]))
+                known.append(Known(behind[number]))
         if glance is None:
             self._others = tuple(pair for number, pair in regions.items() if number not in numbers)
         self._last = _Last(frame, tuple(names), robot, tuple(known))
-
-
-def _known(thing: SceneObject, region: Region, frame: RGBDFrame, before: _Known | None, robot: BoolArray | None) -> _Known:
-    if before is not None and before.region is region:
-        return replace(before, thing=thing)
-    u0, v0, u1, v1 = region.box
-    window = slice(max(0, v0 - _AROUND_PX), v1 + _AROUND_PX), slice(max(0, u0 - _AROUND_PX), u1 + _AROUND_PX)
-    hidden = None if robot is None else robot[window].copy()
-    alone = hidden is None or not hidden.any()
-    kept_ns = min(2 * before.kept_ns, _LONGEST_KEPT_NS) if before and alone and _agree(thing, before.thing) else _KEPT_NS
-    color, depth_m = frame.color[window].copy(), frame.depth_within(*window).copy()
-    return _Known(thing, region, window, color, depth_m, hidden, frame.stamp_ns, kept_ns)
-
-
-def _agree(thing: SceneObject, before: SceneObject) -> bool:
-    """Whether two measurements of a thing are the same but for noise."""
-    off_m = norm(thing.centre - before.centre)
-    resized_m = float(np.max(np.abs(np.sort(thing.extents) - np.sort(before.extents))))
-    std_m = math.sqrt(float(np.trace(thing.own_covariance)) / 3)
-    return off_m <= _AGREES_M + _AGREES_STDS * std_m and resized_m <= _AGREES_M + _AGREES_STDS * float(np.max(thing.extents_std))
 
 
 def _numbers(bound: Mapping[str, Binding]) -> list[int] | None:
@@ -354,7 +268,7 @@ def _angle(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
     return norm(a / norm(a) - b / norm(b))
 
 
-def _place(known: _Known, last: _Last, frame: RGBDFrame, robot: RobotState, dt_s: float) -> FloatArray:
+def _place(known: Known, last: _Last, frame: RGBDFrame, robot: RobotState, dt_s: float) -> FloatArray:
     """(4,) u0, v0, u1, v1: where a thing may be on an image, pixels; NaN where that is behind the camera."""
     thing, camera = known.thing, frame.camera
     if known.region is not None:

@@ -1,0 +1,188 @@
+"""Whether an image shows what another one showed before: a thing where it was measured, or all but the robot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.rigid import norm
+from ..scene.frame import BoolArray, Region, RGBDFrame
+from ..scene.noise import DepthNoise
+from ..scene.scene import SceneObject
+from .grid import Window, quantiles
+from .robot_state import RobotState
+from .self_filter import robot_mask
+
+# Pixels around a thing that may not have changed either.
+_AROUND_PX = 4
+# A change of colour by more than this, of 255, or of depth by more than so many deviations of one pixel, counts. As large a
+# share of a thing's pixels may seem to change by noise: colour tells of what moves across the image, depth of what comes nearer.
+_COLOR_STEP, _DEPTH_STDS = 30, 6.0
+_COLOR_SHARE, _DEPTH_SHARE, _LEVEL_STDS = 0.01, 0.1, 2.0
+_SPARSE = 4
+# Of what a thing shows, so much must not be hidden by the robot; pixels so near to it may show it, too, or its edge.
+_FREE_SHARE, _BESIDE_PX = 0.5, 9
+# A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between. If
+# it measures the same again with no robot near, that was no fluke of one image, and holds twice as long, up to the longest.
+_KEPT_NS, _LONGEST_KEPT_NS = 200_000_000, 1_600_000_000
+_AGREES_M, _AGREES_STDS = 0.001, 2.0
+# Of a whole image every other pixel is compared, and so many of these side by side: depth may be off by so many deviations of one
+# pixel there. Where depth jumps by more than this share of it, or the robot is near, nothing is told.
+_THIN, _SIDE_BY_SIDE, _OFF_STDS, _JUMP = 2, 5, 2.0, 0.03
+
+
+@dataclass(frozen=True)
+class Known:
+    """A named thing on the last image, with its number; ``region`` None where it is hidden.
+
+    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``; ``robot`` those
+    pixels of it that were the robot, None where its shape is not known. It holds for ``kept_ns`` if nothing changes.
+    """
+
+    thing: SceneObject
+    region: Region | None = None
+    window: Window = (slice(0), slice(0))
+    color: npt.NDArray[np.uint8] | None = None
+    depth_m: npt.NDArray[np.float32] | None = None
+    robot: BoolArray | None = None
+    stamp_ns: int = 0
+    kept_ns: int = _KEPT_NS
+
+    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> bool:
+        """Whether the image shows the same there as when the thing was measured, but for what the robot hides."""
+        if self.color is None or self.depth_m is None or frame.stamp_ns - self.stamp_ns >= self.kept_ns:
+            return False
+        changed = _changed(frame.color[self.window], self.color)
+        by_m = frame.depth_within(*self.window) - self.depth_m
+        one_m = float(noise.pixel_std_m(self.thing.centre[2]))
+        if _is_same(changed, by_m, one_m):
+            return True
+        free = self._free(frame, robot)
+        return free is not None and _is_same(changed[free], by_m[free], one_m)
+
+    def _free(self, frame: RGBDFrame, robot: RobotState) -> BoolArray | None:
+        """Pixels of the window that do not show the robot, now or then; None where that tells nothing, or too little is left."""
+        import cv2
+
+        if self.region is None or not robot.capsules:
+            return None
+        hidden = robot_mask(frame, robot.capsules, within=self.window)[self.window]
+        if self.robot is not None:
+            hidden = hidden | self.robot
+        if not hidden.any():
+            return None
+        free: BoolArray = cv2.dilate(hidden.view(np.uint8), np.ones((_BESIDE_PX,) * 2, np.uint8)) == 0
+        own = self.region.mask[self.window]
+        return free if np.count_nonzero(own & free) >= _FREE_SHARE * np.count_nonzero(own) else None
+
+
+def _changed(color: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8]) -> BoolArray:
+    """(h, w) pixels whose colour is another one than before."""
+    import cv2
+
+    same = cv2.inRange(cv2.absdiff(color, before), (0, 0, 0), (_COLOR_STEP,) * 3)
+    changed: BoolArray = same == 0
+    return changed
+
+
+def _is_same(changed: BoolArray, by_m: npt.NDArray[np.float32], one_m: float) -> bool:
+    """Whether no more pixels differ in colour, or in depth by so many metres, than noise of ``one_m`` a pixel explains."""
+    if np.count_nonzero(changed) > _COLOR_SHARE * changed.size:
+        return False
+    # What is not known on both images is no number, and so no more than any.
+    known = np.count_nonzero(by_m == by_m)
+    moved = np.count_nonzero(np.abs(by_m) > _DEPTH_STDS * one_m)
+    if known < 0.5 * changed.size or moved > _DEPTH_SHARE * known:
+        return False
+    some_m = by_m.ravel()[::_SPARSE]
+    some_m = some_m[some_m == some_m]
+    return bool(some_m.size) and abs(float(quantiles(some_m, (0.5,))[0])) <= _LEVEL_STDS * one_m
+
+
+def known_of(thing: SceneObject, region: Region, frame: RGBDFrame, before: Known | None, robot: BoolArray | None) -> Known:
+    """A thing that was measured on an image, or kept from ``before``; ``robot`` (H, W) is the robot, None where not known."""
+    if before is not None and before.region is region:
+        return replace(before, thing=thing)
+    u0, v0, u1, v1 = region.box
+    window = slice(max(0, v0 - _AROUND_PX), v1 + _AROUND_PX), slice(max(0, u0 - _AROUND_PX), u1 + _AROUND_PX)
+    hidden = None if robot is None else robot[window].copy()
+    alone = hidden is None or not hidden.any()
+    kept_ns = min(2 * before.kept_ns, _LONGEST_KEPT_NS) if before and alone and _agree(thing, before.thing) else _KEPT_NS
+    color, depth_m = frame.color[window].copy(), frame.depth_within(*window).copy()
+    return Known(thing, region, window, color, depth_m, hidden, frame.stamp_ns, kept_ns)
+
+
+def _agree(thing: SceneObject, before: SceneObject) -> bool:
+    """Whether two measurements of a thing are the same but for noise."""
+    off_m = norm(thing.centre - before.centre)
+    resized_m = float(np.max(np.abs(np.sort(thing.extents) - np.sort(before.extents))))
+    std_m = math.sqrt(float(np.trace(thing.own_covariance)) / 3)
+    return off_m <= _AGREES_M + _AGREES_STDS * std_m and resized_m <= _AGREES_M + _AGREES_STDS * float(np.max(thing.extents_std))
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What a whole image showed, at ``stamp_ns``.
+
+    Attributes:
+        depth_m: (h, w) of every other pixel, NaN where it is not known.
+        tells: (h, w) pixels around which a change would mean something: no edge of depth, nor the robot.
+    """
+
+    stamp_ns: int
+    depth_m: npt.NDArray[np.float32]
+    tells: BoolArray
+
+    @staticmethod
+    def of(frame: RGBDFrame, robot: BoolArray | None) -> Backdrop:
+        """``robot``: (H, W) its pixels, None where its shape is not known."""
+        import cv2
+
+        thin = slice(None, None, _THIN)
+        depth_m = frame.depth_within(thin, thin).copy()
+        known = np.nan_to_num(depth_m, nan=0.0)
+        around = np.ones((3, 3), np.uint8)
+        jumps = cv2.dilate(known, around) - cv2.erode(known, around) > _JUMP * known
+        tells = ~_grown(jumps)
+        if robot is not None:
+            tells &= ~_grown(robot[thin, thin])
+        return Backdrop(frame.stamp_ns, depth_m, tells)
+
+    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> bool:
+        """Whether nothing that has depth came, went or moved since, but for the robot and what is behind it."""
+        import cv2
+
+        thin = slice(None, None, _THIN)
+        by_m = frame.depth_within(thin, thin) - self.depth_m
+        if by_m.shape != self.depth_m.shape:
+            return False
+        known = by_m == by_m
+        side = (_SIDE_BY_SIDE, _SIDE_BY_SIDE)
+        count = cv2.boxFilter(known.astype(np.float32), -1, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        total_m = cv2.boxFilter(np.where(known, by_m, np.float32(0)), -1, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        limit_m = np.asarray(_OFF_STDS * noise.pixel_std_m(np.nan_to_num(self.depth_m, nan=0.0)), dtype=np.float32)
+        # Where depth was known and is not, something may have come that gives none.
+        lost = (count < 0.5 * _SIDE_BY_SIDE**2) & (self.depth_m == self.depth_m)
+        moved = ((np.abs(total_m) > limit_m * np.maximum(count, 1)) | lost) & self.tells
+        if not _has_patch(moved):
+            return True
+        return bool(robot.capsules) and not _has_patch(moved & ~_grown(robot_mask(frame, robot.capsules)[thin, thin]))
+
+
+def _has_patch(mask: BoolArray) -> bool:
+    """Whether there is more than single pixels of it."""
+    import cv2
+
+    return bool(mask.any()) and bool(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).any())
+
+
+def _grown(mask: BoolArray) -> BoolArray:
+    """By as much as what is compared reaches, and an edge's width."""
+    import cv2
+
+    side = _SIDE_BY_SIDE + 2
+    grown: BoolArray = cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    return grown
