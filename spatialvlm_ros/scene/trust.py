@@ -36,7 +36,7 @@ _FEW = 20
 _PRINTED, _PRINT_ODDS = 0.3, 2.0
 # From the first probability on a region may be two things on each other, from the second on it counts as two, with ends that are
 # off by this share of its height; in between by less, so that the same thing on the next image is not another case.
-_MAY_BE_MERGED, _IS_MERGED, _MERGED_SHARE = 0.03, 0.1, 0.35
+_MAY_BE_MERGED, _IS_MERGED, _MERGED_SHARE = 0.01, 0.1, 0.35
 # No end is known better.
 _LEAST_STD_M = 1e-5
 # No deviation is taken to be more times too small: few rendered things tell of more, and real ones have prints, which these lack.
