@@ -123,13 +123,13 @@ class ObjectMemory:
             self.clear()
         dt_s = 0.0 if self._stamp_ns is None else (frame.stamp_ns - self._stamp_ns) * 1e-9
         self._stamp_ns = frame.stamp_ns
-        in_world = [_moved(thing, world_from_camera) for thing in seen]
+        in_world = [moved_by(thing, world_from_camera) for thing in seen]
         ids = self._associate(in_world, dt_s, world_from_tool, looked_for, still)
         numbered = [replace(thing, id=i) for thing, i in zip(seen, ids, strict=True)]
         # Those that stand still are complete, and what they say of themselves was counted before.
         shown = [*numbered[:still], *(self._completed(thing) for thing in numbered[still:])]
         for n, thing in enumerate(shown):
-            self._remember(_moved(thing, world_from_camera), None if n < still else seen[n], world_from_tool)
+            self._remember(moved_by(thing, world_from_camera), None if n < still else seen[n], world_from_tool)
         camera_from_world = world_from_camera.inverse()
         not_seen = self._wanted(looked_for) - set(ids)
         hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot)
@@ -187,7 +187,7 @@ class ObjectMemory:
         away_m = float(np.linalg.norm(last.centre - whole.centre))
         if track.in_tool is not None or whole is last or away_m > self._config.gate_m + float(track.usual[-1]) / 2:
             return track
-        if _place_is_empty(_moved(whole, camera_from_world), frame, robot):
+        if _place_is_empty(moved_by(whole, camera_from_world), frame, robot):
             return track
         whole = replace(whole, last_seen_ns=last.last_seen_ns)
         return replace(track, thing=whole, settled=whole)
@@ -280,14 +280,14 @@ class ObjectMemory:
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
             track = self._settled(track, frame, camera_from_world, robot)
             track = self._tracks[object_id] = self._reached(track, world_from_tool)
-            thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
+            thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
             held_at = tool if track.in_tool is not None else None
             is_gone = _place_is_empty(thing, frame, robot, held_at)
             is_gone = is_gone or (held_at is not None and self._well_known(track) and _is_let_go(thing, frame, robot))
             if is_gone and track.reached is not None and world_from_tool is not None:
                 # Nobody saw it, but only the hand was there: it is between the fingers, unless they show to be empty.
                 track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None)
-                thing = _moved(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
+                thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
                 is_gone = _place_is_empty(thing, frame, robot, tool)
             # What lies inside a seen thing of its colour is a part of that, which was once taken for a thing of its own.
             middle = self._predicted(track, world_from_tool).translation
@@ -327,13 +327,13 @@ def _alike(colors: frozenset[str], others: frozenset[str]) -> bool:
 
 def _placed(thing: SceneObject, pose: RigidTransform) -> SceneObject:
     """The thing with its box at another pose in the same frame."""
-    return _moved(thing, pose @ RigidTransform(thing.axes, thing.centre).inverse())
+    return moved_by(thing, pose @ RigidTransform(thing.axes, thing.centre).inverse())
 
 
 _SAME_AXES = np.eye(3)
 
 
-def _moved(thing: SceneObject, transform: RigidTransform) -> SceneObject:
+def moved_by(thing: SceneObject, transform: RigidTransform) -> SceneObject:
     """The thing in another frame; itself where that is the same, as for a camera that does not move."""
     if not transform.translation.any() and np.array_equal(transform.rotation, _SAME_AXES):
         return thing
