@@ -153,6 +153,8 @@ class SpatialEngine:
         sighting = None if glance is None else sight_part(frame, robot, glance, self._segment, self.config.measure)
         if sighting is None or glance is None:
             return None
+        for before, now in glance.shifted:
+            self._appearances.follow(before, now)
         measured = self._measure_all(frame, sighting, [])
         return (sighting, glance, measured) if glance.all_found(measured[0]) else None
 

@@ -49,6 +49,10 @@ class AppearanceCache:
         """Forget all, as after a jump of time."""
         self._known = []
 
+    def follow(self, before: Region, now: Region) -> None:
+        """``now`` shows what ``before`` showed on the last image."""
+        self._known = [replace(item, region=now) if item.region is before else item for item in self._known]
+
     def describe(
         self, frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | None, still: int = 0
     ) -> list[Appearance]:

@@ -1,10 +1,11 @@
 """Which part of an image is worth looking at, where only named things count and all of them were found on the image before.
 
 Most of an image does not change from one to the next, and most of what does is not asked for. A named thing around which neither
-colour nor depth has changed keeps its measurement; the others are looked for in one window around where they were, by the same
-steps as on a whole image and by the support plane of the last whole one. Every ``period_s`` by the images' own stamps an image is
-taken whole, unless nothing but the robot has moved since the last one, and whenever anything is in doubt: so the same images in
-the same order give the same numbers, live and recorded.
+colour nor depth has changed keeps its measurement, and so does one that has moved with the tool, if its surface is seen to be
+where that would put it; the others are looked for in one window around where they were, by the same steps as on a whole image and
+by the support plane of the last whole one. Every ``period_s`` by the images' own stamps an image is taken whole, unless nothing
+but the robot has moved since the last one, and whenever anything is in doubt: so the same images in the same order give the same
+numbers, live and recorded.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.rigid import FloatArray, RigidTransform, norm
+from ..geometry.rigid import FloatArray, norm
 from ..scene.facts import Query, Source, Status
 from ..scene.frame import Region, RGBDFrame
+from ..scene.noise import DepthNoise
 from ..scene.relations import RELATIONS
 from ..scene.scene import Binding, SceneObject
+from .carried import carried, lead_of, motion_with_tool
 from .grid import Window
 from .robot_state import RobotState
 from .sighting import Sighting
-from .still import Backdrop, Known, known_of
+from .still import Backdrop, Known, kept_of, known_of
 from .tabletop import TabletopConfig, grid_step
 
-# Pixels around a thing that is looked for, and at most; how fast it may be, beside what the tool explains; so near to the tool it
-# may move with it.
+# Pixels around a thing that is looked for, and at most; how fast it may be, beside what the tool explains.
 _MARGIN_PX, _MOST_MARGIN_PX = 24, 96
-_SPEED_M_S, _HELD_M = 0.3, 0.12
+_SPEED_M_S = 0.3
 # Where nothing but the robot has moved an image is taken whole after so many periods, and no more than so long.
 _MOST_PERIODS, _MOST_NS = 4, 4_000_000_000
 # A larger share of an image, or a longer pause, is no gain.
@@ -54,6 +56,7 @@ class Glance:
         base: the last whole image.
         dt_s: since the image before.
         same_up: whether up is known just as on that one.
+        shifted: of those among ``kept`` that moved with the tool, the region on the image before and that on this one.
     """
 
     window: Window | None
@@ -64,6 +67,7 @@ class Glance:
     base: Sighting
     dt_s: float
     same_up: bool = False
+    shifted: Sequence[tuple[Region, Region]] = ()
 
     def is_wanted(self, region: Region, frame: RGBDFrame) -> bool:
         """Whether a region of the window is whole, and not one of the other things."""
@@ -110,6 +114,24 @@ class _Last:
     known: tuple[Known, ...]
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A thing that is not measured anew, as it is on this image."""
+
+    known: Known
+    thing: SceneObject
+    region: Region
+
+
+def _kept(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> _Kept | Known:
+    """What is where it was measured, or was carried from there by the tool; what is neither, as it is known."""
+    if known.is_still(frame, robot, noise):
+        thing, region = known.as_measured
+        return known if region is None else _Kept(known, thing, region)
+    moved = carried(known, frame, robot, noise)
+    return known if moved is None else _Kept(known, *moved)
+
+
 def needs_all(queries: Iterable[Query]) -> bool:
     """Whether any query is about more than the things it names: all that answer to a description, or what is near a place."""
     relations = (RELATIONS.get(query.relation) for query in queries)
@@ -150,8 +172,9 @@ class Focus:
             return None
         if self.is_due(last.frame.stamp_ns, frame.stamp_ns) and not self._may_wait(frame, robot, base):
             return None
-        still = [known for known in last.known if known.is_still(frame, robot, base.noise)]
-        moving = [known for known in last.known if not any(known is one for one in still)]
+        found = [_kept(known, frame, robot, base.noise) for known in last.known]
+        kept = [one for one in found if isinstance(one, _Kept)]
+        moving = [one for one in found if isinstance(one, Known)]
         window: Window | None = None
         while moving:
             window = self._window(last, frame, robot, moving, dt_s)
@@ -159,17 +182,19 @@ class Focus:
                 return None
             rows, columns = window
             box = (columns.start, rows.start, columns.stop, rows.stop)
-            beside = [known for known in still if known.region is not None and _meet(known.region.box, box)]
+            beside = [one for one in kept if _meet(one.region.box, box)]
             if not beside:
                 break
             # What is in the window is found there anew, and would be there twice.
-            still = [known for known in still if not any(known is one for one in beside)]
-            moving += beside
-        kept = [(known.thing, known.region) for known in still if known.region is not None]
+            kept = [one for one in kept if not any(one is other for other in beside)]
+            moving += [one.known for one in beside]
         sought = [known.thing for known in moving if known.region is not None]
         numbers = frozenset(known.thing.id for known in last.known)
         same_up = self._base_robot is not None and _known_alike(self._base_robot, robot)
-        return Glance(window, kept, sought, self._others, numbers, base, dt_s, same_up)
+        pairs = [(one.thing, one.region) for one in kept]
+        outlines = [(one.known.region, one.region) for one in kept]
+        shifted = [(before, now) for before, now in outlines if before is not None and before is not now]
+        return Glance(window, pairs, sought, self._others, numbers, base, dt_s, same_up, shifted)
 
     def _may_wait(self, frame: RGBDFrame, robot: RobotState, base: Sighting) -> bool:
         """Whether an image that is due shows nothing that the last whole one did not, but for the robot."""
@@ -215,10 +240,17 @@ class Focus:
         regions = {thing.id: (thing, region) for thing, region in seen}
         behind = {thing.id: thing for thing in hidden}
         before = {} if self._last is None else {known.thing.id: known for known in self._last.known}
+        kept = () if glance is None else [region for _, region in glance.kept]
         known: list[Known] = []
         for number in numbers:
+            was = before.get(number)
             if number in regions:
-                known.append(known_of(*regions[number], frame, before.get(number), sighting.robot))
+                thing, region = regions[number]
+                if was is not None and any(region is one for one in kept):
+                    known.append(kept_of(thing, region, was))
+                else:
+                    lead = lead_of(thing, robot.camera_from_tool, frame.stamp_ns, was)
+                    known.append(known_of(thing, region, frame, was, sighting.robot, lead))
             elif number in behind:
                 known.append(Known(behind[number]))
         if glance is None:
@@ -278,18 +310,8 @@ def _place(known: Known, last: _Last, frame: RGBDFrame, robot: RobotState, dt_s:
         box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
     margin = min(_MOST_MARGIN_PX, _MARGIN_PX + _SPEED_M_S * dt_s * camera.fx / max(thing.centre[2], 0.1))
     low, high = box[:2] - margin, box[2:] + margin
-    moved = _tool_moved(thing, last.robot.camera_from_tool, robot.camera_from_tool)
-    if moved is not None:
-        shift = np.diff(camera.project(np.stack([thing.centre, moved])), axis=0)[0]
+    motion = motion_with_tool(thing, last.robot.camera_from_tool, robot.camera_from_tool)
+    if motion is not None:
+        shift = np.diff(camera.project(np.stack([thing.centre, motion.apply(thing.centre)])), axis=0)[0]
         low, high = np.minimum(low, low + shift), np.maximum(high, high + shift)
     return np.concatenate([low, high])
-
-
-def _tool_moved(thing: SceneObject, before: RigidTransform | None, now: RigidTransform | None) -> FloatArray | None:
-    """(3,) where a thing's middle is if it moved with the tool; None where the tool is not near enough."""
-    if before is None or now is None:
-        return None
-    reach_m = _HELD_M + float(np.max(thing.extents)) / 2
-    if norm(before.translation - thing.centre) > reach_m:
-        return None
-    return (now @ before.inverse()).apply(thing.centre)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.rigid import norm
+from ..geometry.rigid import RigidTransform, norm
 from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.noise import DepthNoise
 from ..scene.scene import SceneObject
@@ -20,14 +20,14 @@ from .self_filter import robot_mask
 _AROUND_PX = 4
 # A change of colour by more than this, of 255, or of depth by more than so many deviations of one pixel, counts. As large a
 # share of a thing's pixels may seem to change by noise: colour tells of what moves across the image, depth of what comes nearer.
-_COLOR_STEP, _DEPTH_STDS = 30, 6.0
+COLOR_STEP, DEPTH_STDS = 30, 6.0
 _COLOR_SHARE, _DEPTH_SHARE, _LEVEL_STDS = 0.01, 0.1, 2.0
 _SPARSE = 4
 # Of what a thing shows, so much must not be hidden by the robot; pixels so near to it may show it, too, or its edge.
 _FREE_SHARE, _BESIDE_PX = 0.5, 9
 # A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between. If
 # it measures the same again with no robot near, that was no fluke of one image, and holds twice as long, up to the longest.
-_KEPT_NS, _LONGEST_KEPT_NS = 200_000_000, 1_600_000_000
+KEPT_NS, _LONGEST_KEPT_NS = 200_000_000, 1_600_000_000
 _AGREES_M, _AGREES_STDS = 0.001, 2.0
 # Of a whole image every other pixel is compared, and so many of these side by side: depth may be off by so many deviations of one
 # pixel there. Where depth jumps by more than this share of it, or the robot is near, nothing is told.
@@ -35,11 +35,22 @@ _THIN, _SIDE_BY_SIDE, _OFF_STDS, _JUMP = 2, 5, 2.0, 0.03
 
 
 @dataclass(frozen=True)
+class Lead:
+    """Where a thing was measured when the tool was at ``tool``, camera_from_tool, on the image of ``stamp_ns``."""
+
+    thing: SceneObject
+    tool: RigidTransform
+    stamp_ns: int
+
+
+@dataclass(frozen=True)
 class Known:
     """A named thing on the last image, with its number; ``region`` None where it is hidden.
 
     ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``; ``robot`` those
-    pixels of it that were the robot, None where its shape is not known. It holds for ``kept_ns`` if nothing changes.
+    pixels of it that were the robot, None where its shape is not known. It holds for ``kept_ns`` if nothing changes. ``lead`` is
+    the last measurement that a hand may be followed from (see carried.py). ``measured`` is the thing as it was at ``stamp_ns``,
+    with its region, where it was carried since.
     """
 
     thing: SceneObject
@@ -49,7 +60,14 @@ class Known:
     depth_m: npt.NDArray[np.float32] | None = None
     robot: BoolArray | None = None
     stamp_ns: int = 0
-    kept_ns: int = _KEPT_NS
+    kept_ns: int = KEPT_NS
+    lead: Lead | None = None
+    measured: tuple[SceneObject, Region] | None = None
+
+    @property
+    def as_measured(self) -> tuple[SceneObject, Region | None]:
+        """The thing, and its region, where and when it was measured last."""
+        return self.measured or (self.thing, self.region)
 
     def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> bool:
         """Whether the image shows the same there as when the thing was measured, but for what the robot hides."""
@@ -57,7 +75,7 @@ class Known:
             return False
         changed = _changed(frame.color[self.window], self.color)
         by_m = frame.depth_within(*self.window) - self.depth_m
-        one_m = float(noise.pixel_std_m(self.thing.centre[2]))
+        one_m = float(noise.pixel_std_m(self.as_measured[0].centre[2]))
         if _is_same(changed, by_m, one_m):
             return True
         free = self._free(frame, robot)
@@ -67,7 +85,8 @@ class Known:
         """Pixels of the window that do not show the robot, now or then; None where that tells nothing, or too little is left."""
         import cv2
 
-        if self.region is None or not robot.capsules:
+        _, region = self.as_measured
+        if region is None or not robot.capsules:
             return None
         hidden = robot_mask(frame, robot.capsules, within=self.window)[self.window]
         if self.robot is not None:
@@ -75,7 +94,7 @@ class Known:
         if not hidden.any():
             return None
         free: BoolArray = cv2.dilate(hidden.view(np.uint8), np.ones((_BESIDE_PX,) * 2, np.uint8)) == 0
-        own = self.region.mask[self.window]
+        own = region.mask[self.window]
         return free if np.count_nonzero(own & free) >= _FREE_SHARE * np.count_nonzero(own) else None
 
 
@@ -83,7 +102,7 @@ def _changed(color: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8]) -> Boo
     """(h, w) pixels whose colour is another one than before."""
     import cv2
 
-    same = cv2.inRange(cv2.absdiff(color, before), (0, 0, 0), (_COLOR_STEP,) * 3)
+    same = cv2.inRange(cv2.absdiff(color, before), (0, 0, 0), (COLOR_STEP,) * 3)
     changed: BoolArray = same == 0
     return changed
 
@@ -94,7 +113,7 @@ def _is_same(changed: BoolArray, by_m: npt.NDArray[np.float32], one_m: float) ->
         return False
     # What is not known on both images is no number, and so no more than any.
     known = np.count_nonzero(by_m == by_m)
-    moved = np.count_nonzero(np.abs(by_m) > _DEPTH_STDS * one_m)
+    moved = np.count_nonzero(np.abs(by_m) > DEPTH_STDS * one_m)
     if known < 0.5 * changed.size or moved > _DEPTH_SHARE * known:
         return False
     some_m = by_m.ravel()[::_SPARSE]
@@ -102,17 +121,35 @@ def _is_same(changed: BoolArray, by_m: npt.NDArray[np.float32], one_m: float) ->
     return bool(some_m.size) and abs(float(quantiles(some_m, (0.5,))[0])) <= _LEVEL_STDS * one_m
 
 
-def known_of(thing: SceneObject, region: Region, frame: RGBDFrame, before: Known | None, robot: BoolArray | None) -> Known:
-    """A thing that was measured on an image, or kept from ``before``; ``robot`` (H, W) is the robot, None where not known."""
-    if before is not None and before.region is region:
-        return replace(before, thing=thing)
+def known_of(
+    thing: SceneObject,
+    region: Region,
+    frame: RGBDFrame,
+    before: Known | None,
+    robot: BoolArray | None,
+    lead: Lead | None = None,
+) -> Known:
+    """A thing that was measured on an image, where its last measurement was ``before``.
+
+    Args:
+        robot: (H, W) the robot's pixels, None where its shape is not known.
+        lead: from where a hand may be followed.
+    """
     u0, v0, u1, v1 = region.box
     window = slice(max(0, v0 - _AROUND_PX), v1 + _AROUND_PX), slice(max(0, u0 - _AROUND_PX), u1 + _AROUND_PX)
     hidden = None if robot is None else robot[window].copy()
     alone = hidden is None or not hidden.any()
-    kept_ns = min(2 * before.kept_ns, _LONGEST_KEPT_NS) if before and alone and _agree(thing, before.thing) else _KEPT_NS
+    kept_ns = min(2 * before.kept_ns, _LONGEST_KEPT_NS) if before and alone and _agree(thing, before.as_measured[0]) else KEPT_NS
     color, depth_m = frame.color[window].copy(), frame.depth_within(*window).copy()
-    return Known(thing, region, window, color, depth_m, hidden, frame.stamp_ns, kept_ns)
+    return Known(thing, region, window, color, depth_m, hidden, frame.stamp_ns, kept_ns, lead)
+
+
+def kept_of(thing: SceneObject, region: Region, before: Known) -> Known:
+    """A thing that was not measured on an image but found to be as it was, or to have been carried: its measurement stays."""
+    measured, outline = before.as_measured
+    if outline is None or region is outline:
+        return replace(before, thing=thing, region=region, measured=None)
+    return replace(before, thing=thing, region=region, measured=(measured, outline))
 
 
 def _agree(thing: SceneObject, before: SceneObject) -> bool:
