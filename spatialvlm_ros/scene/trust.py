@@ -44,7 +44,7 @@ _MOST = 3.0
 # A foot that is less certain than that is a guess of where a thing stands, and what shows of the thing does not mend it.
 _FOOT_GUESSED_M = 0.01
 # No camera sees a sheet of twice that under a thing, and the rendered scenes have none.
-_SHEET_M = 0.001
+_SHEET_M = 0.002
 # Noise that neighbouring pixels share comes from a window that is matched, and near things swell by its half: a pixel and a half
 # is one standard deviation of a small window's. From the first share on it is more than the presets', from the second on all.
 _SWELLS_PX, _SHARED_FROM, _SHARED_TO = 1.5, 0.45, 0.95
@@ -297,9 +297,9 @@ def merged_std_m(height_m: float, chance: float) -> float:
     return _MERGED_SHARE * height_m * min(max((chance - _MAY_BE_MERGED) / (_IS_MERGED - _MAY_BE_MERGED), 0.0), 1.0)
 
 
-def kept_foot_std_m(thing: SceneObject) -> float:
+def kept_foot_std_m(thing: SceneObject, sheet_m: float = _SHEET_M) -> float:
     """The part of what its foot is uncertain by that no evidence mends: a sheet under it that no camera sees."""
-    return min(ends_std_m(thing)[0], _SHEET_M)
+    return min(ends_std_m(thing)[0], sheet_m)
 
 
 def foot_is_guessed(thing: SceneObject) -> bool:
@@ -312,13 +312,16 @@ def trusted(thing: SceneObject, shown: Evidence | None) -> SceneObject:
     """The thing with standard deviations that its evidence bears out; without any (None) it passes for a usual one."""
     trees = shipped_trust()
     if shown is None:
-        (level, flat, upright), suspect, swollen, unlike = trees.usual, 0.0, np.zeros(3), 0.0
-        centre, edges = np.array([level, level]), np.array([flat, flat])
+        (middle, flat, upright), suspect, swollen, unlike = trees.usual, 0.0, np.zeros(3), 0.0
+        centre, edges = np.array([middle, middle]), np.array([flat, flat])
     else:
         told = trees(shown.asked())
         suspect = merged_chance(shown.thing, float(told[_UP, 3]))
         factors, swollen, unlike = np.minimum(np.exp(told[:, :3]), _MOST), shown.swollen_std_m, shown.unlike_std_m
-        centre, edges, upright = factors[:_UP, 0], factors[:_UP, 1], float(factors[_UP, 2])
+        # An edge that nobody sees is a guess, which no pixel makes worse.
+        most = np.where(thing.extents_std > thing.extents, 1.0, _MOST)[:_UP, None]
+        level = np.minimum(factors[:_UP, :2], most)
+        centre, edges, upright = level[:, 0], level[:, 1], float(factors[_UP, 2])
         upright = max(upright, 1.0) if foot_is_guessed(thing) else upright
     spread = merged_std_m(float(thing.extents[_UP]), suspect)
     # Each end of its height errs on its own; what makes its outline swell moves the upper one.

@@ -36,6 +36,11 @@ class ExactThing(SceneObject):
         return self.points.astype(np.float64) if len(self.points) else self.centre[None]
 
     @cached_property
+    def mirrored(self) -> FloatArray:
+        """(N, 3) the points again: a mug's handle has no mirror image."""
+        return self.surface
+
+    @cached_property
     def surface_tree(self) -> cKDTree:
         """Finds the nearest of ``surface``; made in a quarter of the time, since it is asked a few times only."""
         from scipy.spatial import cKDTree

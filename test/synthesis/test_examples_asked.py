@@ -107,7 +107,8 @@ def test_pairs_of_true_scenes_are_true(seed: int) -> None:
         if pair.unit == "m":
             assert pair.value == pytest.approx(value, abs=0.003), pair.query
         elif pair.polarity == "unsure":
-            assert abs(value) < 0.004, pair.query
+            # Both edges of a box that is seen at a slant err alike, by a millimetre each.
+            assert abs(value) < 0.006, pair.query
         else:
             assert (value > 0) == (pair.polarity in ("yes", "first")), pair.query
 

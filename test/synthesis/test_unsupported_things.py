@@ -35,7 +35,8 @@ def test_what_is_said_of_things_in_a_bare_bin_is_true(mirrored: bool, up: tuple[
         assert len(pairs) == 2
         assert all((pair.polarity == "yes") == ((pair.objects[0].name == "blue object") == blue_has) for pair in pairs)
     for pair in said(example, "distance"):
-        assert abs(pair.value - APART_M) < 2 * pair.std < 0.1
+        # Nobody sees how deep they are.
+        assert abs(pair.value - APART_M) < 2 * pair.std < 0.16
 
 
 @pytest.mark.parametrize("up", [None, (0.0, -1.0, 0.0)])
