@@ -158,7 +158,7 @@ class Focus:
         """The next image is taken whole."""
         self._last = self._base = None
 
-    def is_due(self, before_ns: int, stamp_ns: int) -> bool:
+    def _is_due(self, before_ns: int, stamp_ns: int) -> bool:
         """Whether an image is taken whole by its stamp and that of the one before it."""
         return stamp_ns // self._period_ns != before_ns // self._period_ns
 
@@ -170,7 +170,7 @@ class Focus:
         dt_s = (frame.stamp_ns - last.frame.stamp_ns) * 1e-9
         if not 0 <= dt_s <= _LONGEST_S:
             return None
-        if self.is_due(last.frame.stamp_ns, frame.stamp_ns) and not self._may_wait(frame, robot, base):
+        if self._is_due(last.frame.stamp_ns, frame.stamp_ns) and not self._may_wait(frame, robot, base):
             return None
         found = [_kept(known, frame, robot, base.noise) for known in last.known]
         kept = [one for one in found if isinstance(one, _Kept)]

@@ -27,10 +27,7 @@ _MOST_WAITING = 6
 
 @dataclass
 class _Turn:
-    """An image that waits for its turn, and who looks at it: nobody yet, another process, or this one, which has.
-
-    One that is taken and has neither a future nor a sighting is not looked at ahead.
-    """
+    """An image that waits for its turn, and who looks at it: nobody yet, another process, or this one, which has."""
 
     shot: Shot
     future: Future[PackedSighting] | None = None
@@ -50,17 +47,15 @@ class AheadEngine(SpatialEngine):
         self._helpers = helpers
         self._others: SightingPool | None = None
         self._turn: _Turn | None = None
-        self._only_named, self._newest_ns = False, 0
         if helpers > 0:
             calm_libraries()
 
     def ahead(self, shots: Iterator[Shot], only_named: bool = False) -> Iterator[Shot]:
         """The same shots in the same order; later ones are being looked at meanwhile.
 
-        With ``only_named`` those alone that are to be taken whole: on the others it depends on what came before where to look.
+        Not where the engine has a focus and ``only_named`` things count: where to look then depends on what came before.
         """
-        self._only_named = only_named
-        if self._helpers == 0:
+        if self._helpers == 0 or (only_named and self._focus is not None):
             yield from shots
             return
         waiting: deque[_Turn] = deque()
@@ -82,12 +77,8 @@ class AheadEngine(SpatialEngine):
         while len(waiting) < _MOST_WAITING * self._helpers and all(turn.is_taken for turn in waiting):
             if (shot := next(shots, None)) is None:
                 return
-            waiting.append(_Turn(shot, is_taken=not self._is_whole(shot)))
+            waiting.append(_Turn(shot))
             self._hand_out(waiting)
-
-    def _is_whole(self, shot: Shot) -> bool:
-        before_ns, self._newest_ns = self._newest_ns, shot.frame.stamp_ns
-        return self._focus is None or not self._only_named or self._focus.is_due(before_ns, self._newest_ns)
 
     def _hand_out(self, waiting: deque[_Turn]) -> None:
         for turn in waiting:

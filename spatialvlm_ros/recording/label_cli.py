@@ -88,7 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     many = parser.add_argument_group("many bags")
     many.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes: a bag each; more than bags help on each bag (default: 1)"
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes: a bag each; more than bags help on each bag, without --focus-s (default: 1)",
     )
     many.add_argument(
         "--ray", nargs="?", const="local", metavar="ADDRESS", help="on a Ray cluster: auto, HOST:PORT, or none for a local one"
