@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
+from ..scene.box import UP
 from ..scene.canonical import canonical_from_up
 from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_regions
@@ -27,7 +28,6 @@ from .tabletop import TabletopConfig, TabletopSegmentation, TabletopSegmenter
 if TYPE_CHECKING:
     from .focus import Glance
 
-_UP = 2
 # Drawing outlines in makes a thing smaller by up to so many times what both of its sides swelled by, and this share of itself.
 _MOST_LESS, _MOST_SHARE = 1.5, 0.25
 
@@ -103,12 +103,12 @@ def _placed(
     if within is None or whole is None or canonical is None:
         return whole
     # The level axes may have changed places.
-    order = [0, 1, _UP] if abs(float(within.axes[:, 0] @ whole.axes[:, 0])) > math.sqrt(0.5) else [1, 0, _UP]
+    order = [0, 1, UP] if abs(float(within.axes[:, 0] @ whole.axes[:, 0])) > math.sqrt(0.5) else [1, 0, UP]
     before = whole.extents[order]
     if (before - within.extents > np.minimum(_MOST_LESS * swollen * float(whole.centre[2]), _MOST_SHARE * before)).any():
         return whole
     extents = within.extents.copy()
-    extents[_UP] = whole.extents[_UP]
+    extents[UP] = whole.extents[UP]
     return replace(
         whole, axes=within.axes, extents=extents, extents_std=whole.extents_std[order], lean=whole.lean[order],
         points=within.points, turns=within.turns, surface_point=within.surface_point,

@@ -53,15 +53,14 @@ def may_be_there(frame: RGBDFrame, things: Sequence[SceneObject], stds_m: FloatA
 
 def looks_past(frame: RGBDFrame, points: FloatArray, past_m: float | FloatArray) -> BoolArray:
     """Past which points (N, 3) of the optical frame the image shows something that is farther by ``past_m``, metres."""
-    x, y, z = points.T
-    camera, (height, width) = frame.camera, frame.depth_m.shape
-    ahead = np.maximum(z, 1e-3)
-    u = np.rint(np.clip(x / ahead * camera.fx + camera.cx, -1.0, width)).astype(np.intp)
-    v = np.rint(np.clip(y / ahead * camera.fy + camera.cy, -1.0, height)).astype(np.intp)
-    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (z > 0)
-    seen = frame.depth_m.ravel().take(np.where(inside, v * width + u, 0))
+    height, width = frame.size
+    # What is behind the camera is nowhere on the image.
+    u, v = np.rint(np.nan_to_num(frame.camera.project(points), nan=-1.0)).T
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    place = np.where(inside, v * width + u, 0).astype(np.intp)
+    seen = frame.depth_m.ravel().take(place)
     with np.errstate(invalid="ignore"):
-        past: BoolArray = inside & (seen > z + past_m)
+        past: BoolArray = inside & (seen > points[:, 2] + past_m)
     return past
 
 

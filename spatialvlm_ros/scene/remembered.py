@@ -14,10 +14,10 @@ from statistics import median
 import numpy as np
 
 from ..geometry.rigid import FloatArray
+from .box import UP
 from .scene import SceneObject
 from .trust import ends_std_m, merged_std_m
 
-_UP = 2
 # A length is known by so many images, the surest ones; and so many as sure ones in a row that say another one end that.
 _IMAGES, _AGAINST = 5, 5
 # Two lengths disagree from so many standard deviations of their difference on.
@@ -92,7 +92,7 @@ class KnownSize:
         lengths, stds = thing.extents.tolist(), thing.extents_std.tolist()
         short, long = _by_length(thing)
         return KnownSize(
-            self.height.after(lengths[_UP], stds[_UP]),
+            self.height.after(lengths[UP], stds[UP]),
             self.short.after(lengths[short], stds[short]),
             self.long.after(lengths[long], stds[long]),
         )
@@ -112,18 +112,18 @@ def as_large_as_before(thing: SceneObject, known: KnownSize, is_held: bool) -> S
     height, askew_m = known.height, _askew_m(thing) if is_held else 0.0
     if height.is_known:
         thing = _suspected(thing, height.length_m, math.hypot(height.std_m, askew_m))
-    if thing.lean[_UP] != 0.0:
+    if thing.lean[UP] != 0.0:
         if known.short.is_known and known.long.is_known:
             for axis, off_m in zip(_by_length(thing), _level_off_m(thing, known), strict=True):
                 thing = _bounded(thing, axis, off_m)
         if height.is_known:
-            thing = _with_bounded_ends(thing, math.hypot(height.off_m(float(thing.extents[_UP])), askew_m))
+            thing = _with_bounded_ends(thing, math.hypot(height.off_m(float(thing.extents[UP])), askew_m))
     return as_tall_as_before(thing, height, is_held)
 
 
 def _level_off_m(thing: SceneObject, known: KnownSize) -> tuple[float, float]:
     """By how much its shorter and its longer level edge are off, metres."""
-    shorter, longer = sorted(thing.extents[:_UP].tolist())
+    shorter, longer = sorted(thing.extents[:UP].tolist())
     off = known.short.off_m(shorter), known.long.off_m(longer)
     if longer > known.short.length_m + _AGREE * known.short.std_m:
         return off
@@ -168,11 +168,11 @@ def as_tall_as_before(thing: SceneObject, known: KnownLength, is_held: bool) -> 
             is: nobody knows which of its ends is the certain one, or whether it is upright.
         is_held: whether it may hang askew between fingers.
     """
-    if not known.is_known or thing.lean[_UP] == 0.0:
+    if not known.is_known or thing.lean[UP] == 0.0:
         return thing
     std_m = math.hypot(known.std_m, _askew_m(thing)) if is_held else known.std_m
-    height_m, own_std_m = float(thing.extents[_UP]), float(thing.extents_std[_UP])
-    along = thing.points @ thing.axes[:, _UP] if len(thing.points) else np.zeros(1)
+    height_m, own_std_m = float(thing.extents[UP]), float(thing.extents_std[UP])
+    along = thing.points @ thing.axes[:, UP] if len(thing.points) else np.zeros(1)
     shows_more = float(np.ptp(along)) > known.length_m + _AGREE * std_m
     if shows_more and height_m - known.length_m > _AGREE * std_m:
         return _cut(thing, known.length_m, std_m)
@@ -186,9 +186,9 @@ def _suspected(thing: SceneObject, known_m: float, std_m: float) -> SceneObject:
 
     By Bayes' rule: one thing is as tall as it was, two on each other are off by as much as ``merged_std_m`` says of their ends.
     """
-    height_m = float(thing.extents[_UP])
+    height_m = float(thing.extents[UP])
     stated, whole = (2 * merged_std_m(height_m, chance) ** 2 for chance in (thing.suspect, 1.0))
-    own = float(thing.extents_std[_UP]) ** 2 - stated
+    own = float(thing.extents_std[UP]) ** 2 - stated
     if stated == 0.0 or own <= 0.0:
         return thing
     as_one, as_two = own + std_m**2, own + std_m**2 + whole
@@ -196,7 +196,7 @@ def _suspected(thing: SceneObject, known_m: float, std_m: float) -> SceneObject:
     likelier = math.sqrt(as_one / as_two) * math.exp(min(evidence, _CERTAIN))
     suspect = thing.suspect * likelier / (thing.suspect * likelier + 1 - thing.suspect)
     left = own + 2 * merged_std_m(height_m, suspect) ** 2
-    lean = float(thing.lean[_UP]) * (own + stated) / left
+    lean = float(thing.lean[UP]) * (own + stated) / left
     return replace(_changed(thing, 0.0, 0.0, math.sqrt(left), left / 4, lean), suspect=suspect)
 
 
@@ -205,9 +205,9 @@ def _with_height(thing: SceneObject, height_m: float, std_m: float) -> SceneObje
 
     A thing whose top shows gets its foot, and one whose foot shows its top.
     """
-    own_std_m, more_m = float(thing.extents_std[_UP]), height_m - float(thing.extents[_UP])
-    of_centre = float(thing.axes[:, _UP] @ thing.own_covariance @ thing.axes[:, _UP])
-    shared, whole = float(thing.extents_covariance[_UP]), own_std_m**2 + std_m**2
+    own_std_m, more_m = float(thing.extents_std[UP]), height_m - float(thing.extents[UP])
+    of_centre = float(thing.axes[:, UP] @ thing.own_covariance @ thing.axes[:, UP])
+    shared, whole = float(thing.extents_covariance[UP]), own_std_m**2 + std_m**2
     left = max(of_centre - shared**2 / whole, 0.0)
     left_std_m = own_std_m * std_m / math.sqrt(whole)
     lean = shared * std_m**2 / whole / max(math.sqrt(left) * left_std_m, 1e-12)
@@ -216,13 +216,13 @@ def _with_height(thing: SceneObject, height_m: float, std_m: float) -> SceneObje
 
 def _cut(thing: SceneObject, height_m: float, std_m: float) -> SceneObject:
     """With a top that is as high above its foot as is known, and without the points above that."""
-    of_foot = float(thing.extents_std[_UP]) ** 2 * max(1.0 - float(thing.lean[_UP]), 0.0) / 2
+    of_foot = float(thing.extents_std[UP]) ** 2 * max(1.0 - float(thing.lean[UP]), 0.0) / 2
     # What is the foot's error is the centre's, and half of the height's.
     of_centre = of_foot + std_m**2 / 4
     lean = std_m / 2 / math.sqrt(of_centre)
-    less_m = height_m - float(thing.extents[_UP])
+    less_m = height_m - float(thing.extents[UP])
     cut = _changed(thing, less_m, less_m / 2, std_m, of_centre, lean)
-    up = thing.axes[:, _UP]
+    up = thing.axes[:, UP]
     # What is cut off is another thing's.
     below = thing.points @ up < float(cut.centre @ up) + height_m / 2
     if not below.any():
@@ -232,11 +232,11 @@ def _cut(thing: SceneObject, height_m: float, std_m: float) -> SceneObject:
 
 def _changed(thing: SceneObject, more_m: float, up_m: float, std_m: float, of_centre: float, lean: float) -> SceneObject:
     """Taller by ``more_m``, moved up by ``up_m``, with a height's deviation, a variance of the centre along up, and a lean."""
-    up: FloatArray = thing.axes[:, _UP]
+    up: FloatArray = thing.axes[:, UP]
     extents, extents_std, leans = thing.extents.copy(), thing.extents_std.copy(), thing.lean.copy()
-    extents[_UP] += more_m
-    extents_std[_UP] = std_m
-    leans[_UP] = float(np.clip(lean, -1.0, 1.0))
+    extents[UP] += more_m
+    extents_std[UP] = std_m
+    leans[UP] = float(np.clip(lean, -1.0, 1.0))
     before = float(up @ thing.own_covariance @ up)
     return replace(
         thing, centre=thing.centre + up_m * up, extents=extents, extents_std=extents_std, lean=leans,

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray, norm
+from .box import UP
 from .continued import continued
 from .frame import SURE_ODDS, BoolArray, Region, RGBDFrame
 from .scene import SceneObject
-from .trust_axes import AxisEvidence, axes_evidence
+from .trust_axes import LEAST_STD_M, AxisEvidence, axes_evidence
 from .trust_trees import shipped_trust
 
 # Points and pixels that are looked at: more take longer and tell no more.
@@ -37,8 +38,6 @@ _PRINTED, _PRINT_ODDS = 0.3, 2.0
 # From the first probability on a region may be two things on each other, from the second on it counts as two, with ends that are
 # off by this share of its height; in between by less, so that the same thing on the next image is not another case.
 _MAY_BE_MERGED, _IS_MERGED, _MERGED_SHARE = 0.01, 0.1, 0.35
-# No end is known better.
-_LEAST_STD_M = 1e-5
 # No deviation is taken to be more times too small: few rendered things tell of more, and real ones have prints, which these lack.
 _MOST = 3.0
 # A foot that is less certain than that is a guess of where a thing stands, and what shows of the thing does not mend it.
@@ -51,7 +50,6 @@ _SWELLS_PX, _SHARED_FROM, _SHARED_TO = 1.5, 0.45, 0.95
 # How many of the sides that swell each edge of a box has: a thing's foot is on what it stands on. Two sides do not swell quite
 # alike, which moves the middle by this share of one.
 _SIDES, _UNLIKE = np.array([2.0, 2.0, 1.0]), 0.35
-_UP = 2
 
 
 class ThingEvidence(NamedTuple):
@@ -182,22 +180,22 @@ def evidence_of(
     some = points[:: max(1, len(points) // _SOME_POINTS)].astype(np.float64)
     extents = thing.extents
     along = (some - thing.centre) @ thing.axes + extents / 2
-    (short, long), height = sorted(extents[:2].tolist()), float(extents[_UP])
+    (short, long), height = sorted(extents[:2].tolist()), float(extents[UP])
     area = long * short
     size = (area * height) ** (1 / 3)
     top_share, top_area = _at_top(along, height, pixel_std_m)
     seen, mirrored = _outline_areas(along[:, :2], extents[:2])
     chroma_std, mixed, apart, top_of_other = _tints(frame, region, thing, down)
     joined, goes_on = continued(frame, region, plane, pixel_std_m)
-    foot_std, top_std = (math.log(max(std, _LEAST_STD_M) / size) for std in ends_std_m(thing))
-    foot_m = float(plane[:3] @ (thing.centre - thing.axes[:, _UP] * (height / 2)) + plane[3])
+    foot_std, top_std = (math.log(max(std, LEAST_STD_M) / size) for std in ends_std_m(thing))
+    foot_m = float(plane[:3] @ (thing.centre - thing.axes[:, UP] * (height / 2)) + plane[3])
     of_thing = ThingEvidence(
         chroma_std, mixed, apart, top_of_other / size, math.log(long / short), math.log(height / math.sqrt(area)),
         _misfit_m(along, extents, pixel_std_m) / size, seen / area, mirrored / area,
         1.0 - thing.visible_share if math.isfinite(thing.visible_share) else 0.0, float(is_ball), looked_down_rad,
         top_share, top_area / area, float(covered[:2].max()), float(covered[2]), float(covered[3]), float(thing.truncated),
         math.log(size / pixel_std_m), math.log(max(thing.num_points, 1)), math.log(float(thing.extents_std[:2].max()) / size),
-        math.log(float(thing.extents_std[_UP]) / size), joined, goes_on, foot_std, top_std,
+        math.log(float(thing.extents_std[UP]) / size), joined, goes_on, foot_std, top_std,
         SURE_ODDS if math.isnan(region.joined_odds) else region.joined_odds,
         -SURE_ODDS if math.isnan(region.refused_odds) else region.refused_odds,
         foot_m / size if math.isfinite(foot_m) else 0.0,
@@ -214,7 +212,7 @@ def _misfit_m(along: FloatArray, extents: FloatArray, pixel_std_m: float) -> flo
 
 def _at_top(along: FloatArray, height_m: float, pixel_std_m: float) -> tuple[float, float]:
     """Share of points (N, 3) along a box's axes that are at its top, and the area of the footprint that those span."""
-    at_top = along[:, _UP] > height_m - _TOP_M - _TOP_STDS * pixel_std_m
+    at_top = along[:, UP] > height_m - _TOP_M - _TOP_STDS * pixel_std_m
     top = along[at_top, :2]
     span = top.max(axis=0) - top.min(axis=0) if len(top) else np.zeros(2)
     return len(top) / len(along), float(span[0] * span[1])
@@ -222,7 +220,7 @@ def _at_top(along: FloatArray, height_m: float, pixel_std_m: float) -> tuple[flo
 
 def ends_std_m(thing: SceneObject) -> tuple[float, float]:
     """One standard deviation of where a thing's lower and its upper end are."""
-    std, lean = float(thing.extents_std[_UP]), float(thing.lean[_UP])
+    std, lean = float(thing.extents_std[UP]), float(thing.lean[UP])
     return std * math.sqrt(max(1 - lean, 0.0) / 2), std * math.sqrt(max(1 + lean, 0.0) / 2)
 
 
@@ -268,7 +266,7 @@ def _tints(frame: RGBDFrame, region: Region, thing: SceneObject, down: FloatArra
     at -= at.mean()
     difference = float(np.add.reduce(at[other])) / len(at) / (share * (1 - share))
     within = math.sqrt(max(float(at @ at) / len(at) - share * (1 - share) * difference**2, 1.0))
-    up = thing.axes[:, _UP]
+    up = thing.axes[:, UP]
     height = (frame.camera.rays.reshape(-1, 2).take(place, axis=0) @ up[:2] + up[2]) * z
     return chroma_std, mixed, abs(difference) / within, max(_top(height) - _top(height[other == (share > 0.5)]), 0.0)
 
@@ -316,23 +314,23 @@ def trusted(thing: SceneObject, shown: Evidence | None) -> SceneObject:
         centre, edges = np.array([middle, middle]), np.array([flat, flat])
     else:
         told = trees(shown.asked())
-        suspect = merged_chance(shown.thing, float(told[_UP, 3]))
+        suspect = merged_chance(shown.thing, float(told[UP, 3]))
         factors, swollen, unlike = np.minimum(np.exp(told[:, :3]), _MOST), shown.swollen_std_m, shown.unlike_std_m
         # An edge that nobody sees is a guess, which no pixel makes worse.
-        most = np.where(thing.extents_std > thing.extents, 1.0, _MOST)[:_UP, None]
-        level = np.minimum(factors[:_UP, :2], most)
-        centre, edges, upright = level[:, 0], level[:, 1], float(factors[_UP, 2])
+        most = np.where(thing.extents_std > thing.extents, 1.0, _MOST)[:UP, None]
+        level = np.minimum(factors[:UP, :2], most)
+        centre, edges, upright = level[:, 0], level[:, 1], float(factors[UP, 2])
         upright = max(upright, 1.0) if foot_is_guessed(thing) else upright
-    spread = merged_std_m(float(thing.extents[_UP]), suspect)
+    spread = merged_std_m(float(thing.extents[UP]), suspect)
     # Each end of its height errs on its own; what makes its outline swell moves the upper one.
     (foot_std, top_std), kept = ends_std_m(thing), kept_foot_std_m(thing)
     low = math.sqrt(kept**2 + upright**2 * max(foot_std**2 - kept**2, 0.0) + spread**2)
-    high = math.sqrt(upright**2 * top_std**2 + spread**2 + float(swollen[_UP]) ** 2)
+    high = math.sqrt(upright**2 * top_std**2 + spread**2 + float(swollen[UP]) ** 2)
     height_std = math.hypot(low, high)
-    edges_std = np.append(np.hypot(thing.extents_std[:_UP] * edges, swollen[:_UP]), height_std)
-    centre_std = np.append(np.hypot(thing.extents_std[:_UP] / 2 * centre, unlike), height_std / 2)
+    edges_std = np.append(np.hypot(thing.extents_std[:UP] * edges, swollen[:UP]), height_std)
+    centre_std = np.append(np.hypot(thing.extents_std[:UP] / 2 * centre, unlike), height_std / 2)
     lean = thing.lean.copy()
-    lean[_UP] = (high**2 - low**2) / max(height_std**2, 1e-18)
+    lean[UP] = (high**2 - low**2) / max(height_std**2, 1e-18)
     own = (thing.axes * centre_std**2) @ thing.axes.T
     shared = thing.scale_std**2 * (thing.centre[:, None] * thing.centre)
     return replace(thing, covariance=own + shared, extents_std=edges_std, lean=lean, suspect=suspect)

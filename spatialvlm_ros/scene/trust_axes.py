@@ -13,7 +13,8 @@ from .scene import SceneObject
 
 # The points between these shares of them tell how long most of a thing is, those in this share of its edge what is at its ends.
 _MOST_OF_IT, _END = (0.05, 0.95), 0.1
-_LEAST_STD_M = 1e-5
+#: No end of a thing, and no face of its box, is known better.
+LEAST_STD_M = 1e-5
 
 
 class AxisEvidence(NamedTuple):
@@ -52,7 +53,7 @@ def axes_evidence(
     low, high = linear_quantiles(np.ascontiguousarray(along.T), _MOST_OF_IT)
     counts = ((along < _END * extents).mean(axis=0), (along > (1 - _END) * extents).mean(axis=0))
     spread = (high - low) / extents
-    stds = np.maximum(np.sort(faces_std_m, axis=1), _LEAST_STD_M)
+    stds = np.maximum(np.sort(faces_std_m, axis=1), LEAST_STD_M)
     first, second, third = (
         AxisEvidence(
             float(turned[i]), math.log(extents[i] / size_m), math.log(float(thing.extents_std[i]) / size_m),

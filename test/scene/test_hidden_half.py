@@ -9,8 +9,9 @@ import pytest
 from things import box, camera_over_table
 from tiny_render import NOISE, Solid, View, view
 
+from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.scene.frame import Region, RGBDFrame
-from spatialvlm_ros.scene.hidden_half import may_be_there, turned_surface
+from spatialvlm_ros.scene.hidden_half import looks_past, may_be_there, turned_surface
 from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
 from spatialvlm_ros.scene.relation import nearest_points
 from spatialvlm_ros.scene.scene import SceneObject
@@ -109,3 +110,15 @@ def test_without_an_up_the_hidden_half_is_a_mirror_image() -> None:
     thing = measure_region(picture.frame, picture.region(), None, picture.plane, NOISE, MeasureConfig())
     assert thing is not None and thing.turns is None
     assert np.array_equal(thing.surface, thing.mirrored) and len(thing.mirrored) == 2 * len(thing.points)
+
+
+def test_where_a_camera_looks_past_is_told_through_its_lens() -> None:
+    """A small thing near the corner of a wide lens, before a wall: its image is some way from where a pinhole would have it."""
+    camera = CameraModel(320, 240, 200.0, 200.0, 159.5, 119.5, (-0.25, 0.05, 0.0, 0.0), "plumb_bob")
+    points = np.array([[0.45, 0.3, 0.8], [0.3, 0.3, 0.8], [0.45, 0.3, -0.8], [9.0, 0.3, 0.8]])
+    u, v = np.rint(camera.project(points[:1])[0]).astype(int)
+    assert abs(u - (0.45 / 0.8 * 200.0 + 159.5)) > 5
+    depth_m = np.full((240, 320), 2.0, np.float32)
+    depth_m[v - 2 : v + 3, u - 2 : u + 3] = 0.8
+    frame = RGBDFrame(1, np.zeros((240, 320, 3), np.uint8), depth_m, camera, "optical")
+    assert looks_past(frame, points, 0.005).tolist() == [False, True, False, False]
