@@ -124,9 +124,9 @@ class SpatialEngine:
         view.things.update((n, measured[id(region)]) for n, region in enumerate(view.proposals) if id(region) in measured)
         camera_from_tool = robot.camera_from_tool
         world_from_tool = None if camera_from_tool is None else robot.world_from_camera @ camera_from_tool
-        looked_for, world_from_camera = None if glance is None else glance.looked_for, robot.world_from_camera
-        still = sighting.still
-        seen, hidden = self._memory.update(seen, frame, world_from_camera, world_from_tool, mask, looked_for, still)
+        looked_for, opening_m = None if glance is None else glance.looked_for, robot.opening_m
+        known = (frame, robot.world_from_camera, world_from_tool, mask, looked_for, sighting.still, opening_m)
+        seen, hidden = self._memory.update(seen, *known)
         self._second_look(view, words, seen, hidden, regions, frame.stamp_ns)
         tool = self._tool(robot, frame.stamp_ns) or self._tool_by_model(names, view, robot, frame.stamp_ns)
         looked = segmentation.plane is not None

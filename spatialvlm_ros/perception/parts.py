@@ -28,6 +28,8 @@ _GROW_PX = 8
 _SOME_POINTS = 500
 # Grid pixels around a part in which the plane's colour is looked for.
 _BESIDE_PX = 6
+# From what share on near the robot's mask even what is thick is a rest of the robot.
+_RIM_SHARE = 0.8
 # What a pixel without a valley has.
 _NO_VALLEY = -1.0
 
@@ -216,7 +218,9 @@ def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig)
     # Those that stand on the table, and those of structures, which stand at its border: distances, numbers, points of each.
     found: dict[bool, list[tuple[float, int, FloatMap]]] = {False: [], True: []}
     for name, pixels in enumerate(members(labels)):
-        if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels or left_over.take(pixels).mean() > 0.5:
+        if len(pixels) == 0 or len(pixels) * grid.step**2 < config.min_pixels:
+            continue
+        if (share := float(left_over.take(pixels).mean())) > 0.5 and not (share < _RIM_SHARE and _is_thick(pixels, grid)):
             continue
         whole = np.take(cloud, pixels, axis=0)
         points = whole[:: max(1, len(whole) // _SOME_POINTS)]
@@ -269,11 +273,21 @@ def _may_be_noise(points: FloatMap, pixels: npt.NDArray[np.intp], grid: Grid, su
     return bool(np.linalg.norm(lab[1] - lab[0]) < config.parts.foot_contrast)
 
 
+def _is_thick(pixels: npt.NDArray[np.intp], grid: Grid) -> bool:
+    """Whether some of a part's pixels (M,) are further inside than any of a rim's."""
+    import cv2
+
+    mask = np.zeros(grid.depth.shape, dtype=np.uint8)
+    mask.ravel()[pixels] = 1
+    return bool(cv2.erode(mask, np.ones((5, 5), np.uint8), borderValue=0).any())
+
+
 def near_blocked(grid: Grid) -> BoolArray:
     """(h, w) pixels within two pixels of those that the caller asked to ignore.
 
     A part that mostly lies there is what the robot's own mask left over: depth noise leaves rims and speckles of the robot
-    outside its mask, while a thing in the gripper touches it at two sides.
+    outside its mask, while a thing in the gripper touches it at two sides. From afar most of that is near the fingers, too, but
+    it is thicker than a rim.
     """
     import cv2
 

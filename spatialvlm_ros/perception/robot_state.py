@@ -65,3 +65,18 @@ class RobotState:
         for capsule in self.capsules:
             if not np.isfinite([*capsule.start, *capsule.end, capsule.radius_m]).all():
                 raise ValueError(f"a capsule of the robot is not finite: {capsule}")
+
+    @property
+    def opening_m(self) -> float:
+        """From the tool point to the nearest surface of the robot's shape, metres: how far each finger is open.
+
+        NaN where the pose or the shape is not known.
+        """
+        if self.camera_from_tool is None or not self.capsules:
+            return math.nan
+        starts = np.array([capsule.start for capsule in self.capsules])
+        along = np.array([capsule.end for capsule in self.capsules]) - starts
+        to_tool = self.camera_from_tool.translation - starts
+        share = np.einsum("ij,ij->i", to_tool, along) / np.maximum(np.einsum("ij,ij->i", along, along), 1e-12)
+        off = np.linalg.norm(to_tool - np.clip(share, 0.0, 1.0)[:, None] * along, axis=1)
+        return float(np.min(off - [capsule.radius_m for capsule in self.capsules]))

@@ -13,11 +13,14 @@ import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
 from ..scene.frame import BoolArray, RGBDFrame
+from ..scene.noise import DepthNoise
 
 FloatMap = npt.NDArray[np.float32]
 Window = tuple[slice, slice]
 # Capsules are looked at together in a window of up to this many times the largest one's own.
 _SHARED = 1.5
+# So many standard deviations of its depth a pixel of the robot may be off along its ray.
+_ALONG_RAY = 3.0
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,18 @@ class Capsule:
 
 
 def robot_mask(
-    frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float = 0.005, within: Window | None = None
+    frame: RGBDFrame,
+    capsules: Sequence[Capsule],
+    padding_m: float = 0.005,
+    within: Window | None = None,
+    noise: DepthNoise | None = None,
 ) -> BoolArray:
-    """(H, W) bool: pixels whose point lies inside a capsule grown by ``padding_m``.
+    """(H, W) bool: pixels whose point lies inside a capsule grown by ``padding_m``, or would if depth did not err.
 
-    ``within``: nothing outside of these rows and columns is looked at, nor set.
+    Args:
+        within: nothing outside of these rows and columns is looked at, nor set.
+        noise: of the depth camera. From afar depth errs by more than links are thick, and a padding of as much would swallow
+            what the fingers hold: pixels may be off by it along their rays alone. None for depth that is exact.
     """
     mask = np.zeros(frame.depth_m.shape, dtype=np.bool_)
     if not capsules:
@@ -51,16 +61,27 @@ def robot_mask(
         ]
         near, far = float(min(low for low, _ in reach)), float(max(high for _, high in reach))
         depth = frame.depth_m[rows, columns]
+        most_m = float(_off_m(far + 2 * float(_off_m(far, noise, padding_m)), noise, padding_m))
         # Few pixels of the window are as deep as the capsules; a little more, for rounding.
-        close = (depth > near - 1e-4) & (depth < far + 1e-4)
+        close = (depth > near - most_m - 1e-4) & (depth < far + most_m + 1e-4)
         z = depth[close]
         if not len(z):
             continue
-        x, y = ray_x[rows, columns][close] * z, ray_y[rows, columns][close] * z
-        squared = _squared_distances((x, y, z), group)
-        part = mask[rows, columns]
-        part[close] |= (squared <= np.square(radii).astype(np.float32)[:, None]).any(axis=0)
+        x, y = ray_x[rows, columns][close], ray_y[rows, columns][close]
+        inside = np.zeros(len(z), dtype=np.bool_)
+        off_m = _off_m(z, noise, padding_m)
+        for truly in (z,) if most_m <= 0.0 else (z - off_m, z, z + off_m):
+            squared = _squared_distances((x * truly, y * truly, truly.copy()), group)
+            inside |= (squared <= np.square(radii).astype(np.float32)[:, None]).any(axis=0)
+        mask[rows, columns][close] |= inside
     return mask
+
+
+def _off_m(depth_m: npt.ArrayLike, noise: DepthNoise | None, padding_m: float) -> FloatMap:
+    """How far from the padding's end a pixel of the robot may be off along its ray, same shape."""
+    if noise is None:
+        return np.zeros(np.shape(depth_m), dtype=np.float32)
+    return np.asarray(np.maximum(_ALONG_RAY * noise.pixel_std_m(depth_m) - padding_m, 0.0), dtype=np.float32)
 
 
 def _squared_distances(point: Sequence[FloatMap], capsules: Sequence[Capsule]) -> FloatMap:

@@ -60,7 +60,7 @@ class Sighting:
 
 def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure: MeasureConfig) -> Sighting:
     """Find and measure what stands on the table, with ``segment.noise`` as the noise of depth."""
-    mask = robot_mask(frame, robot.capsules) if robot.capsules else None
+    mask = robot_mask(frame, robot.capsules, noise=segment.noise) if robot.capsules else None
     segmentation = TabletopSegmenter(segment).segment(frame, up=robot.up, ignore=mask)
     plane = np.full(4, np.nan)
     if segmentation.plane is not None and not robot.up_problem:

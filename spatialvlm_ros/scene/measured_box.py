@@ -206,9 +206,12 @@ def _with_foot(
     from_above = looked_down_on_rad(centre, canonical.up) > _FROM_ABOVE_RAD
     # Where nothing that may carry it is seen below (a table's edge), its top alone does not tell how tall it is.
     untold = from_above and math.isnan(below.height_m)
-    if (below.share < _MAY_STAND and not untold) or in_front or held:
+    if (below.share < _MAY_STAND and not untold) or in_front or (held and not from_above):
         return box
-    if from_above and below.share >= _STANDS:
+    if held:
+        # From above only its top tells of it, and that it is taller than wide is as far as one has to think.
+        gap = min(gap, float(box.extents.max()))
+    elif from_above and below.share >= _STANDS:
         return box.moved_down(gap, gap / _FROM_TABLE)
     if not from_above and gap > _HIDES_SHARE * (gap + float(box.extents[2])):
         return box

@@ -1,13 +1,14 @@
 """Identity over time: which thing of this image is which of the last one, and where hidden things are.
 
 A thing that is not found any more is hidden when something nearer (or the robot) covers its place, and gone when its place is
-seen to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool; so is one that was
-out of sight when the tool came to its place, as soon as that place is seen to be empty. Two things that are taken for one on an
-image (a block with the plate it stands on) must not lend their place or size to either.
+seen to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool until they open; so
+is one that was out of sight when the tool came to its place, as soon as that place is seen to be empty. Two things that are
+taken for one on an image (a block with the plate it stands on) must not lend their place or size to either.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.rigid import FloatArray, RigidTransform
+from .emptied import is_let_go, place_is_empty
 from .facts import Status
 from .frame import BoolArray, RGBDFrame
 from .remembered import KnownSize, as_large_as_before
@@ -31,6 +33,7 @@ class MemoryConfig:
         forget_s: hidden for longer than this is forgotten.
         drift_m_s: growth of a hidden thing's standard deviation with time, on top of ``hidden_std_m``.
         grip_m: the fingers hold a thing whose box the tool point is in, or outside by no more than this.
+        let_go_m: the fingers hold a thing no more when each is open by so much more than the least since they held it.
         other_size: a thing whose edges differ from the usual ones by this share of them is measured wrongly, or is another one.
     """
 
@@ -41,6 +44,7 @@ class MemoryConfig:
     hidden_std_m: float = 0.01
     drift_m_s: float = 0.02
     grip_m: float = 0.01
+    let_go_m: float = 0.003
     other_size: float = 0.3
 
 
@@ -62,6 +66,8 @@ class _Track:
         known: what is known of how large it is.
         in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
         reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
+        opening_m: how far each finger was open at the least since it was held; infinite where that is not known.
+        let_go_ns: when they opened; its place was known until then.
     """
 
     thing: SceneObject
@@ -72,6 +78,8 @@ class _Track:
     colors: tuple[frozenset[str], ...]
     known: KnownSize
     reached: RigidTransform | None = None
+    opening_m: float = math.inf
+    let_go_ns: int = 0
 
     @property
     def usual(self) -> FloatArray:
@@ -109,6 +117,7 @@ class ObjectMemory:
         robot: BoolArray | None,
         looked_for: Collection[int] | None = None,
         still: int = 0,
+        opening_m: float = math.nan,
     ) -> tuple[list[SceneObject], list[SceneObject]]:
         """Things of this image with their ids, in the order given, and remembered things that are hidden on it.
 
@@ -118,6 +127,7 @@ class ObjectMemory:
             looked_for: numbers of the things that were looked for, where that were not all: the others are neither seen nor
                 hidden, and stay what they are.
             still: so many of the first things are those of the image before, with their numbers.
+            opening_m: how far each finger is open, NaN where nobody knows.
         """
         if self._stamp_ns is not None and frame.stamp_ns < self._stamp_ns:
             self.clear()
@@ -130,6 +140,7 @@ class ObjectMemory:
         shown = [*numbered[:still], *(self._completed(thing) for thing in numbered[still:])]
         for n, thing in enumerate(shown):
             self._remember(moved_by(thing, world_from_camera), None if n < still else seen[n], world_from_tool)
+        self._watch_fingers(world_from_tool, opening_m, frame.stamp_ns)
         camera_from_world = world_from_camera.inverse()
         not_seen = self._wanted(looked_for) - set(ids)
         hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot)
@@ -161,7 +172,22 @@ class ObjectMemory:
         sizes = np.concatenate((before.sizes, size[None]))[-_USUAL:]
         colors = (*before.colors, _colors(thing.label))[-_USUAL:]
         known = before.known if measured is None else before.known.after(measured)
-        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, known)
+        opening_m = math.inf if in_tool is None else before.opening_m
+        self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, known, None, opening_m)
+
+    def _watch_fingers(self, world_from_tool: RigidTransform | None, opening_m: float, stamp_ns: int) -> None:
+        """What the fingers hold, they hold until they open: from then on it stays where they let it go."""
+        for thing_id, track in self._tracks.items():
+            if track.in_tool is None or world_from_tool is None:
+                continue
+            if not opening_m > track.opening_m + self._config.let_go_m:
+                # The least of what is known: a NaN is not less.
+                self._tracks[thing_id] = replace(track, opening_m=min(track.opening_m, opening_m))
+                continue
+            left = _placed(track.thing, self._predicted(track, world_from_tool))
+            self._tracks[thing_id] = replace(
+                track, thing=left, settled=left, in_tool=None, opening_m=math.inf, let_go_ns=stamp_ns
+            )  # fmt: skip
 
     def _between_fingers(
         self, thing: SceneObject, world_from_tool: RigidTransform | None, usual: FloatArray
@@ -187,7 +213,7 @@ class ObjectMemory:
         away_m = float(np.linalg.norm(last.centre - whole.centre))
         if track.in_tool is not None or whole is last or away_m > self._config.gate_m + float(track.usual[-1]) / 2:
             return track
-        if _place_is_empty(moved_by(whole, camera_from_world), frame, robot):
+        if place_is_empty(moved_by(whole, camera_from_world), frame, robot):
             return track
         whole = replace(whole, last_seen_ns=last.last_seen_ns)
         return replace(track, thing=whole, settled=whole)
@@ -282,13 +308,13 @@ class ObjectMemory:
             track = self._tracks[object_id] = self._reached(track, world_from_tool)
             thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
             held_at = tool if track.in_tool is not None else None
-            is_gone = _place_is_empty(thing, frame, robot, held_at)
-            is_gone = is_gone or (held_at is not None and self._well_known(track) and _is_let_go(thing, frame, robot))
+            is_gone = place_is_empty(thing, frame, robot, held_at)
+            is_gone = is_gone or (held_at is not None and self._well_known(track) and is_let_go(thing, frame, robot))
             if is_gone and track.reached is not None and world_from_tool is not None:
                 # Nobody saw it, but only the hand was there: it is between the fingers, unless they show to be empty.
                 track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None)
                 thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
-                is_gone = _place_is_empty(thing, frame, robot, tool)
+                is_gone = place_is_empty(thing, frame, robot, tool)
             # What lies inside a seen thing of its colour is a part of that, which was once taken for a thing of its own.
             middle = self._predicted(track, world_from_tool).translation
             is_gone = is_gone or any(_is_in(middle, other) for other in shown if _alike(_colors(other.label), track.usual_colors))
@@ -296,7 +322,8 @@ class ObjectMemory:
             if age_s > self._config.forget_s or track.confirmed < 2 or is_gone:
                 del self._tracks[object_id]
                 continue
-            std = self._config.hidden_std_m + self._config.drift_m_s * age_s
+            known_ns = max(track.thing.last_seen_ns, track.let_go_ns)
+            std = self._config.hidden_std_m + self._config.drift_m_s * (frame.stamp_ns - known_ns) * 1e-9
             # What is between the fingers moves with them.
             std = std if track.in_tool is None else min(std, _SLIPS * float(track.usual[0]))
             status = Status.OCCLUDED if age_s <= self._config.occluded_s else Status.STALE
@@ -345,53 +372,3 @@ def moved_by(thing: SceneObject, transform: RigidTransform) -> SceneObject:
         surface_point=transform.apply(thing.surface_point),
         points=transform.apply(thing.points).astype(np.float32),
     )
-
-
-# A surface seen this far behind a thing's centre is not the thing's: its front is nearer than its centre.
-_BEHIND_M = 0.006
-
-
-def _place_is_empty(thing: SceneObject, frame: RGBDFrame, robot: BoolArray | None, tool: FloatArray | None = None) -> bool:
-    """Whether the camera sees through the place of a thing: most pixels around its centre show something behind it.
-
-    ``tool``: the tool point (3,) of the fingers that hold it. Where only a part of it was seen, its centre is known badly; but if
-    it is held at all, it is at the tool point, and that has to be seen through as well.
-    """
-    around = 0.15 * (thing.corners() - thing.centre)
-    places = (thing.centre,) if tool is None else (thing.centre, tool)
-    return all(_is_seen_through(place, around, frame, robot) for place in places)
-
-
-# What is seen so far behind a point of a held thing's surface shows that it is not there: it may have slipped or turned a little.
-_LEFT_M = 0.02
-
-
-def _is_let_go(thing: SceneObject, frame: RGBDFrame, robot: BoolArray | None) -> bool:
-    """Whether the camera sees through most of the surface that it saw last of a thing between the fingers.
-
-    The hand moves with what it holds and hides the same of it; where that is seen through, the hand has lost it.
-    """
-    height, width = frame.depth_m.shape
-    pixels = frame.camera.project(thing.points.astype(np.float64))
-    inside = np.isfinite(pixels).all(axis=1) & (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
-    u, v = pixels[inside].astype(np.intp).T
-    behind = frame.depth_m[v, u] > thing.points[inside, 2] + _LEFT_M
-    if robot is not None:
-        behind &= ~robot[v, u]
-    return bool(np.count_nonzero(behind) > 0.6 * max(1, len(thing.points)))
-
-
-def _is_seen_through(place: FloatArray, around: FloatArray, frame: RGBDFrame, robot: BoolArray | None) -> bool:
-    """Of a place (3,) and what is ``around`` it, (N, 3) offsets; optical frame, metres."""
-    pixels = frame.camera.project(place + around)
-    if not np.isfinite(pixels).all():
-        return False
-    height, width = frame.depth_m.shape
-    u0, v0 = np.floor(pixels.min(axis=0) - 2).astype(int)
-    u1, v1 = np.ceil(pixels.max(axis=0) + 3).astype(int)
-    if u0 < 0 or v0 < 0 or u1 > width or v1 > height:
-        return False  # out of view, so nothing speaks against it
-    behind = frame.depth_m[v0:v1, u0:u1] > place[2] + _BEHIND_M
-    if robot is not None:
-        behind = behind & ~robot[v0:v1, u0:u1]
-    return bool(np.count_nonzero(behind) > 0.6 * behind.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +36,13 @@ class Stream:
         tool: RigidTransform | None = None,
         robot: np.ndarray | None = None,
         camera: RigidTransform = FIXED,
+        opening_m: float = math.nan,
     ) -> list[int]:
         """Ids of the things, in order; what is hidden is in ``hidden``."""
         image = np.full((120, 160), depth, np.float32)
         frame = RGBDFrame(stamp_ms * MS, np.zeros((120, 160, 3), np.uint8), image, CAMERA, "camera")
         stamped = [replace(thing, last_seen_ns=stamp_ms * MS) for thing in things]
-        seen, self.hidden = self.memory.update(stamped, frame, camera, tool, robot)
+        seen, self.hidden = self.memory.update(stamped, frame, camera, tool, robot, opening_m=opening_m)
         assert len(seen) == len(things)
         assert all(np.array_equal(a.centre, b.centre) for a, b in zip(seen, things, strict=True))
         return [thing.id for thing in seen]

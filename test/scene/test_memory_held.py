@@ -28,6 +28,38 @@ def test_a_held_thing_moves_with_the_tool_while_it_is_hidden() -> None:
     assert stream.see(700, [box(now.apply(in_tool) + np.array([0.01, 0, 0]))], tool=now) == [1]
 
 
+def test_what_the_fingers_open_on_stays_where_they_let_it_go() -> None:
+    stream = Stream()
+
+    def tool(x: float) -> RigidTransform:
+        return RigidTransform(np.eye(3), np.array([x, 0.0, 1.0]))
+
+    for stamp, opening_m in ((0, 0.04), (100, 0.02)):
+        stream.see(stamp, [red(0.0)], tool=tool(0.0), opening_m=opening_m)
+    # Carried out of sight, with fingers that give by a millimetre.
+    for step in range(1, 4):
+        stream.see(100 + 100 * step, [], depth=NEAR, tool=tool(0.1 * step), opening_m=0.021)
+    assert np.allclose(stream.hidden[0].centre, (0.3, 0.0, 1.0))
+    before = stream.hidden[0].covariance
+    stream.see(500, [], depth=NEAR, tool=tool(0.3), opening_m=0.03)
+    for step in range(1, 4):
+        stream.see(500 + 100 * step, [], depth=NEAR, tool=tool(0.3 + 0.1 * step), opening_m=0.04)
+    assert np.allclose(stream.hidden[0].centre, (0.3, 0.0, 1.0))
+    # Where it was put is known as of then, not as of when it was seen last.
+    config = MemoryConfig()
+    assert stream.hidden[0].covariance[0, 0] < before[0, 0] + (config.hidden_std_m + 0.3 * config.drift_m_s) ** 2
+    assert stream.see(900, [red(0.31)], tool=tool(0.6), opening_m=0.04) == [1]
+
+
+def test_fingers_of_which_nobody_knows_how_far_they_are_open_hold_on() -> None:
+    stream = Stream()
+    at_it, away = (RigidTransform(np.eye(3), np.array([x, 0.0, 1.0])) for x in (0.0, 0.3))
+    for stamp in (0, 100):
+        stream.see(stamp, [red(0.0)], tool=at_it, opening_m=0.02)
+    stream.see(200, [], depth=NEAR, tool=away)
+    assert np.allclose(stream.hidden[0].centre, (0.3, 0.0, 1.0))
+
+
 def test_a_thing_away_from_the_tool_stays_where_it_was() -> None:
     stream = Stream(MemoryConfig(grip_m=0.01))
     for stamp in (0, 100):
