@@ -26,6 +26,8 @@ from .walls import Facets, WallConfig, facets_of, may_be_wall
 FloatMap = npt.NDArray[np.float32]
 # Least share of an error of depth that is one of height, where a plane is looked at along itself.
 _LEAST_SLOPE = 0.15
+_BARE = "is level, but nothing stands on it"
+_HANGS_OVER = "is level, but something hangs over it in front, as a table does whose top is not seen"
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, confi
         return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"
     candidates = _candidates(sample, up, config)
     good = [c for c in candidates if not c.objection and (up is not None or not _part_of_refused(c, candidates, config))]
+    if not good and up is not None:
+        good = _tables_over_floors(candidates, sample, config)
     if not good:
         return None, "no horizontal surface found: " + _objections(candidates)
     largest = max(good, key=lambda c: c.share) if up is not None else max(good, key=lambda c: c.score)
@@ -193,6 +197,20 @@ def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate], conf
         and c.plane.offset_m - one.plane.offset_m < config.apart_m
         for c in candidates
     )
+
+
+def _tables_over_floors(candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig) -> list[PlaneCandidate]:
+    """Bare level planes, larger than a lid and seen from above, over a floor that something hangs over: they do."""
+    floors = [c.plane.offset_m for c in candidates if c.objection == _HANGS_OVER]
+    return [
+        c
+        for c in candidates
+        if c.objection == _BARE
+        and c.area_m2 > config.higher_area_m2
+        and c.plane.offset_m > config.apart_m
+        and any(floor - c.plane.offset_m > config.apart_m for floor in floors)
+        and not _is_uneven(c.plane, c.share, c.area_m2, True, sample, config)
+    ]
 
 
 def _objections(candidates: list[PlaneCandidate]) -> str:
@@ -322,7 +340,7 @@ def _carries_nothing(plane: Plane, share: float, area_m2: float, sample: Sample,
     if small and patch.edge_share > config.lid_edge_share and patch.feet_share < config.lid_feet_share:
         return f"has only {area_m2:.3f} m^2, ends at edges like the top of a thing, and nothing stands on it"
     if strip and patch.feet_share < config.feet_share:
-        return "is level, but nothing stands on it"
+        return _BARE
     return ""
 
 
@@ -378,4 +396,4 @@ def _is_below(plane: Plane, sample: Sample, config: SupportConfig) -> str:
     count = np.searchsorted(edges, edges + config.hanging_level_m, side="right") - np.arange(len(edges))
     if count.max(initial=0) < config.hanging_share * across:
         return ""
-    return "is level, but something hangs over it in front, as a table does whose top is not seen"
+    return _HANGS_OVER

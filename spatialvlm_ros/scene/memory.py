@@ -66,7 +66,8 @@ class _Track:
         known: what is known of how large it is.
         in_tool: its pose in the tool when it was last seen held, or when it was taken out of sight.
         reached: its pose in the tool when that came nearest to it out of sight: the hand may have taken it, nobody saw whether.
-        opening_m: how far each finger was open at the least since it was held; infinite where that is not known.
+        opening_m: how far each finger was open at the least since it was held, at the most while the tool was at it out of sight;
+            infinite where that is not known.
         let_go_ns: when they opened; its place was known until then.
     """
 
@@ -143,7 +144,7 @@ class ObjectMemory:
         self._watch_fingers(world_from_tool, opening_m, frame.stamp_ns)
         camera_from_world = world_from_camera.inverse()
         not_seen = self._wanted(looked_for) - set(ids)
-        hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot)
+        hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot, opening_m)
         return shown, hidden
 
     def _wanted(self, looked_for: Collection[int] | None) -> set[int]:
@@ -218,11 +219,13 @@ class ObjectMemory:
         whole = replace(whole, last_seen_ns=last.last_seen_ns)
         return replace(track, thing=whole, settled=whole)
 
-    def _reached(self, track: _Track, world_from_tool: RigidTransform | None) -> _Track:
-        """The track of a hidden thing with the tool's nearest approach to where it lies."""
+    def _reached(self, track: _Track, world_from_tool: RigidTransform | None, opening_m: float) -> _Track:
+        """The track of a hidden thing with the tool's nearest approach to where it lies, and how open the fingers were."""
         pose = self._between_fingers(track.thing, world_from_tool, track.usual) if track.in_tool is None else None
         if pose is None:
             return track
+        was_m = -math.inf if track.reached is None else track.opening_m
+        track = replace(track, opening_m=math.inf if math.isnan(opening_m) else max(was_m, opening_m))
         if track.reached is not None and np.linalg.norm(track.reached.translation) <= np.linalg.norm(pose.translation):
             return track
         return replace(track, reached=pose)
@@ -296,6 +299,7 @@ class ObjectMemory:
         camera_from_world: RigidTransform,
         world_from_tool: RigidTransform | None,
         robot: BoolArray | None,
+        opening_m: float,
     ) -> list[SceneObject]:
         hidden = []
         tool = None if world_from_tool is None else camera_from_world.apply(world_from_tool.translation)
@@ -305,14 +309,15 @@ class ObjectMemory:
                 continue
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
             track = self._settled(track, frame, camera_from_world, robot)
-            track = self._tracks[object_id] = self._reached(track, world_from_tool)
+            track = self._tracks[object_id] = self._reached(track, world_from_tool, opening_m)
             thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
             held_at = tool if track.in_tool is not None else None
             is_gone = place_is_empty(thing, frame, robot, held_at)
             is_gone = is_gone or (held_at is not None and self._well_known(track) and is_let_go(thing, frame, robot))
-            if is_gone and track.reached is not None and world_from_tool is not None:
-                # Nobody saw it, but only the hand was there: it is between the fingers, unless they show to be empty.
-                track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None)
+            is_open = opening_m > track.opening_m - self._config.let_go_m
+            if is_gone and track.reached is not None and world_from_tool is not None and not is_open:
+                # Nobody saw it, but only the hand was there, and closed: it is between the fingers, unless they show to be empty.
+                track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None, opening_m=math.inf)
                 thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
                 is_gone = place_is_empty(thing, frame, robot, tool)
             # What lies inside a seen thing of its colour is a part of that, which was once taken for a thing of its own.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from memory_stream import FAR, NEAR, Stream, red
@@ -148,25 +150,31 @@ def test_a_missed_grasp_does_not_make_a_ghost_between_the_fingers() -> None:
     assert stream.hidden == []
 
 
-def test_what_the_hand_took_out_of_sight_moves_with_it() -> None:
-    """The arm hid the thing before the fingers came there; when they leave, its place shows to be empty."""
+@pytest.mark.parametrize(
+    ("closed_m", "kept"), [(0.02, 1), (math.nan, 1), (0.04, 0)], ids=["closed", "nobody knows", "still open"]
+)
+def test_what_the_hand_took_out_of_sight_moves_with_it(closed_m: float, kept: int) -> None:
+    """The arm hid the thing before the fingers came there; when they leave, its place is empty. Open ones took nothing."""
     stream = Stream()
+    open_m = closed_m if math.isnan(closed_m) else 0.04
     robot = np.ones((120, 160), np.bool_)
     place = np.array([0.1, 0.0, 1.0])
     above, at = (RigidTransform(np.eye(3), place - (0, 0, height)) for height in (0.12, 0.01))
     for stamp in (0, 100):
-        stream.see(stamp, [red(0.1)], tool=above)
-    for stamp, tool in ((200, above), (300, at), (400, at)):
-        stream.see(stamp, [], depth=FAR, tool=tool, robot=robot)
+        stream.see(stamp, [red(0.1)], tool=above, opening_m=open_m)
+    for stamp, tool, opening_m in ((200, above, open_m), (300, at, open_m), (400, at, closed_m)):
+        stream.see(stamp, [], depth=FAR, tool=tool, robot=robot, opening_m=opening_m)
         assert np.allclose(stream.hidden[0].centre, place)  # nobody knows yet
     away = RigidTransform(np.eye(3), np.array([-0.2, 0.05, 0.8]))
     at_tool = np.zeros_like(robot)
     at_tool[:, :80] = True
-    stream.see(500, [], depth=FAR, tool=away, robot=at_tool)
-    assert [thing.id for thing in stream.hidden] == [1]
+    stream.see(500, [], depth=FAR, tool=away, robot=at_tool, opening_m=closed_m)
+    assert [thing.id for thing in stream.hidden] == [1] * kept
+    if not kept:
+        return
     assert np.allclose(stream.hidden[0].centre, away.apply(np.array([0, 0, 0.01])))
     # Put down there and seen again, it is the same thing.
-    assert stream.see(600, [box(away.translation)], tool=away, robot=at_tool) == [1]
+    assert stream.see(600, [box(away.translation)], tool=away, robot=at_tool, opening_m=closed_m) == [1]
 
 
 @pytest.mark.parametrize("nearest_m", [0.0, 0.05])
