@@ -32,6 +32,9 @@ _SQUARE_3, _SQUARE_5, _SQUARE_9 = (np.ones((width, width), np.uint8) for width i
 # A sliver on top of a thing: so few of its pixels at most, so far above all others in standard deviations of one, and nowhere as
 # wide as the square of five.
 _SLIVER_SHARE, _SLIVER_STDS = 0.02, 1.5
+# Depth goes on without a gap where each step of this length, or of so many standard deviations of one pixel, holds so many
+# pixels of a region, and so large a share of them.
+_GOES_ON_M, _GOES_ON_STDS, _GOES_ON_PIXELS, _GOES_ON_SHARE = 0.008, 1.5, 4, 0.002
 # What lies beside it is so much nearer.
 _NEARER_M, _NEARER_STDS = 0.005, 2.0
 # The four sides of an image: left, right, up, down, as unit vectors (u, v).
@@ -76,7 +79,7 @@ def region_points(
     z = depth[own]
     low, high = _depth_range(z)
     if z.min() < low or z.max() > high:
-        own &= (depth >= low) & (depth <= high)
+        own &= _of_one_thing(depth, own, low, high, noise)
         z = depth[own]
     if not len(z):
         return none, none
@@ -195,6 +198,29 @@ def _depth_range(z: DepthArray) -> tuple[float, float]:
     low, middle, high = linear_quantiles(z, (0.25, 0.5, 0.75)).tolist()
     spread = max(high - low, 0.004)
     return middle - 4 * spread, middle + 4 * spread
+
+
+def _of_one_thing(depth: DepthArray, own: BoolArray, low: float, high: float, noise: DepthNoise) -> BoolArray:
+    """Pixels (h, w) whose depth is between two ends, or goes on from there without a gap.
+
+    What shows of a thing under another may be its front and a strip beside that, which goes far back. Flying pixels go on, too,
+    but are nowhere wide.
+    """
+    import cv2
+
+    wide = cv2.erode(own.view(np.uint8), _SQUARE_3, borderValue=0).view(np.bool_)
+    z = depth[wide]
+    step = max(_GOES_ON_M, _GOES_ON_STDS * float(noise.pixel_std_m((low + high) / 2)))
+    low, high = low - _on_m(low - z, step), high + _on_m(z - high, step)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((depth >= low) & (depth <= high))
+
+
+def _on_m(beyond_m: DepthArray, step_m: float) -> float:
+    """How far depths (N,) go on beyond an end, metres: by as many steps as hold enough of them each."""
+    counts = np.bincount((beyond_m[beyond_m > 0] / step_m).astype(np.intp))
+    few = np.flatnonzero(counts < max(_GOES_ON_PIXELS, _GOES_ON_SHARE * len(beyond_m)))
+    return step_m * float(few[0] if len(few) else len(counts))
 
 
 def hidden_sides(frame: RGBDFrame, region: Region, robot: BoolArray | None, noise: DepthNoise) -> npt.NDArray[np.float64]:
