@@ -13,6 +13,7 @@ from ..geometry.quantiles import linear_quantiles
 from ..geometry.rigid import FloatArray, norm
 from .ball import Ball, find_ball
 from .box import UP, Box, box_axes
+from .disc import Disc, Outline, discs_of
 from .foot import Below, down_in_image, is_at_robot, looked_down_on_rad, surfaces_below
 from .hidden import COVERED, missing_depth, on_top, top_is_low, top_is_narrow, unsteady_std_m, within_sight
 from .hidden_half import farther_by_m
@@ -41,6 +42,11 @@ _DEEP_SHARE = 0.5
 # Where the camera may look past what is guessed behind a thing, as shares of its height: near the foot of one with a narrow
 # top, at half of its height where the camera hardly sees its top, and at its top, too, where another thing stands on that.
 _BEHIND_NARROW, _BEHIND_LOW, _BEHIND_COVERED = (0.1,), (0.5,), (0.5, 0.95)
+# Share of a side behind which more of a thing may lie, from which on its circle is told from a short arc; and how far the
+# outline's last pixels fall short of a round far side, as a share of how far they do of a flat one.
+_MAY_BE_HIDDEN, _FAR_SHARE = 0.1, 0.5
+# Fewer points than this tell no circle.
+_FEW_POINTS = 60
 # How much less a thing's height suffers from its not being a box than its width does.
 _UPRIGHT_MISFIT = 0.25
 # Factors of what is done to all three axes of a box, to the two level ones only, and to the third one less.
@@ -54,6 +60,14 @@ class Boxed(NamedTuple):
     ball: Ball | None
 
 
+class Visible(NamedTuple):
+    """The box of the visible points of a thing, those along its axes (3, N), and between which ends nearly all lie (2, 3)."""
+
+    box: Box
+    along: FloatArray
+    ends: FloatArray
+
+
 def boxes_of(seen: Sequence[Seen], setting: Setting) -> list[Boxed]:
     """The box of each thing. Each step is taken for all of them at once: most of the time for one would be the calls."""
     canonical, noise, config = setting.canonical, setting.noise, setting.config
@@ -61,23 +75,62 @@ def boxes_of(seen: Sequence[Seen], setting: Setting) -> list[Boxed]:
     plane = setting.plane if upright and np.isfinite(setting.plane).all() else None
     axes = [box_axes(one.outline[: len(one.thinned)], canonical) for one in seen]
     visible = [_visible_box(own, one.outline, setting, upright) for own, one in zip(axes, seen, strict=True)]
-    balls = [find_ball(one.thinned, box.high - box.low, up, plane, noise) for one, (box, _) in zip(seen, visible, strict=True)]
-    boxes = [box if ball is None else _around(ball, box) for (box, _), ball in zip(visible, balls, strict=True)]
+    balls = [find_ball(one.thinned, box.high - box.low, up, plane, noise) for one, (box, _, _) in zip(seen, visible, strict=True)]
+    boxes = [box if ball is None else _around(ball, box) for (box, _, _), ball in zip(visible, balls, strict=True)]
+    discs = [None] * len(seen) if not upright else _discs(setting, seen, balls, visible)
+    for index, disc in enumerate(discs):
+        if disc is not None:
+            boxes[index] = _round(boxes[index], disc)
     if plane is not None and canonical is not None:
-        for index, (one, ball, (_, along)) in enumerate(zip(seen, balls, visible, strict=True)):
-            if ball is None:
+        for index, (one, ball, (_, along, _)) in enumerate(zip(seen, balls, visible, strict=True)):
+            if ball is None and discs[index] is None:
                 boxes[index] = _completed(setting, one, along, boxes[index], canonical, plane)
         shown = [n for n, one in enumerate(seen) if balls[n] is None or one.covered[3] < _FOOT_COVERED]
         standing = _standing([seen[n] for n in shown], [boxes[n] for n in shown], [balls[n] for n in shown], setting, canonical)
         for index, box in zip(shown, standing, strict=True):
             boxes[index] = box
-    for index, (one, ball, (_, along)) in enumerate(zip(seen, balls, visible, strict=True)):
-        if ball is None:
+    for index, (one, ball, (_, along, _)) in enumerate(zip(seen, balls, visible, strict=True)):
+        if ball is None and discs[index] is None:
             boxes[index] = _with_misfit(boxes[index], along[:, : len(one.thinned)], one.thinned_std_m, config, upright)
     return [
-        Boxed(_with_hidden_faces(box, one.mean, one.covered, ball, config), ball)
-        for one, box, ball in zip(seen, boxes, balls, strict=True)
+        Boxed(_with_hidden_faces(box, one.mean, one.covered, ball, disc, config), ball)
+        for one, box, ball, disc in zip(seen, boxes, balls, discs, strict=True)
     ]
+
+
+def _discs(setting: Setting, seen: Sequence[Seen], balls: Sequence[Ball | None], visible: Sequence[Visible]) -> list[Disc | None]:
+    """The circle from above of each thing that is no ball, where there is one."""
+    found: list[Disc | None] = [None] * len(seen)
+    asked = [n for n, ball in enumerate(balls) if ball is None and visible[n].along.shape[1] >= _FEW_POINTS]
+    outlines = [_outline(setting, seen[index], visible[index]) for index in asked]
+    for index, disc in zip(asked, discs_of(setting.frame, outlines), strict=True):
+        found[index] = disc
+    return found
+
+
+def _outline(setting: Setting, seen: Seen, visible: Visible) -> Outline:
+    """What shows of a thing from above, and how its ends are read."""
+    noise, config, along, ends = setting.noise, setting.config, visible.along, visible.ends
+    inside = np.logical_and.reduce((along[:UP] >= ends[0, :UP, None]) & (along[:UP] <= ends[1, :UP, None]))
+    axes, distance_m = visible.box.axes, float(seen.mean[2])
+    std_m, footprint_m = float(noise.pixel_std_m(distance_m)), distance_m / setting.frame.camera.fx
+    return Outline(
+        axes, along.compress(inside, axis=1), _is_hidden(seen), (axes.T @ (seen.mean / norm(seen.mean)))[:UP],
+        std_m, _FAR_SHARE * config.far_px * footprint_m, config.outermost_stds * std_m, std_m * noise.averaged,
+        noise.lateral_px * 2 * noise.averaged * footprint_m,
+    )  # fmt: skip
+
+
+def _is_hidden(seen: Seen) -> bool:
+    return bool(float(seen.covered.max()) > _MAY_BE_HIDDEN or seen.region.truncated)
+
+
+def _round(box: Box, disc: Disc) -> Box:
+    """The box of the visible points with the circle's level edges."""
+    low, high, faces = box.low.copy(), box.high.copy(), box.faces_std.copy()
+    low[:UP], high[:UP] = disc.centre - disc.radius_m, disc.centre + disc.radius_m
+    faces[:UP] = np.hypot(faces[:UP], disc.faces_std_m)
+    return replace(box, low=low, high=high, faces_std=faces)
 
 
 def _around(ball: Ball, box: Box) -> Box:
@@ -100,11 +153,12 @@ def _standing(
     ]
 
 
-def _visible_box(axes: FloatArray, outline: FloatArray, setting: Setting, upright: bool) -> tuple[Box, FloatArray]:
-    """The box of the visible points (N, 3) with the noise of its faces, and those along its axes (3, N)."""
+def _visible_box(axes: FloatArray, outline: FloatArray, setting: Setting, upright: bool) -> Visible:
+    """The box of the visible points (N, 3) with the noise of its faces."""
     noise, config, focal_px = setting.noise, setting.config, setting.frame.camera.fx
     along = np.ascontiguousarray((outline @ axes).T)
-    low, high = linear_quantiles(along, (config.trim_share, 1 - config.trim_share))
+    ends = linear_quantiles(along, (config.trim_share, 1 - config.trim_share))
+    low, high = ends
     mean = mean_of(outline)
     distance_m = float(mean[2])
     # Positive for an axis that points away from the camera.
@@ -123,7 +177,7 @@ def _visible_box(axes: FloatArray, outline: FloatArray, setting: Setting, uprigh
     low, high = low - beyond * towards, high + beyond * away
     if upright:
         high[UP] -= config.top_px * footprint_m
-    return Box(axes, low, high, faces), along
+    return Visible(Box(axes, low, high, faces), along, ends)
 
 
 def _completed(setting: Setting, seen: Seen, along: FloatArray, box: Box, canonical: Canonical, plane: FloatArray) -> Box:
@@ -220,7 +274,9 @@ def _with_foot(
     return replace(box, faces_std=faces)
 
 
-def _with_hidden_faces(box: Box, mean: FloatArray, covered: FloatArray, ball: Ball | None, config: MeasureConfig) -> Box:
+def _with_hidden_faces(
+    box: Box, mean: FloatArray, covered: FloatArray, ball: Ball | None, disc: Disc | None, config: MeasureConfig
+) -> Box:
     """The box with what is not known of faces turned away from the camera and of faces on covered sides of the image.
 
     Args:
@@ -234,7 +290,7 @@ def _with_hidden_faces(box: Box, mean: FloatArray, covered: FloatArray, ball: Ba
     for axis, extent in enumerate(extents):
         # A sliver of a thing tells less of how wide it is than the rest of it does. How tall it is shows all the same.
         size = extent if axis == UP else max(extent, sum(extents) / 3)
-        deep = 0.0 if axis == UP else math.hypot(_DEEP_SHARE * most * size, unsteady)
+        deep = 0.0 if axis == UP or disc is not None else math.hypot(_DEEP_SHARE * most * size, unsteady)
         for end, sign in ((0, -1.0), (1, 1.0)):
             normal = sign * box.axes[:, axis]
             turned = max(float(normal @ ray), 0.0)
@@ -242,6 +298,7 @@ def _with_hidden_faces(box: Box, mean: FloatArray, covered: FloatArray, ball: Ba
             # Where the face lies on the image, seen from the thing's middle.
             on_image = normal[:2] - ray[:2] / ray[2] * normal[2]
             behind = np.maximum(SIDES @ on_image, 0.0) ** 2
-            more = config.covered_share * size * float(np.sqrt(np.minimum(behind, 1.0) @ covered**2))
+            known = disc is not None and axis != UP
+            more = 0.0 if known else config.covered_share * size * float(np.sqrt(np.minimum(behind, 1.0) @ covered**2))
             faces[axis, end] = norm(np.array([faces[axis, end], unseen, more]))
     return replace(box, faces_std=faces)
