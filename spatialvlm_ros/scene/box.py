@@ -12,6 +12,9 @@ from .scene import Canonical
 
 # The third axis of a box; up, where that is known.
 UP = 2
+# A side of an outline is so much of its length, and lies on a side of a rectangle within this, or within this share of the root
+# of its area; a rectangle is hardly larger than another by this factor.
+_SIDE_SHARE, _ON_M, _ON_SHARE, _LARGER = 0.04, 0.002, 0.02, 1.15
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,13 @@ class Box:
         return replace(self, low=low, faces_std=faces)
 
 
-def box_axes(points: FloatArray, canonical: Canonical | None) -> FloatArray:
-    """(3, 3) columns: axes of the box. Upright with the smallest footprint where up is known, else principal axes."""
+def box_axes(points: FloatArray, canonical: Canonical | None, is_hidden: bool = False) -> FloatArray:
+    """(3, 3) columns: axes of the box. Upright with the smallest footprint where up is known, else principal axes.
+
+    Args:
+        is_hidden: whether something may hide a part of the thing: of about as small footprints the one whose sides most of the
+            outline lies on is the right one then. Of two sides that meet in a corner the third side of the triangle is none.
+    """
     if canonical is None:
         if len(points) < 2:
             return np.eye(3)  # one point has no axes
@@ -65,7 +73,8 @@ def box_axes(points: FloatArray, canonical: Canonical | None) -> FloatArray:
             axes[:, 2] *= -1
         return axes
     basis = canonical.scene_from_canonical.rotation
-    yaw = _yaw(_trimmed(np.ascontiguousarray((points @ basis[:, :2]).T), 0.002))
+    level = _trimmed(np.ascontiguousarray((points @ basis[:, :2]).T), 0.002)
+    yaw = _yaw_of_sides(level) if is_hidden else _yaw(level)
     c, s = np.cos(yaw), np.sin(yaw)
     upright: FloatArray = basis @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
     return upright
@@ -77,6 +86,26 @@ def _yaw(xy: FloatArray) -> float:
 
     _, _, angle_deg = cv2.minAreaRect(cv2.convexHull(np.ascontiguousarray(xy.T, dtype=np.float32)))
     return float((np.deg2rad(angle_deg) + np.pi / 4) % (np.pi / 2) - np.pi / 4)
+
+
+def _yaw_of_sides(xy: FloatArray) -> float:
+    """The same of the rectangle whose sides hold most of the outline of points (2, N), of those that are hardly larger."""
+    import cv2
+
+    hull = cv2.convexHull(np.ascontiguousarray(xy.T, dtype=np.float32))[:, 0].astype(np.float64)
+    sides = np.roll(hull, -1, axis=0) - hull
+    lengths = np.hypot(*sides.T)
+    angles = np.arctan2(sides[:, 1], sides[:, 0])[lengths > _SIDE_SHARE * lengths.sum()]
+    if not len(angles):
+        return _yaw(xy)
+    c, s = np.cos(angles), np.sin(angles)
+    turned = np.stack([np.column_stack([c, s]), np.column_stack([-s, c])], axis=1) @ hull.T
+    low, high = turned.min(axis=2, keepdims=True), turned.max(axis=2, keepdims=True)
+    area = np.prod(high - low, axis=1)[:, 0]
+    on = np.concatenate([turned - low, high - turned], axis=1) < np.maximum(_ON_SHARE * np.sqrt(area), _ON_M)[:, None, None]
+    held = (on & np.roll(on, -1, axis=2)).any(axis=1) @ lengths / (high - low).sum(axis=(1, 2))
+    best = int(np.argmax(np.where(area <= _LARGER * area.min(), held, -1.0)))
+    return float((angles[best] + np.pi / 4) % (np.pi / 2) - np.pi / 4)
 
 
 def _trimmed(values: FloatArray, share: float) -> FloatArray:

@@ -73,7 +73,7 @@ def boxes_of(seen: Sequence[Seen], setting: Setting) -> list[Boxed]:
     canonical, noise, config = setting.canonical, setting.noise, setting.config
     upright, up = canonical is not None, None if canonical is None else canonical.up
     plane = setting.plane if upright and np.isfinite(setting.plane).all() else None
-    axes = [box_axes(one.outline[: len(one.thinned)], canonical) for one in seen]
+    axes = [box_axes(one.outline[: len(one.thinned)], canonical, _is_hidden(one)) for one in seen]
     visible = [_visible_box(own, one.outline, setting, upright) for own, one in zip(axes, seen, strict=True)]
     balls = [find_ball(one.thinned, box.high - box.low, up, plane, noise) for one, (box, _, _) in zip(seen, visible, strict=True)]
     boxes = [box if ball is None else _around(ball, box) for (box, _, _), ball in zip(visible, balls, strict=True)]
