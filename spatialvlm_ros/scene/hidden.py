@@ -31,7 +31,7 @@ _PRIOR_SHARE = 0.5
 _SLENDER, _BEHIND_SHARE, _ROUND = (2.8, 3.3), 0.5, 1.15
 # What is guessed to lie behind a thing is looked at in so many rows of so many points; from this share on that the camera looks
 # past, nothing is there.
-_ROWS, _COLUMNS, _FREE_SHARE = 10, 15, 0.3
+_ROWS, _COLUMNS, _FREE_SHARE = 10, 15, 0.15
 # The upper part of a thing that counts as its top, how much narrower than the rest it has to be, and how near to the middle.
 _TOP_SHARE, _NARROW, _BESIDE = 0.12, 0.75, 0.12
 
