@@ -131,7 +131,7 @@ def _add_ask(ask: argparse.ArgumentParser) -> None:
     ask.add_argument(
         "--depth-unit-m", type=float, metavar="M", help="metres of one count of depth, where the folder does not say"
     )
-    ask.add_argument("--depth-noise", metavar="NAME", help="structured_light, stereo or time_of_flight (default: stereo)")
+    ask.add_argument("--depth-noise", metavar="NAME", help="structured_light, stereo, time_of_flight or exact (default: stereo)")
     ask.add_argument("--vlm", metavar="MODEL", help=VLM_HELP + f" Default: the robot file's, else {DEFAULT_VLM}.")
     ask.add_argument("--vlm-device", default="auto", metavar="NAME", help="where the model runs: auto, cpu, cuda (default: auto)")
     ask.add_argument("--vlm-download", action="store_true", help="fetch a hub model that is not on this machine yet")

@@ -44,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="the first N images only; 0 for all (default: 0)")
     parser.add_argument("--no-controls", action="store_true", help="leave out shuffled colours and depths (a third of the time)")
     parser.add_argument(
-        "--depth-noise", default="stereo", metavar="NAME", help="structured_light, stereo or time_of_flight (default: stereo)"
+        "--depth-noise",
+        default="stereo",
+        metavar="NAME",
+        help="structured_light, stereo, time_of_flight or exact (default: stereo)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the intervals and of sampled answers (default: 0)")
     model = parser.add_argument_group("model")

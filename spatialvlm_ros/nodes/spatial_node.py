@@ -69,7 +69,9 @@ class SpatialNode(ManagedNode):
         *ROBOT_PARAMS,
         *IMU_PARAMS,
         *IMAGE_PARAMS,
-        Param("depth_noise", "stereo", "Noise model of the depth camera.", choices=tuple(PRESETS)),
+        Param(
+            "depth_noise", "stereo", "Noise model of the depth camera; exact: a simulator without noise.", choices=tuple(PRESETS)
+        ),
         Param(
             "queries",
             [""],

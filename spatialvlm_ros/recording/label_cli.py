@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="header, or recorded where the driver does not stamp (default: header)",
     )
-    source.add_argument("--depth-noise", default="", metavar="NAME", help="structured_light, stereo or time_of_flight")
+    source.add_argument("--depth-noise", default="", metavar="NAME", help="structured_light, stereo, time_of_flight or exact")
     source.add_argument("--vlm", default="", metavar="MODEL", help=f"{HELP} Default: the robot file's, else {DEFAULT_VLM}.")
     source.add_argument("--vlm-device", default="auto", metavar="NAME", help="where the model runs (default: auto)")
     source.add_argument(

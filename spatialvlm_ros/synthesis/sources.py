@@ -250,5 +250,5 @@ class RenderSource:
 def _noise_model(family: str) -> DepthNoise:
     """What the engine is told of a family's noise: its own preset, or the nearest one."""
     if not family:
-        return DepthNoise(floor_m=5e-4, quadratic_per_m=0.0, scale=0.0)
+        return PRESETS["exact"]
     return PRESETS[_NEAREST_MODEL.get(family, family)]
