@@ -50,8 +50,6 @@ TOLERANCES = (0.05, 0.03)
 # What one and two deviations of a normal distribution hold, how many that are, what each weighs in the loss, and over which
 # difference of logarithms an error passes for half held.
 _HELD, _AT, _WEIGHTS, _SMOOTH = (0.6827, 0.9545), (1.0, 2.0), (1.0, 2.0), 0.25
-# The scenes have no sheets under their things: half of what is kept for those of real ones.
-_SHEET_M = 0.001
 _LEAST_CURVE, _LEAST_ERROR_M = 0.05, 1e-5
 _FACTORS = Boosting(trees=120, depth=4, rate=0.12, ridge=10.0, share=0.6, tried=0.6)
 _MERGED = Boosting(trees=60, depth=4, rate=0.15, ridge=5.0, share=0.6, tried=0.6)
@@ -128,7 +126,7 @@ def _row(rendered: Rendered, solid: Solid, thing: SceneObject, shown: Evidence, 
     errors = np.stack([thing.extents - reach, thing.extents - own])
     edges = np.take_along_axis(errors, np.abs(errors).argmax(axis=0)[None], axis=0)[0]
     return TrustRow(
-        shown, centre[:2], thing.extents_std[:2] / 2, edges, thing.extents_std, kept_foot_std_m(thing, _SHEET_M),
+        shown, centre[:2], thing.extents_std[:2] / 2, edges, thing.extents_std, kept_foot_std_m(thing, shown.sheet_m),
         float(thing.extents[2]), foot_is_guessed(thing), is_merged(share, float(edges[2]), float(reach[2])), rendered.scene.seed,
     )  # fmt: skip
 

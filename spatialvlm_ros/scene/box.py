@@ -19,12 +19,16 @@ _SIDE_SHARE, _ON_M, _ON_SHARE, _LARGER = 0.04, 0.002, 0.02, 1.15
 
 @dataclass(frozen=True)
 class Box:
-    """An oriented box: ``low``, ``high`` (3,) along ``axes``, and one standard deviation (3, 2) of each low and high face."""
+    """An oriented box: ``low``, ``high`` (3,) along ``axes``, and one standard deviation (3, 2) of each low and high face.
+
+    ``sheet_m``: how thick a sheet may lie under the thing for all that is seen beside it; infinite for a thing in the air.
+    """
 
     axes: FloatArray
     low: FloatArray
     high: FloatArray
     faces_std: FloatArray
+    sheet_m: float = 0.0
 
     @property
     def centre(self) -> FloatArray:

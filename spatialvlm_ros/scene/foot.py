@@ -85,12 +85,14 @@ class Below(NamedTuple):
         std_m: one standard deviation of it.
         share: of the rim that shows it.
         drop_m: how much higher than the surface the rim itself ends; NaN where either is not seen.
+        sheet_m: how high a surface is seen above the plane that passes for the table all the same, being as thin as errors are.
     """
 
     height_m: float
     std_m: float
     share: float
     drop_m: float
+    sheet_m: float = 0.0
 
 
 _NOTHING = Below(math.nan, math.nan, 0.0, math.nan)
@@ -159,7 +161,8 @@ def _below(found: FloatArray, ends: FloatArray, slope: FloatArray, noise: DepthN
     drop = float(middle(ends)) - height if len(ends) else math.nan
     if height < max(_THIN_M, _THIN_STDS * std):
         # The table, for all that is known: what lies on it as thin as that counts as its error.
-        return Below(0.0, math.hypot(std, max(height, 0.0)), flat, drop + height)
+        sheet_m = max(height, 0.0)
+        return Below(0.0, math.hypot(std, sheet_m), flat, drop + height, sheet_m)
     return Below(height, std, flat, drop)
 
 

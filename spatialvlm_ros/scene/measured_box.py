@@ -93,7 +93,7 @@ def boxes_of(seen: Sequence[Seen], setting: Setting) -> list[Boxed]:
         if ball is None and discs[index] is None:
             boxes[index] = _with_misfit(boxes[index], along[:, : len(one.thinned)], one.thinned_std_m, config, upright)
     return [
-        Boxed(_with_hidden_faces(box, one.mean, one.covered, ball, disc, config), ball)
+        Boxed(_with_hidden_faces(box, one.mean, one.covered, ball, disc, config, plane), ball)
         for one, box, ball, disc in zip(seen, boxes, balls, discs, strict=True)
     ]
 
@@ -177,6 +177,8 @@ def _visible_box(axes: FloatArray, outline: FloatArray, setting: Setting, uprigh
     low, high = low - beyond * towards, high + beyond * away
     if upright:
         high[UP] -= config.top_px * footprint_m
+        # For what stands somewhere its foot is told by that.
+        faces[UP, 0] = math.hypot(float(faces[UP, 0]), config.foot_px * footprint_m)
     return Visible(Box(axes, low, high, faces), along, ends)
 
 
@@ -244,7 +246,8 @@ def _with_foot(
     # Something in front that hides the foot is seen right below it, too, but the thing goes on behind it.
     in_front = seen and below.drop_m < -max(_IN_FRONT_M, _IN_FRONT_STDS * below.std_m)
     onto, onto_std = (below.height_m, below.std_m) if seen and not in_front else (0.0, 0.0)
-    gap = float(plane[:3] @ (box.axes @ np.append((box.low + box.high)[:2] / 2, box.low[UP]))) + float(plane[3]) - onto
+    box = replace(box, sheet_m=below.sheet_m if seen and not in_front else 0.0)
+    gap = _foot_m(box, plane) - onto
     if heights_m is not None:
         lowest, bottom = (float(x) - onto for x in linear_quantiles(heights_m, (config.trim_share, _BOTTOM_SHARE)))
         if abs(bottom) < config.ground_snap_m and (stands_on or onto == 0):
@@ -261,28 +264,41 @@ def _with_foot(
     # Where nothing that may carry it is seen below (a table's edge), its top alone does not tell how tall it is.
     untold = from_above and math.isnan(below.height_m)
     if (below.share < _MAY_STAND and not untold) or in_front or (held and not from_above):
-        return box
+        return replace(box, sheet_m=math.inf)
     if held:
         # From above only its top tells of it, and that it is taller than wide is as far as one has to think.
         gap = min(gap, float(box.extents.max()))
     elif from_above and below.share >= _STANDS:
         return box.moved_down(gap, gap / _FROM_TABLE)
     if not from_above and gap > _HIDES_SHARE * (gap + float(box.extents[2])):
-        return box
+        return replace(box, sheet_m=math.inf)
     faces = box.faces_std.copy()
     faces[UP, 0] = math.hypot(faces[UP, 0], gap / _TO_TABLE)
     return replace(box, faces_std=faces)
 
 
+def _foot_m(box: Box, plane: FloatArray) -> float:
+    """How high the middle of an upright box's lower face is above a plane (4,), metres."""
+    return float(plane[:3] @ (box.axes @ np.append((box.low + box.high)[:2] / 2, box.low[UP]))) + float(plane[3])
+
+
 def _with_hidden_faces(
-    box: Box, mean: FloatArray, covered: FloatArray, ball: Ball | None, disc: Disc | None, config: MeasureConfig
+    box: Box,
+    mean: FloatArray,
+    covered: FloatArray,
+    ball: Ball | None,
+    disc: Disc | None,
+    config: MeasureConfig,
+    plane: FloatArray | None,
 ) -> Box:
     """The box with what is not known of faces turned away from the camera and of faces on covered sides of the image.
 
     Args:
         mean: (3,) of the visible points, optical frame.
         covered: (4,) share of each of ``SIDES`` behind which more of it may lie.
+        plane: (4,) n, d of what all stands on, below which nothing reaches; None where that or up is not known.
     """
+    above_m = math.inf if plane is None else max(_foot_m(box, plane), 0.0)
     ray = mean / norm(mean)
     faces, most = box.faces_std.copy(), float(covered[:2].max())
     unsteady = unsteady_std_m(box.extents)
@@ -300,5 +316,7 @@ def _with_hidden_faces(
             behind = np.maximum(SIDES @ on_image, 0.0) ** 2
             known = disc is not None and axis != UP
             more = 0.0 if known else config.covered_share * size * float(np.sqrt(np.minimum(behind, 1.0) @ covered**2))
+            if axis == UP and end == 0:
+                unseen, more = min(unseen, above_m), min(more, above_m)
             faces[axis, end] = norm(np.array([faces[axis, end], unseen, more]))
     return replace(box, faces_std=faces)

@@ -42,8 +42,9 @@ _MAY_BE_MERGED, _IS_MERGED, _MERGED_SHARE = 0.01, 0.1, 0.35
 _MOST = 3.0
 # A foot that is less certain than that is a guess of where a thing stands, and what shows of the thing does not mend it.
 _FOOT_GUESSED_M = 0.01
-# No camera sees a sheet of twice that under a thing, and the rendered scenes have none.
-_SHEET_M = 0.002
+# No foot is known better than that, nor better than a sheet is thick that seems to lie beside it: the rendered scenes have no
+# sheets under their things, so that no evidence of theirs tells.
+_SHEET_M = 0.0007
 # Noise that neighbouring pixels share comes from a window that is matched, and near things swell by its half: a pixel and a half
 # is one standard deviation of a small window's. From the first share on it is more than the presets', from the second on all.
 _SWELLS_PX, _SHARED_FROM, _SHARED_TO = 1.5, 0.45, 0.95
@@ -121,11 +122,13 @@ class Evidence:
         axes: of each axis of its box, the third is up.
         swollen_m: one standard deviation of how far a matching window may have moved one side of its outline; 0 for noise as the
             presets have it.
+        sheet_m: how thick a sheet may lie under it for all that is seen beside it; infinite for what hangs in the air.
     """
 
     thing: ThingEvidence
     axes: tuple[AxisEvidence, AxisEvidence, AxisEvidence]
     swollen_m: float = 0.0
+    sheet_m: float = 0.0
 
     def asked(self) -> FloatArray:
         """(3, F) what ``NAMES`` are for each axis."""
@@ -165,6 +168,7 @@ def evidence_of(
     plane: FloatArray,
     faces_std_m: FloatArray,
     shared: float,
+    sheet_m: float,
 ) -> Evidence:
     """The evidence of a thing that stands upright.
 
@@ -176,6 +180,7 @@ def evidence_of(
         plane: (4,) n, d of the support plane, n up, metres; NaN when there is none.
         faces_std_m: (3, 2) standard deviation of each low and high face of its box.
         shared: what neighbouring pixels share of their noise, as in ``DepthNoise``.
+        sheet_m: as in ``Evidence``.
     """
     some = points[:: max(1, len(points) // _SOME_POINTS)].astype(np.float64)
     extents = thing.extents
@@ -201,7 +206,7 @@ def evidence_of(
         foot_m / size if math.isfinite(foot_m) else 0.0,
     )  # fmt: skip
     swollen = swollen_m(shared, float(thing.centre[2]) / frame.camera.fx)
-    return Evidence(of_thing, axes_evidence(thing, along, size, faces_std_m), swollen)
+    return Evidence(of_thing, axes_evidence(thing, along, size, faces_std_m), swollen, sheet_m)
 
 
 def _misfit_m(along: FloatArray, extents: FloatArray, pixel_std_m: float) -> float:
@@ -295,9 +300,12 @@ def merged_std_m(height_m: float, chance: float) -> float:
     return _MERGED_SHARE * height_m * min(max((chance - _MAY_BE_MERGED) / (_IS_MERGED - _MAY_BE_MERGED), 0.0), 1.0)
 
 
-def kept_foot_std_m(thing: SceneObject, sheet_m: float = _SHEET_M) -> float:
-    """The part of what its foot is uncertain by that no evidence mends: a sheet under it that no camera sees."""
-    return min(ends_std_m(thing)[0], sheet_m)
+def kept_foot_std_m(thing: SceneObject, sheet_m: float = 0.0) -> float:
+    """What its foot is uncertain by that no other evidence mends: a sheet under it, all of it where it hangs in the air.
+
+    ``sheet_m`` as in ``Evidence``. In the rendered scenes all things stand, where most feet are known far better than stated.
+    """
+    return min(ends_std_m(thing)[0], max(sheet_m, _SHEET_M))
 
 
 def foot_is_guessed(thing: SceneObject) -> bool:
@@ -310,12 +318,13 @@ def trusted(thing: SceneObject, shown: Evidence | None) -> SceneObject:
     """The thing with standard deviations that its evidence bears out; without any (None) it passes for a usual one."""
     trees = shipped_trust()
     if shown is None:
-        (middle, flat, upright), suspect, swollen, unlike = trees.usual, 0.0, np.zeros(3), 0.0
+        (middle, flat, upright), suspect, swollen, unlike, sheet_m = trees.usual, 0.0, np.zeros(3), 0.0, 0.0
         centre, edges = np.array([middle, middle]), np.array([flat, flat])
     else:
         told = trees(shown.asked())
         suspect = merged_chance(shown.thing, float(told[UP, 3]))
-        factors, swollen, unlike = np.minimum(np.exp(told[:, :3]), _MOST), shown.swollen_std_m, shown.unlike_std_m
+        factors, sheet_m = np.minimum(np.exp(told[:, :3]), _MOST), shown.sheet_m
+        swollen, unlike = shown.swollen_std_m, shown.unlike_std_m
         # An edge that nobody sees is a guess, which no pixel makes worse.
         most = np.where(thing.extents_std > thing.extents, 1.0, _MOST)[:UP, None]
         level = np.minimum(factors[:UP, :2], most)
@@ -323,7 +332,7 @@ def trusted(thing: SceneObject, shown: Evidence | None) -> SceneObject:
         upright = max(upright, 1.0) if foot_is_guessed(thing) else upright
     spread = merged_std_m(float(thing.extents[UP]), suspect)
     # Each end of its height errs on its own; what makes its outline swell moves the upper one.
-    (foot_std, top_std), kept = ends_std_m(thing), kept_foot_std_m(thing)
+    (foot_std, top_std), kept = ends_std_m(thing), kept_foot_std_m(thing, sheet_m)
     low = math.sqrt(kept**2 + upright**2 * max(foot_std**2 - kept**2, 0.0) + spread**2)
     high = math.sqrt(upright**2 * top_std**2 + spread**2 + float(swollen[UP]) ** 2)
     height_std = math.hypot(low, high)

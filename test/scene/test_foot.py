@@ -13,10 +13,11 @@ from spatialvlm_ros.evaluation.engine_render import IN_FAMILY, OUT_OF_FAMILY
 from spatialvlm_ros.scene.canonical import canonical_from_up
 from spatialvlm_ros.scene.foot import down_in_image, is_at_robot, looked_down_on_rad, lower_rim, surface_below, table_below
 from spatialvlm_ros.scene.frame import Region
-from spatialvlm_ros.scene.measure import MeasureConfig, measure_region
+from spatialvlm_ros.scene.measure import MeasureConfig, measure_region, measure_with_evidence
 from spatialvlm_ros.scene.noise import PRESETS, DepthNoise, noise_on_plane
 from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.scene.scene import Scene, SceneObject
+from spatialvlm_ros.scene.trust import ends_std_m, trusted
 from spatialvlm_ros.simulation.depth_noise import add_noise
 
 BLOCK = Solid((0.5, 0.0, 0.04), (0.06, 0.07, 0.08), 0.3)
@@ -155,6 +156,40 @@ def test_a_block_lifted_a_little_stays_where_it_is_and_may_stand_all_the_same() 
     assert thing.extents_std[2] >= low / 1.5
     high = view([replace(BLOCK, centre=(0.5, 0.0, 0.14))], pose=camera_over_table(35.0))
     assert measured(high).extents_std[2] < 0.01
+
+
+def test_a_foot_on_the_table_reaches_no_lower_however_much_covers_it() -> None:
+    """A low bar in front of the block hides its lower rim, which the table below bounds all the same."""
+    bar = Solid((0.43, 0.0, 0.005), (0.01, 0.2, 0.01), color=(30, 160, 40))
+    picture = view([BLOCK, bar], noise=None, pose=camera_over_table(40.0))
+    thing = measured(picture)
+    assert abs(clearance(thing, picture)) < 0.002
+    assert ends_std_m(thing)[0] < 0.015 and thing.extents_std[2] < 0.02
+
+
+def test_a_thing_in_the_air_ends_less_surely_than_one_that_stands() -> None:
+    """The last pixels of its lower rim are lost to whatever is behind; the fit's scenes have only things that stand."""
+    stands, hangs = (view([replace(BLOCK, centre=(0.5, 0.0, up))], pose=camera_over_table(35.0)) for up in (0.04, 0.16))
+    found = [
+        measure_with_evidence(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+        for picture in (stands, hangs)
+    ]
+    assert found[0] is not None and found[1] is not None and found[0][1] is not None and found[1][1] is not None
+    assert found[0][1].sheet_m < 0.004 and found[1][1].sheet_m == np.inf
+    foot, hanging = (ends_std_m(thing)[0] for thing in (trusted(*found[0]), trusted(*found[1])))
+    # Evidence makes no foot in the air surer.
+    assert hanging > foot and hanging >= ends_std_m(found[1][0])[0] > 0.001
+
+
+@pytest.mark.parametrize("thickness_m", [0.0, 0.003])
+def test_a_sheet_that_passes_for_the_table_is_evidence(thickness_m: float) -> None:
+    plate = Solid((0.55, -0.05, thickness_m / 2), (0.14, 0.14, thickness_m), color=(30, 160, 40))
+    block = Solid((0.55, -0.05, thickness_m + 0.025), (0.04, 0.04, 0.05), 0.3)
+    picture = view([block, plate] if thickness_m else [block], noise=None, pose=camera_over_table(38.0, height_m=0.43))
+    found = measure_with_evidence(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+    assert found is not None and found[1] is not None
+    assert found[1].sheet_m == pytest.approx(thickness_m, abs=0.0005)
+    assert ends_std_m(trusted(*found))[0] > 0.9 * thickness_m
 
 
 @pytest.mark.parametrize("seed", range(4))
