@@ -138,12 +138,14 @@ def _bounded(thing: SceneObject, axis: int, off_m: float) -> SceneObject:
     uncertain by. But of a thing whose size is known no more than the rest of that can be hidden, and its centre is off by half of
     it, where all is on one side.
     """
-    along, stds = thing.axes[:, axis], thing.extents_std.copy()
-    less = min(off_m**2 / 4 - float(along @ thing.own_covariance @ along), 0.0)
-    if less == 0.0 and stds[axis] <= off_m:
+    along, stds, own = thing.axes[:, axis], thing.extents_std.copy(), thing.own_covariance
+    share = min(off_m / 2 / max(math.sqrt(float(along @ own @ along)), 1e-12), 1.0)
+    if share == 1.0 and stds[axis] <= off_m:
         return thing
     stds[axis] = min(stds[axis], off_m)
-    return replace(thing, extents_std=stds, covariance=thing.covariance + less * np.outer(along, along))
+    # The deviation along one axis by a share, so that its correlation with the other one stays.
+    smaller = np.eye(3) + (share - 1) * np.outer(along, along)
+    return replace(thing, extents_std=stds, covariance=thing.covariance + smaller @ own @ smaller - own)
 
 
 def _with_bounded_ends(thing: SceneObject, off_m: float) -> SceneObject:

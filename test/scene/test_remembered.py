@@ -164,6 +164,17 @@ def test_what_a_hand_covers_of_a_thing_is_no_more_than_the_rest_of_its_known_siz
     assert np.mean(stated) < 0.015
 
 
+def test_a_bound_along_one_axis_leaves_the_correlation_with_the_other() -> None:
+    """Whatever is bounded, no direction gets a variance below 0."""
+    thing = seen(0.0, HEIGHT)
+    alike = np.array([[4e-4, 1.2e-5, 0.0], [1.2e-5, 1e-6, 0.0], [0.0, 0.0, 1e-6]])
+    covered = replace(thing, covariance=alike, extents_std=np.array([0.04, 0.002, 0.002]))
+    told = as_large_as_before(covered, known_size(), is_held=False).own_covariance
+    assert told[0, 0] < 0.1 * alike[0, 0] and np.linalg.eigvalsh(told).min() > 0
+    before, after = (found[0, 1] / np.sqrt(found[0, 0] * found[1, 1]) for found in (alike, told))
+    assert after == pytest.approx(before)
+
+
 def test_what_is_known_of_a_size_makes_no_image_surer_than_it_is() -> None:
     thing = seen(0.0, HEIGHT)
     assert as_large_as_before(thing, known_size(), is_held=False) is thing

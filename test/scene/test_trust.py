@@ -67,6 +67,23 @@ def test_noise_that_neighbouring_pixels_share_makes_edges_less_certain_and_the_c
     assert ends_std_m(swollen)[0] == pytest.approx(ends_std_m(plain)[0]) and ends_std_m(swollen)[1] > 0.003
 
 
+@pytest.mark.parametrize(("turned_rad", "more"), [(np.pi / 4, 1.2), (0.0, 1.0)])
+def test_what_is_behind_a_turned_thing_moves_its_middle_along_the_sight(turned_rad: float, more: float) -> None:
+    """Of one that shows two sides alike the middle is less certain along the sight than across it."""
+    cube = Solid((0.5, 0.0, 0.04), (0.07, 0.07, 0.08), turned_rad, color=(200, 30, 30))
+    picture = view([cube], pose=POSE)
+    found = measured(picture, picture.region().mask)
+    level = found.axes[:, :2]
+    own = level.T @ found.own_covariance @ level
+    sight = level.T @ found.centre / np.linalg.norm(level.T @ found.centre)
+    across = np.array([-sight[1], sight[0]])
+    independent = np.diag(np.diag(own))
+    assert np.linalg.eigvalsh(own).min() > 0
+    ratio = (sight @ own @ sight) / (sight @ independent @ sight)
+    assert ratio == pytest.approx(more, abs=0.05) if more == 1.0 else ratio > more
+    assert across @ own @ across <= across @ independent @ across * 1.02
+
+
 def test_evidence_changes_deviations_and_nothing_else() -> None:
     picture = view([LOWER], pose=POSE)
     found = measure_with_evidence(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
