@@ -257,24 +257,33 @@ def _with_foot(
             return box.moved_down(lowest, faces_std)
     if gap < config.ground_snap_m:
         # Few of its points are as low as that. A hand may hold it there, but nothing else.
-        return box if gap < config.ground_std_m or held else box.moved_down(gap, gap / _FROM_TABLE)
+        if gap < config.ground_std_m:
+            return box
+        return _in_the_air(box, gap) if held else box.moved_down(gap, gap / _FROM_TABLE)
     if covered[3] >= _FOOT_COVERED:
         return box.moved_down(gap, gap / _FROM_TABLE)
     from_above = looked_down_on_rad(centre, canonical.up) > _FROM_ABOVE_RAD
     # Where nothing that may carry it is seen below (a table's edge), its top alone does not tell how tall it is.
     untold = from_above and math.isnan(below.height_m)
     if (below.share < _MAY_STAND and not untold) or in_front or (held and not from_above):
-        return replace(box, sheet_m=math.inf)
+        return _in_the_air(box)
     if held:
         # From above only its top tells of it, and that it is taller than wide is as far as one has to think.
         gap = min(gap, float(box.extents.max()))
     elif from_above and below.share >= _STANDS:
         return box.moved_down(gap, gap / _FROM_TABLE)
     if not from_above and gap > _HIDES_SHARE * (gap + float(box.extents[2])):
-        return replace(box, sheet_m=math.inf)
+        return _in_the_air(box)
     faces = box.faces_std.copy()
     faces[UP, 0] = math.hypot(faces[UP, 0], gap / _TO_TABLE)
     return replace(box, faces_std=faces)
+
+
+def _in_the_air(box: Box, down_m: float = 0.0) -> Box:
+    """The box of a thing that hangs, or that may stand so much lower all the same."""
+    faces = box.faces_std.copy()
+    faces[UP, 0] = math.hypot(faces[UP, 0], down_m / _FROM_TABLE)
+    return replace(box, faces_std=faces, sheet_m=math.inf)
 
 
 def _foot_m(box: Box, plane: FloatArray) -> float:
