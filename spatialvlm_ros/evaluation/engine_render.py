@@ -17,6 +17,8 @@ from .engine_truth import TrueScene
 IN_FAMILY = {name: name for name in ("structured_light", "stereo", "time_of_flight")}
 OUT_OF_FAMILY = {"correlated_stereo": "stereo", "tof_multipath": "time_of_flight", "kinect_quantised": "structured_light"}
 FAMILY_NAMES = (*IN_FAMILY, *OUT_OF_FAMILY)
+# No noise at all, as a simulator's depth has it; of the engine's presets it is the one of the same name. It is in no benchmark.
+EXACT = "exact"
 # A thing with fewer visible pixels is not asked for.
 MIN_PIXELS = 150
 
@@ -54,7 +56,11 @@ def render_scene(seed: int, sampling: SceneSampling) -> Rendered:
 
 
 def noisy_frame(rendered: Rendered, family: str, *, scale_error: bool = True) -> RGBDFrame:
-    """The image of a scene with a family's noise on its depth, with or without the scale error that all its pixels share."""
+    """The image of a scene with a family's noise on its depth (``EXACT``: none), with or without the scale error that all its
+    pixels share.
+    """
     scene, rendering = rendered.scene, rendered.rendering
+    if family == EXACT:
+        return frame_of(scene, rendering)
     depth = add_noise(rendering.depth_m, scene.camera, family, seed=scene.seed, scale_error=scale_error)
     return frame_of(scene, rendering, depth_m=depth)

@@ -36,8 +36,9 @@ _FEW = 20
 # frames hold little else (0.33 to 0.53).
 _PRINTED, _PRINT_ODDS = 0.3, 2.0
 # From the first probability on a region may be two things on each other, from the second on it counts as two, with ends that are
-# off by this share of its height; in between by less, so that the same thing on the next image is not another case.
-_MAY_BE_MERGED, _IS_MERGED, _MERGED_SHARE = 0.01, 0.1, 0.35
+# off by this share of its height; in between by less, so that the same thing on the next image is not another case. Two
+# deviations leave out one error of twenty-two: what is less likely than that need not be within them.
+_MAY_BE_MERGED, _IS_MERGED, _MERGED_SHARE = 0.03, 0.15, 0.35
 # No deviation is taken to be more times too small: few rendered things tell of more, and real ones have prints, which these lack.
 _MOST = 3.0
 # A foot that is less certain than that is a guess of where a thing stands, and what shows of the thing does not mend it.
@@ -52,9 +53,10 @@ _SWELLS_PX, _SHARED_FROM, _SHARED_TO = 1.5, 0.45, 0.95
 # both of its level axes alike. The correlation of these errors for one that shows two sides alike (of things of seeds 646000 to
 # 646011 that do: 0.4 to 0.7 with noise of the presets, 0.2 to 0.5 with other noise; of those that show one side: none).
 _BEHIND_ALIKE = 0.5
-# How many of the sides that swell each edge of a box has: a thing's foot is on what it stands on. Two sides do not swell quite
-# alike, which moves the middle by this share of one.
-_SIDES, _UNLIKE = np.array([2.0, 2.0, 1.0]), 0.35
+# How many of the sides that swell each edge of a box has: a thing's foot is on what it stands on, and its upper rim, which the
+# camera looks down on, moves by more than a pixel is wide. Two sides do not swell quite alike, which moves the middle by this
+# share of one.
+_SIDES, _UNLIKE = np.array([2.0, 2.0, 1.6]), 0.35
 
 
 class ThingEvidence(NamedTuple):
@@ -81,6 +83,7 @@ class ThingEvidence(NamedTuple):
         foot_std, top_std: logarithm of the stated deviation of its lower and of its upper end, by its size.
         joined_odds, refused_odds: as in ``Region``; as sure as can be where nobody judged.
         raised: how high it stands above the support, by its size.
+        noise: logarithm of one pixel's stated deviation there, metres.
     """
 
     chroma_std: float
@@ -112,6 +115,7 @@ class ThingEvidence(NamedTuple):
     joined_odds: float
     refused_odds: float
     raised: float
+    noise: float
 
 
 #: What the trees ask about: the evidence of a thing, and that of one axis of its box.
@@ -207,7 +211,7 @@ def evidence_of(
         math.log(float(thing.extents_std[UP]) / size), joined, goes_on, foot_std, top_std,
         SURE_ODDS if math.isnan(region.joined_odds) else region.joined_odds,
         -SURE_ODDS if math.isnan(region.refused_odds) else region.refused_odds,
-        foot_m / size if math.isfinite(foot_m) else 0.0,
+        foot_m / size if math.isfinite(foot_m) else 0.0, math.log(pixel_std_m),
     )  # fmt: skip
     swollen = swollen_m(shared, float(thing.centre[2]) / frame.camera.fx)
     return Evidence(of_thing, axes_evidence(thing, along, size, faces_std_m), swollen, sheet_m)

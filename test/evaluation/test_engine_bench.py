@@ -26,7 +26,7 @@ from spatialvlm_ros.evaluation.engine_bench import FITTED_NOTE, FITTED_SEEDS, En
 from spatialvlm_ros.evaluation.engine_facts import FACT, RELATION_NAMES, truth_of
 from spatialvlm_ros.evaluation.engine_gates import ONE_POLARITY
 from spatialvlm_ros.evaluation.engine_real import labelled_box, table_plane
-from spatialvlm_ros.evaluation.engine_render import FAMILY_NAMES, IN_FAMILY, noisy_frame, render_scene
+from spatialvlm_ros.evaluation.engine_render import EXACT, FAMILY_NAMES, IN_FAMILY, noisy_frame, render_scene
 from spatialvlm_ros.evaluation.engine_scenes import THING, FrameResult, Observer, judge_frame
 from spatialvlm_ros.evaluation.engine_scores import (
     QUANTITIES,
@@ -210,6 +210,12 @@ def test_discovery_and_walls() -> None:
 
 def test_families_are_those_of_the_simulation() -> None:
     assert sorted(FAMILY_NAMES) == sorted(FAMILIES)
+
+
+def test_an_image_without_noise_shows_what_was_rendered() -> None:
+    rendered = render_scene(3, QUICK.sized(ACCURACY))
+    exact, noisy = (noisy_frame(rendered, family).depth_m for family in (EXACT, "stereo"))
+    assert np.array_equal(exact, rendered.rendering.depth_m, equal_nan=True) and not np.array_equal(exact, noisy, equal_nan=True)
 
 
 def test_things_are_matched_by_their_own_pixels_and_measured_near_where_they_are() -> None:

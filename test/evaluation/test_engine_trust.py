@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from spatialvlm_ros.evaluation.engine_trust import (
     sums,
     write,
 )
+from spatialvlm_ros.scene.noise import PRESETS
 from spatialvlm_ros.scene.trust import NAMES, Evidence, ThingEvidence
 from spatialvlm_ros.scene.trust_axes import AxisEvidence
 from spatialvlm_ros.scene.trust_trees import FILE, TrustTrees
@@ -104,6 +106,19 @@ def test_a_fit_is_written_read_and_asked_as_it_was_made(tmp_path: Path) -> None:
         alone = sums((float(start), *(part[first:end] for part in (trees.feature, trees.above, trees.added))), evidence)
         found = np.concatenate([read(row.shown.asked())[:, number] for row in rows[:50]])
         assert found.tolist() == pytest.approx(alone[:150].tolist())
+
+
+def test_exact_depth_is_not_widened_for_noise_that_no_preset_describes() -> None:
+    """The same errors under either kind of depth: only where noise may be of another kind they are stated larger."""
+    rows = _rows(1200)
+    exact = [
+        replace(row, shown=replace(row.shown, thing=row.shown.thing._replace(noise=float(np.log(PRESETS["exact"].floor_m)))))
+        for row in rows
+    ]
+    trees, _ = fit([row for pair in zip(rows[::2], exact[1::2], strict=True) for row in pair])
+    noisy_sums, exact_sums = (np.mean([trees(row.shown.asked()) for row in some], axis=(0, 1)) for some in (rows, exact))
+    wider = noisy_sums[:3] - exact_sums[:3]
+    assert wider[0] > 0.05 and (wider > -0.02).all()
 
 
 def _rows(count: int) -> list[TrustRow]:
