@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,12 @@ NAMES: Mapping[str, str] = {"Can": "red can", "Milk": "gray block", "Bread": "br
 # Beyond the bins is only the floor of the room.
 _FAR_M = 1.45
 _SETTLE_NS = 1_000_000_000
-# A rendered depth image is exact but for its resolution: a pixel's noise is the least that the engine knows of, and the scale is
-# right. So is tf.
+# A rendered depth image is exact but for its resolution. So is tf.
 _SEGMENT = TabletopConfig(max_distance_m=_FAR_M)
-ENGINE = EngineConfig(noise=replace(PRESETS["structured_light"], scale=0.0), segment=_SEGMENT, tool_std_m=TF_STD_M)
+ENGINE = EngineConfig(noise=PRESETS["exact"], segment=_SEGMENT, tool_std_m=TF_STD_M)
 NOTES = (
     "robosuite 1.5.2 with mujoco 3.9 (synthetic): scripted episodes, RGB-D and tf only; depth without sensor noise or error of "
-    "scale, and exact tf, of which the engine is told the latter two",
+    "scale, and exact tf, of which the engine is told",
     "the robot's shape: capsules around its collision shapes; the bin: a tf frame in the middle of the thing's compartment",
     "contradictory instruction: keep the thing 40 cm away from the bin; 'other thing': keep it where it first lay",
     "staged: robosuite's own shaped reward, by Spearman's rank correlation with the potential over an episode's images",
