@@ -269,8 +269,8 @@ def _with_foot(
         return _in_the_air(box)
     if held:
         # From above only its top tells of it, and that it is taller than wide is as far as one has to think.
-        gap = min(gap, float(box.extents.max()))
-    elif from_above and below.share >= _STANDS:
+        return _in_the_air(box, min(gap, float(box.extents.max())))
+    if from_above and below.share >= _STANDS:
         return box.moved_down(gap, gap / _FROM_TABLE)
     if not from_above and gap > _HIDES_SHARE * (gap + float(box.extents[2])):
         return _in_the_air(box)
