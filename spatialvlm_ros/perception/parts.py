@@ -172,6 +172,13 @@ class Links:
         down = np.abs(depth[1:] - depth[:-1]) < np.minimum(jump[1:], jump[:-1])
         return Links(depth, jump, right, down)
 
+    def reach(self, wanted: npt.NDArray[np.intp], source: npt.NDArray[np.intp], distance: FloatMap) -> BoolArray:
+        """(N,) whether pixels at flat indices ``wanted`` are near and on the surface of ``source``, ``distance`` pixels away."""
+        depth = self.depth.ravel()
+        gap = np.abs(depth.take(wanted) - depth.take(source))
+        steps = np.maximum(np.ceil(distance), 1)
+        return np.asarray((distance < _GROW_PX) & (gap < self.jump.ravel().take(wanted) * steps), dtype=bool)
+
 
 def connected(links: Links, mask: BoolArray, least: int) -> IntMap:
     """Label the 4-connected parts (h, w) of a mask that depth does not break; parts below ``least`` pixels are 0."""
@@ -199,10 +206,7 @@ def grow(links: Links, labels: IntMap, above: BoolArray) -> IntMap:
     if not len(wanted) or not labels.any():
         return labels
     distance, source = nearest_pixel(labels > 0, wanted)
-    depth = links.depth.ravel()
-    gap = np.abs(depth.take(wanted) - depth.take(source))
-    reach = np.maximum(np.ceil(distance), 1)
-    near = (distance < _GROW_PX) & (gap < links.jump.ravel().take(wanted) * reach)
+    near = links.reach(wanted, source, distance)
     result = labels.copy()
     result.ravel()[wanted[near]] = labels.ravel()[source[near]]
     return result

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.plane import BoolArray
-from .grid import FloatMap, Grid, Surface, Window, window_of
+from .grid import FloatMap, Grid, Surface, Window, nearest_pixel, window_of
 from .mend import IntMap
 from .parts import Links, connected, grow, valley_depths
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _LIGHTNESS = np.array([0.6, 1.0, 1.0], dtype=np.float32)
 # Grid pixels of the least piece, of one that only edges of colour left over, and around what is looked at.
 _LEAST_PX, _LEAST_REST_PX, _MARGIN_PX = 10, 6, 4
+# A pixel that no piece has goes to the nearest one within so many grid pixels, which edges of colour blur over, and further away
+# if its colour (``Look.lab``) is that near to the piece's there: thin things between two edges are not their neighbours'.
+_BLURRED_PX, _ALIKE = 2.0, 30.0
 # Every n-th pixel above the plane tells the typical depth.
 _SPARSE = 16
 
@@ -122,7 +125,7 @@ def pieces_of(look: Look, valley: float, edge: float) -> IntMap:
     """
     links, domain = look.links, look.domain
     smooth = look.map_of((look.valley <= valley) & (look.edge <= edge))
-    labels = grow(links, connected(links, smooth, _LEAST_PX), domain)
+    labels = _grown_alike(look, connected(links, smooth, _LEAST_PX))
     # Stripes and thin rims are nothing but edges.
     rest = connected(links, domain & (labels == 0), _LEAST_REST_PX)
     labels = grow(links, np.where(rest > 0, rest + labels.max(), labels).astype(np.int32, copy=False), domain)
@@ -131,6 +134,22 @@ def pieces_of(look: Look, valley: float, edge: float) -> IntMap:
     pieces = np.zeros(domain.shape, dtype=np.int32)
     pieces.ravel()[look.pixels] = numbered(np.where(own > 0, own * (uncut.max(initial=0) + 1) + uncut, 0).astype(np.int32))
     return pieces
+
+
+def _grown_alike(look: Look, labels: IntMap) -> IntMap:
+    """Labels (h, w) as by ``parts.grow``, but for pixels that have another colour than the piece they would go to."""
+    wanted = np.flatnonzero(look.domain & (labels == 0))
+    if not len(wanted) or not labels.any():
+        return labels
+    distance, source = nearest_pixel(labels > 0, wanted)
+    place = np.zeros(labels.size, dtype=np.intp)
+    place[look.pixels] = np.arange(len(look.pixels))
+    apart = look.lab.take(place[wanted], axis=1) - look.lab.take(place[source], axis=1)
+    alike = np.square(apart).sum(axis=0) < _ALIKE**2
+    near = look.links.reach(wanted, source, distance) & (alike | (distance <= _BLURRED_PX))
+    result = labels.copy()
+    result.ravel()[wanted[near]] = labels.ravel()[source[near]]
+    return result
 
 
 def numbered(labels: IntMap) -> IntMap:
