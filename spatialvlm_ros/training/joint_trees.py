@@ -69,6 +69,8 @@ def grown(
         np.unique([float(f"{value:.{boosting.digits}g}") for value in np.quantile(column, quantiles)]) for column in features.T
     ]
     binned = np.stack([np.searchsorted(at, column) for at, column in zip(thresholds, features.T, strict=True)])
+    # Small numbers: what is drawn of them is copied for each tree.
+    binned = binned.astype(np.int16)
     count = len(features)
     start = round(start, boosting.digits)
     total, trees = np.full(count, start), []
@@ -77,12 +79,12 @@ def grown(
         some = np.flatnonzero(rng.random(count) < boosting.share)
         down, curve = (slope[some] for slope in everyone)
         asked: list[tuple[int, int]] = []
-        leaf = np.zeros(len(some), dtype=np.intp)
+        leaf, drawn = np.zeros(len(some), dtype=np.intp), binned[:, some]
         for _ in range(boosting.depth):
             tried = rng.permutation(features.shape[1])[: max(1, round(boosting.tried * features.shape[1]))]
-            column, at = _best(binned[:, some], tried, leaf, down, curve, [len(t) for t in thresholds], boosting)
+            column, at = _best(drawn, tried, leaf, down, curve, [len(t) for t in thresholds], boosting)
             asked.append((column, at))
-            leaf = leaf * 2 + (binned[column, some] > at)
+            leaf = leaf * 2 + (drawn[column] > at)
         down_sum, curve_sum = (np.bincount(leaf, weights=x, minlength=2**boosting.depth) for x in (down, curve))
         added = np.round(boosting.rate * down_sum / (curve_sum + boosting.ridge), boosting.digits)
         everywhere = np.zeros(count, dtype=np.intp)
@@ -95,7 +97,13 @@ def grown(
 
 
 def _best(
-    binned: IntArray, tried: IntArray, leaf: IntArray, down: FloatArray, curve: FloatArray, counts: list[int], boosting: Boosting
+    binned: npt.NDArray[np.int16],
+    tried: IntArray,
+    leaf: IntArray,
+    down: FloatArray,
+    curve: FloatArray,
+    counts: list[int],
+    boosting: Boosting,
 ) -> tuple[int, int]:
     """Feature and index of its threshold that, asked in all leaves at once, lower the loss most."""
     leaves = int(leaf.max()) + 1 if len(leaf) else 1
