@@ -189,6 +189,33 @@ def _border(j: Joints) -> dict[str, FloatArray]:
     }
 
 
+def _seams(j: Joints) -> dict[str, FloatArray]:
+    """Where the border is in the world: a thing ends at its top, level, what is printed on it anywhere."""
+    height = j.border[of_sums.B_HEIGHT]
+    return {
+        "border_height_m": height,
+        "border_rises_m": np.sqrt(np.maximum(j.border[of_sums.B_HEIGHT_SQUARED] - np.square(height), 0)),
+        "border_under_top_m": j.lower.high_m - height,
+        "border_over_base_m": height - j.upper.low_m,
+    }
+
+
+def _hues(j: Joints) -> dict[str, FloatArray]:
+    """Whether the tints are of one hue, which shade leaves as it is, and how plain the two are."""
+    (a, b), (c, d) = j.upper.lab[1:] - _GRAY, j.lower.lab[1:] - _GRAY
+    one, other = j.upper.tint_variance, j.lower.tint_variance
+    pooled = (j.upper.count * one + j.lower.count * other) / (j.upper.count + j.lower.count)
+    tints = np.sqrt(np.square(a - c) + np.square(b - d))
+    return {
+        "hues_apart_rad": np.arctan2(np.abs(a * d - b * c), a * c + b * d),
+        "less_chroma": np.minimum(j.upper.chroma, j.lower.chroma),
+        "across_tints": np.abs(a * d - b * c) / np.maximum(np.maximum(j.upper.chroma, j.lower.chroma), 1.0),
+        "upper_tint_spread": np.sqrt(one),
+        "lower_tint_spread": np.sqrt(other),
+        "printed": np.minimum(np.sqrt(pooled) / np.maximum(tints, 1e-6), 5.0),
+    }
+
+
 def _planarity(j: Joints) -> dict[str, FloatArray]:
     """How far each one's border lies behind the other's face, metres; which way the faces look."""
     first, second = j.border[of_sums.B_FIRST], j.border[of_sums.B_SECOND]
@@ -276,7 +303,7 @@ def _outlines(j: Joints) -> dict[str, FloatArray]:
     }
 
 
-_GROUPS: tuple[Callable[[Joints], dict[str, FloatArray]], ...] = (_border, _planarity, _colors, _places, _outlines)
+_GROUPS: tuple[Callable[[Joints], dict[str, FloatArray]], ...] = (_border, _planarity, _colors, _places, _outlines, _seams, _hues)
 
 
 def features_of(joints: Joints) -> dict[str, FloatArray]:

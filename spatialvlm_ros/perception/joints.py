@@ -40,6 +40,8 @@ _MOST_PIECES = 600
 _PRINTED_ODDS, _PARTED_ODDS, _MOST = 4.0, 1.0, 0.9
 # An image is one without colours where no piece is further from gray than this; how much spread of lightness counts there.
 _GRAY_CHROMA, _OF_LIGHTNESS = 1.0, 0.3
+# Added where one of the two has fewer camera pixels than that: it is sooner a scrap of the other than a thing.
+_SCRAP_ODDS, _SCRAP_PX = 1.0, 240
 # Taken off it for twins, of which rendered scenes have none: two things of one kind, side by side. Largest difference of the
 # logarithms of their pixels, least share that each fills of its hull, least valley and largest step of depth between them.
 _TWIN_ODDS, _TWIN_SIZES, _CONVEX, _TWIN_VALLEY, _TWIN_STEP_M = 6.0, 0.5, 0.85, 1.5, 0.015
@@ -171,6 +173,8 @@ def _odds(look: Look, sums: PieceSums, judge: Trees) -> FloatArray:
     printed = _print_shares(joints, values) > look.config.parts.printed
     parted = (part != other) & (part > 0) & (other > 0)
     odds += _PRINTED_ODDS * ((part == other) & printed) - _PARTED_ODDS * (parted & printed)
+    scrap = np.minimum(joints.upper.count, joints.lower.count) * look.grid.step**2 < _SCRAP_PX
+    odds += _SCRAP_ODDS * scrap
     odds -= _TWIN_ODDS * (parted & _are_twins(values, look.config.min_height_m))
     return odds
 

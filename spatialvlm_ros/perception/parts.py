@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..geometry.plane import BoolArray
 from .grid import FloatMap, Grid, Surface, Window, members, nearest_pixel, quantiles, window_of
 from .mend import IntMap, mend
+from .scraps import is_fringe, may_be_noise
 from .tints import split_by_color
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 _GROW_PX = 8
 # Points that tell where a part is and how large: more take longer and tell no more.
 _SOME_POINTS = 500
-# Grid pixels around a part in which the plane's colour is looked for.
-_BESIDE_PX = 6
 # From what share on near the robot's mask even what is thick is a rest of the robot.
 _RIM_SHARE = 0.8
 # What a pixel without a valley has.
@@ -75,7 +74,7 @@ class PartConfig:
     piece_valley: float = 0.6
     piece_edge: float = 10.0
     one_thing: float = 0.35
-    printed: float = 0.25
+    printed: float = 0.3
     clear_sigmas: float = 5.0
     clear_pixels: int = 700
     clear_fill: float = 0.6
@@ -229,7 +228,7 @@ def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig)
         whole = np.take(cloud, pixels, axis=0)
         points = whole[:: max(1, len(whole) // _SOME_POINTS)]
         low, high = quantiles(np.ascontiguousarray(points.T), (0.02, 0.98))
-        if _may_be_noise(points, pixels, grid, surface, config):
+        if may_be_noise(points, pixels, grid, surface, config) or is_fringe(pixels, labels, grid, surface, config):
             continue
         if config.min_object_m < float(np.max(high - low)) < config.max_object_m:
             distance = float(quantiles(np.einsum("ij,ij->i", whole, whole), (0.5,))[0])
@@ -244,37 +243,6 @@ def select(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig)
     for rank, (_, name) in enumerate(sorted(kept), start=1):
         names[name] = rank
     return names[labels]
-
-
-def _may_be_noise(points: FloatMap, pixels: npt.NDArray[np.intp], grid: Grid, surface: Surface, config: TabletopConfig) -> bool:
-    """Whether a part is hardly above the plane for the noise there, small or ragged, and of the plane's colour.
-
-    Neighbouring pixels err alike, so that noise rises in patches. Some of the part's points (N, 3) and all of its ``pixels`` (M,)
-    of the grid are given.
-    """
-    import cv2
-
-    depth, along = points[:, 2], points @ surface.plane.normal.astype(np.float32)
-    sigma = (config.noise.floor_m + config.noise.quadratic_per_m * depth * depth) * np.abs(along) / depth
-    (height,) = quantiles(along + surface.plane.offset_m, (0.9,))
-    if height > config.parts.clear_sigmas * quantiles(sigma, (0.5,))[0]:
-        return False
-    row, column = np.divmod(pixels, grid.depth.shape[1])
-    hull = cv2.convexHull(np.stack([column, row], axis=1).astype(np.int32))
-    outline = cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1
-    small = len(pixels) * grid.step**2 < config.parts.clear_pixels
-    if not small and len(pixels) > config.parts.clear_fill * outline:
-        return False
-    own = np.zeros(grid.depth.shape, dtype=bool)
-    own.ravel()[pixels] = True
-    window = window_of(own, _BESIDE_PX)
-    assert window is not None, "a part has pixels"
-    beside = surface.on_plane[window] & ~own[window]
-    if not beside.any():
-        return True
-    colors = [grid.color[window][mask].mean(axis=0) for mask in (own[window], beside)]
-    lab = cv2.cvtColor(np.array([colors], dtype=np.uint8), cv2.COLOR_RGB2LAB)[0].astype(np.float64)
-    return bool(np.linalg.norm(lab[1] - lab[0]) < config.parts.foot_contrast)
 
 
 def _is_thick(pixels: npt.NDArray[np.intp], grid: Grid) -> bool:

@@ -36,9 +36,9 @@ LAB, LAB_SQUARED, HEIGHT, FLAT, DEPTH, RAY, INVERSE_SQUARED, RIM = (
 )
 _SUM_COLUMNS = 23
 # Columns of PieceSums.border: the first ones have no side, then a difference of the first side to the second one, then both.
-B_COUNT, B_VALLEY, B_DEEPEST, B_WIDE, B_SIGMAS, B_STEP, B_EDGE, B_TOUCH = range(8)
-B_LAB, B_FIRST, B_SECOND = slice(8, 11), slice(11, 14), slice(14, 17)
-_BORDER_COLUMNS = 17
+B_COUNT, B_VALLEY, B_DEEPEST, B_WIDE, B_SIGMAS, B_STEP, B_EDGE, B_TOUCH, B_HEIGHT, B_HEIGHT_SQUARED = range(10)
+B_LAB, B_FIRST, B_SECOND = slice(10, 13), slice(13, 16), slice(16, 19)
+_BORDER_COLUMNS = 19
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,9 @@ def _borders(look: Look, labels: IntMap, count: int) -> tuple[IntArray, FloatArr
     np.minimum(step, _MOST_STEP_M, out=columns[B_STEP])
     columns[B_EDGE] = np.maximum(look.edge.take(p), look.edge.take(q))
     columns[B_TOUCH] = near[order]
+    height = look.surface.height[look.window].ravel().take(look.pixels).astype(np.float64)
+    columns[B_HEIGHT] = (height.take(p) + height.take(q)) / 2
+    np.square(columns[B_HEIGHT], out=columns[B_HEIGHT_SQUARED])
     columns[B_LAB] = lab.take(p, axis=1) - lab.take(q, axis=1)
     for side, index, z in ((B_FIRST, p, at_p), (B_SECOND, q, at_q)):
         columns[side] = look.column.take(index), look.row.take(index), 1 / np.maximum(z, 1e-3)

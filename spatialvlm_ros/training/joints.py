@@ -26,7 +26,7 @@ from ..perception.pieces import Look, look_at, numbered, pieces_of
 from .joint_scenes import BoolArray, JointScene, scene_of
 from .joint_trees import Boosting, boosted
 
-FIRST_SEED, SCENES = 680_000, 1_080
+FIRST_SEED, SCENES, TREES = 680_000, 1_080, 600
 # A piece must show one thing for this share, or it is nobody's example.
 _PURE = 0.8
 # Pixels of a piece that counts as one example; larger ones count more and smaller ones less, within limits.
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the trees")
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="first seed")
     parser.add_argument("--scenes", type=int, default=SCENES, help="how many scenes")
-    parser.add_argument("--trees", type=int, default=Boosting().trees, help="how many trees")
+    parser.add_argument("--trees", type=int, default=TREES, help="how many trees")
     parser.add_argument("--renders", type=Path, help="folder that keeps the rendered images for another run")
     chosen = parser.parse_args()
     examples = examples_of(range(chosen.first, chosen.first + chosen.scenes), chosen.renders)

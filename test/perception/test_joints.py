@@ -18,7 +18,7 @@ from spatialvlm_ros.perception.grid import make_grid
 from spatialvlm_ros.perception.joint_features import Joints, features_of
 from spatialvlm_ros.perception.joints import Trees, grouped, joined_things, shipped_trees
 from spatialvlm_ros.perception.piece_sums import COUNT, DEPTH, FLAT, UV, V_INVERSE, PieceSums, U, V, sums_of
-from spatialvlm_ros.perception.pieces import Look, look_at, numbered
+from spatialvlm_ros.perception.pieces import Look, look_at, numbered, pieces_of
 from spatialvlm_ros.perception.tabletop import TabletopConfig, TabletopSegmenter
 from spatialvlm_ros.scene.frame import SURE_ODDS, RGBDFrame
 
@@ -74,6 +74,20 @@ def test_a_flush_stack_of_two_colors_is_two_things() -> None:
     assert count == len(THINGS) and min(whole) > 0.85
     # The rules do not know black for a colour.
     assert min(overlaps(frame, owner, of_rules())[0][:2]) < 0.75
+
+
+@pytest.mark.parametrize(
+    ("x", "size"), [(0.0, (0.008, 0.09, 0.008)), (-0.03, (0.09, 0.012, 0.008)), (0.03, (0.008, 0.09, 0.012))]
+)
+def test_a_bar_that_is_nothing_but_edges_of_color_has_its_own_pieces(x: float, size: tuple[float, float, float]) -> None:
+    things: list[Box | Ball | Can] = [UNDER, Box((x, 0.0, 0.08 + size[2] / 2), size, ORANGE, 0.5)]
+    _, owner = render([TABLE, FLOOR, *things])
+    look = look_of(things)
+    pieces = np.zeros(look.grid.depth.shape, dtype=np.int32)
+    pieces[look.window] = pieces_of(look, CONFIG.parts.piece_valley, CONFIG.parts.piece_edge)
+    bar = owner[::2, ::2] == 3
+    share_of_bar = np.bincount(pieces[bar], minlength=pieces.max() + 1) / np.bincount(pieces.ravel())
+    assert (share_of_bar[pieces[bar]] > 0.5).mean() > 0.85
 
 
 def test_a_printed_box_is_one_thing() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from raycast import FLOOR, TABLE, Box, render
 from real_frames import office
 
 from spatialvlm_ros.geometry.camera import CameraModel
+from spatialvlm_ros.perception.grid import make_grid
+from spatialvlm_ros.perception.scraps import is_fringe
 from spatialvlm_ros.perception.tabletop import TabletopConfig, TabletopSegmenter
 from spatialvlm_ros.scene.frame import RGBDFrame
 
@@ -68,3 +71,28 @@ def test_waves_of_noise_on_a_carpet_are_no_things() -> None:
     assert found.plane is not None, found.reason
     heights = [found.plane.plane.height(frame.camera.back_project(frame.depth_m)[r.mask & frame.valid]) for r in found.regions]
     assert all(np.quantile(height, 0.9) > 0.05 for height in heights)
+
+
+@pytest.mark.parametrize(("color", "behind_m", "fringe"), [(None, 0.0, True), ((40, 60, 170), 0.0, False), (None, -0.1, False)])
+def test_table_beside_a_box_that_has_the_boxs_depth_is_no_thing(
+    color: tuple[int, int, int] | None, behind_m: float, fringe: bool
+) -> None:
+    """What has a colour of its own, or stands in front of the box, may be one."""
+    frame, owner = render([TABLE, FLOOR, Box((0.0, 0.0, 0.05), (0.1, 0.1, 0.1), (170, 40, 40), 0.5)])
+    depth, image, smeared = frame.depth_m.copy(), frame.color.copy(), np.zeros(owner.shape, bool)
+    rows = np.unique(np.nonzero(owner == 2)[0])
+    for row in rows[len(rows) // 3 : len(rows) // 2]:
+        last = int(np.flatnonzero(owner[row] == 2).max())
+        # From the first pixel of a block of the grid.
+        beside = slice((last + 2) // 2 * 2, (last + 2) // 2 * 2 + 12)
+        smeared[row, beside] = True
+        depth[row, beside] = depth[row, last] + behind_m
+    if color is not None:
+        image[smeared] = color
+    frame, config = RGBDFrame(0, image, depth, frame.camera, "x"), TabletopConfig()
+    found = TabletopSegmenter(config).segment(frame).plane
+    assert found is not None
+    grid = make_grid(frame, None, config.max_distance_m, config.work_width_px)
+    surface = grid.surface(found.plane, config.noise, config.min_height_m, config.height_sigmas)
+    labels = np.where(smeared, 2, np.where(owner == 2, 1, 0))[::2, ::2].astype(np.int32)
+    assert is_fringe(np.flatnonzero(labels == 2), labels, grid, surface, config) is fringe
