@@ -117,9 +117,9 @@ class SpatialEngine:
         sighting, glance = (self._sight(frame, robot), None) if found is None else found[:2]
         segmentation, plane, mask, canonical = sighting.segmentation, sighting.plane, sighting.robot, sighting.canonical
         up = None if canonical is None else canonical.up
-        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, sighting.noise)
+        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, sighting.noise, mend_masks=False)
         own = self._first_look(view, words, frame.stamp_ns)
-        seen, regions, appearances = self._measure_all(frame, sighting, own) if found is None else found[2]
+        seen, regions, appearances = self._measure_all(frame, sighting, own, view) if found is None else found[2]
         measured = {id(region): thing for region, thing in zip(regions, seen, strict=True)}
         view.things.update((n, measured[id(region)]) for n, region in enumerate(view.proposals) if id(region) in measured)
         camera_from_tool = robot.camera_from_tool
@@ -163,17 +163,17 @@ class SpatialEngine:
         return sight(frame, robot, self._segment, self.config.measure)
 
     def _measure_all(
-        self, frame: RGBDFrame, sighting: Sighting, own: Sequence[Region]
+        self, frame: RGBDFrame, sighting: Sighting, own: Sequence[Region], view: View | None = None
     ) -> tuple[list[SceneObject], list[Region], list[Appearance]]:
         """Measured things with the regions and appearances they come from, index by index: what fails goes from all three.
 
-        ``own`` are regions that a model found beside those of the segmentation.
+        ``own`` are regions that a model found beside those of the segmentation, ``view`` is what it looked at.
         """
         things = [*sighting.things, *(self._measure_one(frame, region, sighting) for region in own)]
         candidates = zip(things, [*sighting.segmentation.regions, *own], strict=True)
         measured = [(thing, region) for thing, region in candidates if thing is not None]
-        plane = sighting.segmentation.plane
-        appearances = self._appearances.describe(frame, [region for _, region in measured], plane, sighting.still)
+        plane, described = sighting.segmentation.plane, {} if view is None else view.described
+        appearances = self._appearances.describe(frame, [region for _, region in measured], plane, sighting.still, described)
         parted = self._parted(frame, sighting, measured, appearances)
         if parted is not measured:
             measured, appearances = parted, self._appearances.describe(frame, [region for _, region in parted], plane)

@@ -6,8 +6,9 @@ that it had is the thing it was. It is looked at again every ``MAX_AGE`` images 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -54,16 +55,20 @@ class AppearanceCache:
         self._known = [replace(item, region=now) if item.region is before else item for item in self._known]
 
     def describe(
-        self, frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | None, still: int = 0
-    ) -> list[Appearance]:
+        self, frame: RGBDFrame, regions: Sequence[Region], plane: SupportPlane | None, still: int = 0,
+        described: Mapping[int, Appearance] = MappingProxyType({}),
+    ) -> list[Appearance]:  # fmt: skip
         """Appearances of all regions, with size words relative to each other; see appearance.describe_scene.
 
-        ``still``: so many of the first ones are regions of the image before, and nothing there has changed (see focus.py).
+        Args:
+            still: so many of the first ones are regions of the image before, and nothing there has changed (see focus.py).
+            described: by ``id`` of a region, what ``describe_each`` said of it on this image and plane, where that is known.
         """
         states = [None if index < still else _state(frame, region) for index, region in enumerate(regions)]
         before = [self._of(region, state) for region, state in zip(regions, states, strict=True)]
         unknown = [region for region, item in zip(regions, before, strict=True) if item is None]
-        fresh = iter(describe_each(frame, unknown, plane))
+        left = [region for region in unknown if id(region) not in described]
+        fresh = {**described, **dict(zip(map(id, left), describe_each(frame, left, plane), strict=True))}
         known = []
         for region, state, item in zip(regions, states, before, strict=True):
             if item is not None:
@@ -71,7 +76,7 @@ class AppearanceCache:
                 continue
             # Ages start apart, so that not all things are looked at anew on one image.
             age = (len(known) * 4) % MAX_AGE if not self._known else 0
-            known.append(_Known(region, *(state or _state(frame, region)), next(fresh), age))
+            known.append(_Known(region, *(state or _state(frame, region)), fresh[id(region)], age))
         self._known = known
         return with_sizes([item.appearance for item in known])
 

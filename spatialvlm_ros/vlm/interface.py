@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray
+from ..perception.appearance import Appearance
 from ..scene.facts import METRE, PROBABILITY, Query, Status
 from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.noise import DepthNoise
@@ -40,6 +41,9 @@ class View:
         noise: of the depth camera, for models that measure; None when not known.
         things: by number of a proposal, what it measured as in the optical frame. Whoever made the view may add to it later; what
             is not in it a model measures itself.
+        appearances: by number of a proposal, what it looks like beside this plane, without words of size. A model that looks for
+            itself adds to it, for whoever made the view.
+        mend_masks: whether a model that can is to mend the masks of the proposals that it chooses; not where nobody reads them.
     """
 
     color: npt.NDArray[np.uint8]
@@ -50,6 +54,13 @@ class View:
     robot: BoolArray | None = None
     noise: DepthNoise | None = None
     things: dict[int, SceneObject] = field(default_factory=dict, compare=False, repr=False)
+    appearances: dict[int, Appearance] = field(default_factory=dict, compare=False, repr=False)
+    mend_masks: bool = True
+
+    @property
+    def described(self) -> dict[int, Appearance]:
+        """``appearances`` by the ``id`` of the proposals' regions."""
+        return {id(self.proposals[number]): look for number, look in self.appearances.items()}
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class ModelNames:
             ids: of the view's proposals, 0 for one that could not be measured.
             own: regions of ``start`` that could be measured, with their ids.
         """
-        matched = {id(region): _id_of(region, own, view, ids) for g in self._said for region in g.regions}
+        matched = {id(region): _id_of(region, own, view, ids) for g in self._said for region, at in regions_of(g) if at < 0}
         self.judge.keep(self._said, ids, {key: thing for key, thing in matched.items() if thing}, stamp_ns)
         seen = [thing for thing in (*ids, *(thing for _, thing in own)) if thing]
         # What is asked for now finds no regions of its own; the next image is for these.

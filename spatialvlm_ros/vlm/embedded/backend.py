@@ -72,4 +72,4 @@ class EmbeddedVlm(SpatialVlm):
         return verdict(self.calibration.verdicts, query.relation, margin, own)
 
     def look(self, view: View) -> EmbeddedGlance:
-        return EmbeddedGlance(self.model, self.tokenizer, self.calibration, view, self._mend_masks)
+        return EmbeddedGlance(self.model, self.tokenizer, self.calibration, view, self._mend_masks and view.mend_masks)

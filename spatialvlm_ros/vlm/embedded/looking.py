@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...geometry.plane import Plane
 from ...geometry.rigid import FloatArray
-from ...perception.appearance import Appearance, describe_scene
+from ...perception.appearance import Appearance, describe_each, with_sizes
 from ...perception.tabletop import TabletopConfig, TabletopSegmenter
 from ...scene.frame import BoolArray, Region
 from ...scene.noise import DepthNoise
@@ -116,7 +116,10 @@ class Proposed:
         frame = self.view.frame
         if frame is None:
             return [Appearance({}, {}) for _ in self.proposals]
-        return describe_scene(frame, self.proposals, self.plane)
+        found = describe_each(frame, self.proposals, self.plane)
+        if self.plane is not None:
+            self.view.appearances.update((n, look) for n, look in zip(self.numbers, found, strict=True) if n >= 0)
+        return with_sizes(found)
 
 
 class Looked(Proposed):
