@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..geometry.rigid import FloatArray, RigidTransform
 from ..scene.facts import Query, Source, SpatialFact, Status
@@ -66,41 +67,74 @@ def measure_with_error(
     problem = check_query(query)
     if relation is None or problem is not None:
         return without(Status.BAD_QUERY, problem or "")
-    names = query.names
-    bindings = [scene.find(name) for name in names]
-    if (refused := _refused(scene, relation, bindings, names)) is not None:
+    about = _about(scene, query.names, relation.of_all)
+    if (refused := about.refused or _refused(scene, relation, about)) is not None:
         return without(*refused)
     seen = scene.seen_from(query.view)
     if isinstance(seen, str) and relation.frame != "viewer" and isinstance(scene.views.get(query.view), RigidTransform):
         seen = scene  # it looks straight up, but only the points are told in its frame
     if isinstance(seen, str):
         return without(Status.NOT_CANONICAL if query.view == "canonical" else Status.NO_TRANSFORM, seen)
-    things = [binding.thing for binding in bindings[relation.of_all :] if binding.thing is not None]
-    arguments: list[object] = [bindings[0].answering, *things] if relation.of_all else list(things)
-    if relation.takes_amount:
-        arguments.append(query.amount)
-    measured = relation.measure(seen, *arguments)
+    measured = relation.measure(seen, *about.arguments, *((query.amount,) if relation.takes_amount else ()))
     if not math.isfinite(measured.value):
         text = measured.note or f"'{relation.name}' cannot be measured: no support plane is known"
         return without(measured.status or Status.NO_DEPTH, text)
-    used = [*things, *(bindings[0].answering or ())] if relation.of_all else things
-    status = measured.status or Status.OK
-    for thing in used:
-        if thing.status is not Status.OK and _SEVERITY[thing.status] > _SEVERITY[status]:
-            status = thing.status
+    status = about.status if measured.status is None else _worse(measured.status, about.status)
     points = _points(seen, query.view, measured, output)
     fact = SpatialFact(
-        query, status, _source_of(used), scene.stamp_ns, frame_id, measured.value, measured.std, relation.unit, *points
+        query, status, about.source, scene.stamp_ns, frame_id, measured.value, measured.std, relation.unit, *points
     )  # fmt: skip
     # Its sentence is told from the rest of it; nobody has seen it yet, and to make it anew takes longer than all else here.
     object.__setattr__(fact, "text", fact_sentence(fact, relation, measured))
     return fact, measured
 
 
-def _refused(scene: Scene, relation: Relation, bindings: Sequence[Binding], names: Sequence[str]) -> tuple[Status, str] | None:
-    """Why a relation of these names cannot be measured, or None when it can."""
+class _About(NamedTuple):
+    """What is the same of all relations between the things of some names.
+
+    Attributes:
+        arguments: of a relation's ``measure``, before an amount.
+        refused: why nothing about them can be measured; None when it can.
+        point: a name of a thing that is known as a point, without a size; "" for none.
+        status, source: of a value between them.
+    """
+
+    arguments: tuple[object, ...] = ()
+    refused: tuple[Status, str] | None = None
+    point: str = ""
+    status: Status = Status.OK
+    source: Source = Source.UNKNOWN
+
+
+def _about(scene: Scene, names: tuple[str, ...], of_all: bool) -> _About:
+    """Worked out once for all that is asked about these names; the first one is of all things that answer to it, or of one."""
+    key = (_about, names, of_all)
+    known = scene.worked_out.get(key)
+    if known is None:
+        known = scene.worked_out[key] = names, _about_anew(scene, names, of_all)
+    about: _About = known[1]
+    return about
+
+
+def _about_anew(scene: Scene, names: tuple[str, ...], of_all: bool) -> _About:
+    bindings = [scene.find(name) for name in names]
+    if (refused := _unbound(scene, bindings, names, of_all)) is not None:
+        return _About(refused=refused)
+    things = tuple([binding.thing for binding in bindings[of_all:] if binding.thing is not None])
+    answering = bindings[0].answering or () if of_all else ()
+    status = Status.OK
+    for thing in (*things, *answering):
+        status = _worse(status, thing.status)
+    # For three numbers NumPy's own any takes thrice as long.
+    points = (name for name, thing in zip(names[of_all:], things, strict=True) if not any(thing.extents.tolist()))
+    arguments = (answering, *things) if of_all else things
+    return _About(arguments, None, next(points, ""), status, _source_of([*things, *answering]))
+
+
+def _unbound(scene: Scene, bindings: Sequence[Binding], names: Sequence[str], of_all: bool) -> tuple[Status, str] | None:
+    """Why nothing can be measured between what these names stand for, or None when it can."""
     for index, binding in enumerate(bindings):
-        if relation.of_all and index == 0:
+        if of_all and index == 0:
             if binding.answering is None:
                 text = binding.text or f"'{names[0]}' is one thing; a description of things is needed, e.g. 'red block' or 'can'"
                 if scene.canonical is None:
@@ -108,18 +142,24 @@ def _refused(scene: Scene, relation: Relation, bindings: Sequence[Binding], name
                 return Status.NOT_FOUND, text
         elif binding.thing is None:
             return binding.status, binding.text
-    things = [binding.thing for binding in bindings[relation.of_all :] if binding.thing is not None]
-    if len(things) > 1 and len({thing.id for thing in things}) < len(things):
+    ids = [binding.thing.id for binding in bindings[of_all:] if binding.thing is not None]
+    if len(set(ids)) < len(ids):
         said = " and ".join(f"'{name}'" for name in names)
         return Status.AMBIGUOUS, f"{said} cannot be told apart: one thing on the image answers to more than one of them"
-    if relation.needs_extent:
-        for name, thing in zip(names[relation.of_all :], things, strict=True):
-            # For three numbers NumPy's own any takes thrice as long.
-            if not any(thing.extents.tolist()):
-                return Status.NO_DEPTH, f"the {plain_name(name)} is known as a point, without a size"
+    return None
+
+
+def _refused(scene: Scene, relation: Relation, about: _About) -> tuple[Status, str] | None:
+    """Why this relation cannot be measured although others of the same things may be, or None when it can."""
+    if relation.needs_extent and about.point:
+        return Status.NO_DEPTH, f"the {plain_name(about.point)} is known as a point, without a size"
     if relation.needs_canonical and scene.canonical is None:
         return Status.NOT_CANONICAL, f"'{relation.name}' needs the up direction, which is not known: {scene.canonical_reason}"
     return None
+
+
+def _worse(status: Status, other: Status) -> Status:
+    return other if _SEVERITY.get(other, _WORST) > _SEVERITY.get(status, _WORST) else status
 
 
 def _source_of(things: Sequence[SceneObject]) -> Source:
@@ -147,3 +187,4 @@ def _points(
 
 
 _SEVERITY: Mapping[Status, int] = {Status.OK: 0, Status.OCCLUDED: 1, Status.STALE: 2}
+_WORST = len(_SEVERITY)
