@@ -19,6 +19,7 @@ from ..geometry.rigid import FloatArray, RigidTransform
 from .emptied import is_let_go, place_is_empty
 from .facts import Status
 from .frame import BoolArray, RGBDFrame
+from .nearest import NearestPairs
 from .remembered import KnownSize, as_large_as_before
 from .scene import SceneObject
 
@@ -96,17 +97,19 @@ class _Track:
 
 
 class ObjectMemory:
-    """Tracks of one stream of images. Not thread-safe; one per engine."""
+    """Tracks of one stream of images, and ``Scene.pairs`` of these. Not thread-safe; one per engine."""
 
     def __init__(self, config: MemoryConfig) -> None:
         self._config = config
         self._tracks: dict[int, _Track] = {}
         self._next_id = 1
         self._stamp_ns: int | None = None
+        self.pairs = NearestPairs()
 
     def clear(self) -> None:
         """Forget everything, as after a jump of time."""
         self._tracks.clear()
+        self.pairs.clear()
         self._stamp_ns = None
 
     def update(

@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import wraps
-from operator import is_
 from typing import NamedTuple, TypeVar, TypeVarTuple, Unpack
 
 import numpy as np
 
 from ..geometry.rigid import FloatArray, norm
 from .facts import METRE, PROBABILITY, Status, probability_above
+from .nearest import nearest_pair
 from .scene import Scene, SceneObject
 
 Things = TypeVarTuple("Things")
@@ -301,7 +300,7 @@ def support_offset(scene: Scene, thing: SceneObject) -> float:
 
 def nearest_points(a: SceneObject, b: SceneObject) -> tuple[FloatArray, FloatArray]:
     """The nearest pair of surface points of two things (a's, b's), each (3,); the centre of a thing without a surface."""
-    of_a, of_b = _nearest(a, b)
+    of_a, of_b = nearest_pair(a, b)
     return a.surface[of_a], b.surface[of_b]
 
 
@@ -312,7 +311,7 @@ def surfaces_apart(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[Reckon
     A point that is seen is better known than the middle of the box, of which it is one side. One that nobody sees is the mirror
     image of one through the centre, and moves twice as far as that does.
     """
-    of_a, of_b = _nearest(a, b)
+    of_a, of_b = scene.pairs.of(a, b)
     of_a = _first(a, of_a, b.surface[of_b])
     of_b = _first(b, of_b, a.surface[of_a])
     point_a, point_b = a.surface[of_a], b.surface[of_b]
@@ -340,34 +339,3 @@ def _share_of_centre(thing: SceneObject, index: int) -> float:
     if not len(thing.points):
         return 1.0
     return _SEEN_SHARE if index < len(thing.points) else _MIRRORED_SHARE
-
-
-# The last pairs that were looked at, with what they were found from: of things that stand still that is the very same on the
-# next image, whatever they are called. Kept, so that nothing else gets the place of it.
-_CALLED = frozenset({"id", "label", "score", "last_seen_ns"})
-_SHAPE = tuple(field.name for field in fields(SceneObject) if field.name not in _CALLED)
-_PAIRS: deque[tuple[tuple[object, ...], tuple[int, int]]] = deque(maxlen=8)
-
-
-def _nearest(a: SceneObject, b: SceneObject) -> tuple[int, int]:
-    """Indices of the nearest pair in the surfaces of two things."""
-    shapes = tuple(getattr(thing, name) for thing in (a, b) for name in _SHAPE)
-    for known, pair in tuple(_PAIRS):
-        if all(map(is_, known, shapes)):
-            return pair
-    pair = _nearest_pair(a, b)
-    _PAIRS.append((shapes, pair))
-    return pair
-
-
-def _nearest_pair(a: SceneObject, b: SceneObject) -> tuple[int, int]:
-    # No point of b is nearer than the box around all of them, so that points of a farther from that box than some point of a is
-    # from b need not be looked at.
-    reach = np.abs((b.surface - b.centre) @ b.axes).max(axis=0)
-    beyond = np.maximum(np.abs((a.surface - b.centre) @ b.axes) - reach, 0.0)
-    to_box = np.sqrt(np.einsum("ij,ij->i", beyond, beyond))
-    bound = float(b.surface_tree.query(a.surface[int(np.argmin(to_box))])[0])
-    near = np.flatnonzero(to_box <= bound + 1e-9)
-    distances, indices = (np.asarray(found) for found in b.surface_tree.query(a.surface[near]))
-    best = int(np.argmin(distances))
-    return int(near[best]), int(indices[best])

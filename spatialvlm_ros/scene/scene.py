@@ -14,6 +14,7 @@ from ..geometry.rigid import FloatArray, RigidTransform
 from .facts import Source, Status
 from .frame import BoolArray, RGBDFrame
 from .hidden_half import turned_surface
+from .nearest import NearestPairs
 from .noise import DepthNoise
 
 if TYPE_CHECKING:
@@ -111,6 +112,12 @@ class SceneObject:
 
         return cKDTree(self.surface)
 
+    @cached_property
+    def surface_reach(self) -> FloatArray:
+        """(3,) how far ``surface`` reaches from the centre along each of its axes, metres."""
+        reach: FloatArray = np.abs((self.surface - self.centre) @ self.axes).max(axis=0)
+        return reach
+
     def corners(self) -> FloatArray:
         """(8, 3) corners of its box."""
         signs = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5])).T.reshape(-1, 3)
@@ -175,6 +182,7 @@ class Scene:
         frame: the image itself, for what only the whole cloud tells; None when not kept.
         robot: (H, W) bool, pixels of the robot itself; None when unknown.
         noise: of the depth that its things were measured with; None when not kept.
+        pairs: nearest points of its things, and of those that stood there on the images before.
     """
 
     stamp_ns: int
@@ -192,6 +200,7 @@ class Scene:
     frame: RGBDFrame | None = None
     robot: BoolArray | None = None
     noise: DepthNoise | None = None
+    pairs: NearestPairs = field(default_factory=NearestPairs, compare=False, repr=False)
 
     @cached_property
     def worked_out(self) -> dict[object, tuple[object, Any]]:

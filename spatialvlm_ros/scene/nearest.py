@@ -1,0 +1,63 @@
+"""The nearest pair in the surfaces of two things, and the pairs of a stream of images that were found last."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import fields
+from functools import cache
+from operator import is_
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .scene import SceneObject
+
+# What does not change where a thing's surface is.
+_CALLED = frozenset({"id", "label", "score", "last_seen_ns"})
+_KEPT = 8
+
+
+class NearestPairs:
+    """The last pairs of things that were looked at, with what they were found from.
+
+    Of things that stand still that is the very same on the next image, whatever they are called: whoever makes the scenes of a
+    stream gives all of them one of these. What was found from is kept, so that nothing else gets the place of it.
+    """
+
+    def __init__(self) -> None:
+        self._known: deque[tuple[tuple[object, ...], tuple[int, int]]] = deque(maxlen=_KEPT)
+
+    def clear(self) -> None:
+        """Let go of all of them."""
+        self._known.clear()
+
+    def of(self, a: SceneObject, b: SceneObject) -> tuple[int, int]:
+        """``nearest_pair`` of two things."""
+        shapes = tuple([getattr(thing, name) for thing in (a, b) for name in _shape()])
+        for known, pair in tuple(self._known):
+            if all(map(is_, known, shapes)):
+                return pair
+        pair = nearest_pair(a, b)
+        self._known.append((shapes, pair))
+        return pair
+
+
+@cache
+def _shape() -> tuple[str, ...]:
+    from .scene import SceneObject
+
+    return tuple(field.name for field in fields(SceneObject) if field.name not in _CALLED)
+
+
+def nearest_pair(a: SceneObject, b: SceneObject) -> tuple[int, int]:
+    """Indices in ``surface`` of the nearest two points of a and of b."""
+    # No point of b is nearer than the box around all of them, so that points of a farther from that box than some point of a is
+    # from b need not be looked at.
+    beyond = np.maximum(np.abs((a.surface - b.centre) @ b.axes) - b.surface_reach, 0.0)
+    to_box = np.sqrt(np.einsum("ij,ij->i", beyond, beyond))
+    bound = float(b.surface_tree.query(a.surface[int(np.argmin(to_box))])[0])
+    near = np.flatnonzero(to_box <= bound + 1e-9)
+    distances, indices = (np.asarray(found) for found in b.surface_tree.query(a.surface[near]))
+    best = int(np.argmin(distances))
+    return int(near[best]), int(indices[best])
