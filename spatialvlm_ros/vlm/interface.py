@@ -91,12 +91,14 @@ class Grounding:
 class Question:
     """A question in words; ``query`` is what it asks for, where that is known (its names are then those of the words).
 
-    ``verbatim``: the words already say how to answer, and a backend adds none of its own.
+    ``verbatim``: the words already say how to answer, and a backend adds none of its own. ``wordless``: only the number of the
+    answer is read; a backend that has it without words may leave ``ModelAnswer.text`` empty.
     """
 
     text: str
     query: Query | None = None
     verbatim: bool = False
+    wordless: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class SceneAnswers:
         if new and self._judge.may_answer(scene.stamp_ns):
             try:
                 glance = self._judge.looks.at(view_of(scene))
-                found = glance.answer([Question(text, query) for query, text in new.items()])
+                found = glance.answer([Question(text, query, wordless=True) for query, text in new.items()])
                 self._known |= {query: _usable(query, answer) for query, answer in zip(new, found, strict=True)}
             except Exception as error:  # a model of whatever kind must not cost depth's answer
                 self._judge.answer_failed(error, scene.stamp_ns)

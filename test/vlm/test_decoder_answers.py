@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from queries import query_for
 from things import box, camera_over_table, scene, tool
+from tiny_embedded import table_view, tiny_model
 
+from spatialvlm_ros.engine import RobotState, SpatialEngine
 from spatialvlm_ros.language.question_templates import QUESTION_TEMPLATES
 from spatialvlm_ros.language.questions import question_text
 from spatialvlm_ros.language.spoken import Outcome, parse_answer, parse_choice, parse_side
 from spatialvlm_ros.scene.facts import METRE, PROBABILITY, Query, Status, Truth
 from spatialvlm_ros.scene.relations import RELATIONS, Kind
 from spatialvlm_ros.synthesis.facts import PAPER_TYPES
+from spatialvlm_ros.vlm.embedded.answering import Answerer
+from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
 from spatialvlm_ros.vlm.embedded.decoder import AnswerDecoder, DecoderConfig
 from spatialvlm_ros.vlm.embedded.decoder_answers import AskedOf, answer_questions, first_words
 from spatialvlm_ros.vlm.embedded.decoder_words import vocabulary
+from spatialvlm_ros.vlm.interface import ModelAnswer, Question
 
 POSE = camera_over_table(pitch_deg=40.0)
 NAMES = ("red mug", "green can", "blue ball")
@@ -182,3 +189,44 @@ def test_first_words_need_no_query(decoder: AnswerDecoder) -> None:
         prompted = decoder.prompt(torch.from_numpy(rows)[None], torch.from_numpy(valid)[None], question)
         words = first_words(decoder, prompted)
     assert words.shape == (1,) and len(decoder.sentences(prompted, words)) == 1
+
+
+def test_words_that_nobody_reads_are_not_said_and_numbers_are_the_same(
+    decoder: AnswerDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [ask(relation) for relation in PAPER_TYPES]
+    spoken = answer_questions(decoder, asked)
+
+    def no_words(*_: object) -> None:
+        raise AssertionError("words were made")
+
+    wordless = [replace(each, told=False) for each in asked]
+    for one in (*wordless[:2], *asked[2:3]):
+        # One that is read is enough for words.
+        assert answer_questions(decoder, [one, asked[0]])[1].text == spoken[0].text
+    monkeypatch.setattr("spatialvlm_ros.vlm.embedded.decoder_answers.sentences_among", no_words)
+    silent = answer_questions(decoder, wordless)
+    assert {answer.text for answer in silent} == {""}
+    assert repr([replace(answer, text="") for answer in spoken]) == repr(silent)
+    with pytest.raises(AssertionError, match="words were made"):
+        answer_questions(decoder, asked)
+
+
+def test_the_engine_reads_numbers_alone(tmp_path: Path) -> None:
+    tiny_model(tmp_path)
+    seen = table_view((240, 320))
+    assert seen.frame is not None
+    engine = SpatialEngine(vlm=EmbeddedVlm.from_folder(tmp_path))
+    questions: list[Question] = []
+    answer = Answerer.answer
+
+    def noted(self: Answerer, asked: Sequence[Question]) -> list[ModelAnswer]:
+        questions.extend(asked)
+        return answer(self, asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Answerer, "answer", noted)
+        names = ("gripper", "red block")
+        observed = engine.observe(seen.frame, names, RobotState(up=np.array([0.0, 0.0, -1.0])))
+        engine.measure_all(observed, [Query("tall", "red block", "gripper"), Query("height", "red block")])
+    assert questions and all(question.wordless for question in questions)

@@ -53,7 +53,7 @@ class Answerer:
             names = [name for query in queries if isinstance(query, Query) for name in query.names]
             self._measure(self._glance.decide(names))
         asked = [
-            query if isinstance(query, ModelAnswer) else self._of_things(question.text, query)
+            query if isinstance(query, ModelAnswer) else self._of_things(question, query)
             for question, query in zip(questions, queries, strict=True)
         ]
         posed = [each for each in asked if isinstance(each, AskedOf)]
@@ -72,7 +72,7 @@ class Answerer:
             return ModelAnswer(problem or f"'{query}' asks about no single things", Status.BAD_QUERY)
         return query
 
-    def _of_things(self, text: str, query: Query) -> AskedOf | ModelAnswer:
+    def _of_things(self, question: Question, query: Query) -> AskedOf | ModelAnswer:
         if self._glance.looked.view.frame is None:
             return ModelAnswer("the image has no depth, so nothing on it can be measured", Status.NO_DEPTH)
         scene = self._scene.seen_from(query.view)
@@ -84,7 +84,8 @@ class Answerer:
             if isinstance(thing, ModelAnswer):
                 return thing
             things.append(thing)
-        return AskedOf(replace(scene, objects=tuple(things)), text, query.names, tuple(things), query)
+        scene = replace(scene, objects=tuple(things))
+        return AskedOf(scene, question.text, query.names, tuple(things), query, not question.wordless)
 
     @cached_property
     def _scene(self) -> Scene:

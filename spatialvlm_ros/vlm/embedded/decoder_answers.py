@@ -57,6 +57,7 @@ class AskedOf:
         things: one for each of ``names``.
         names: as they stand in the text, the one that the question is about first (``Query.names``).
         query: what is asked, where that is known; the text is then worded anew when the names do not stand in it.
+        told: whether the answer's words are read; where nobody reads those of any question, none are said.
     """
 
     scene: Scene
@@ -64,6 +65,7 @@ class AskedOf:
     names: tuple[str, ...]
     things: tuple[SceneObject, ...]
     query: Query | None = None
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,11 @@ def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], full: bool) -> list[
         kinds, shares = _kinds(decoder, prompted, [_kind_asked(row.asked.query) for row in rows])
         numbers = [_signed(row.asked.query, value[at], std[at]) for at, row in enumerate(rows)]
         firsts = list(map(_first_word, kinds, shares, numbers))
-        ids = torch.tensor([decoder.vocabulary.id(word) for word in firsts], device=device)
-        told = _told(
-            decoder, prompted, ids, [_allowed(row, first, full, decoder) for row, first in zip(rows, firsts, strict=True)]
-        )
+        told = [""] * len(rows)
+        if any(row.asked.told for row in rows):
+            ids = torch.tensor([decoder.vocabulary.id(word) for word in firsts], device=device)
+            allowed = [_allowed(row, first, full, decoder) for row, first in zip(rows, firsts, strict=True)]
+            told = _told(decoder, prompted, ids, allowed)
     answers = []
     for at, row in enumerate(rows):
         if not present[at, : len(row.order)].all():
