@@ -112,18 +112,20 @@ def room(a: FloatArray, b: FloatArray, aligned_rad: float = 0.0) -> float:
     # The farthest corner that way: rounding turns the sides between corners that all but coincide.
     reach = np.abs(normals @ b.T).max(axis=1)
     angles = aligned_rad + np.deg2rad(np.arange(180.0))
-    c, s = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    c, s = np.cos(angles), np.sin(angles)
 
     def within(some: slice | npt.NDArray[np.intp], of: slice) -> FloatArray:
         """How far the outline stays within some of the sides at some of the angles, by the side that it comes nearest to."""
-        # To turn the outline is to turn the sides the other way.
-        x, y = normals[of, 0] * c[some] + normals[of, 1] * s[some], normals[of, 1] * c[some] - normals[of, 0] * s[some]
-        along = np.stack([x, y], axis=-1).reshape(-1, 2) @ corners
-        sticks_out = np.abs(along, out=along).max(axis=1).reshape(x.shape)
-        least: FloatArray = (reach[of] - sticks_out).min(axis=1)
+        # To turn the outline is to turn the sides the other way. A row for each side, and of all of them for each corner: NumPy
+        # compares long rows with each other much faster than the few numbers of short ones.
+        across, along = normals[of, :1], normals[of, 1:]
+        turned = np.stack([across * c[some] + along * s[some], along * c[some] - across * s[some]])
+        ends = a @ turned.reshape(2, -1)
+        sticks_out = np.abs(ends, out=ends).max(axis=0).reshape(turned.shape[1:])
+        least: FloatArray = (reach[of, None] - sticks_out).min(axis=0)
         return least
 
-    corners, every = np.ascontiguousarray(a.T), slice(None)
+    every = slice(None)
     # A few of the sides already rule out most angles: no other side leaves more room than those do.
     at_most = within(every, slice(None, (len(normals) + 1) // 2, _SIDES_SKIPPED))
     order = np.argsort(-at_most, kind="stable")
