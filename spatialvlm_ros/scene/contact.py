@@ -10,6 +10,7 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray, norm
 from .dimensions import offset
+from .facts import probability_above
 from .footprint import footprint, outline_gap, room
 from .relation import (
     ErrorOf,
@@ -43,12 +44,14 @@ WALL_M = 0.003
 SUNK_SHARE = 0.25
 # What a fit between two outlines owes to the edge lengths of one of them: half of the mean of its level edges.
 _LEVEL_EDGES = np.array([0.25, 0.25, 0.0])
+# A loading of one edge alone is a row of it.
+_EACH = np.eye(3)
+_EACH.flags.writeable = False
 
 
 def _least(margins: list[Reckoned], a: SceneObject, b: SceneObject) -> Measurement:
     """All margins have to be positive: the least certain of them decides."""
-    measured = [holds(margin, a.centre, b.centre) for margin in margins]
-    return min(measured, key=lambda measurement: measurement.value)
+    return holds(min(margins, key=lambda margin: probability_above(margin.value, margin.std)), a.centre, b.centre)
 
 
 def _within(scene: Scene, point: SceneObject, box: SceneObject, reach: FloatArray) -> list[Reckoned]:
@@ -65,7 +68,7 @@ def _within(scene: Scene, point: SceneObject, box: SceneObject, reach: FloatArra
             float(np.hypot(along(box.axes[:, i], covariance), box.extents_std[i] / 2)),
             (
                 *apart(point, box, box.axes[:, i] * (-1.0 if in_box[i] > 0 else 1.0)),
-                ErrorTerm(ErrorOf.EXTENTS, box, np.eye(3)[i] / 2),
+                ErrorTerm(ErrorOf.EXTENTS, box, _EACH[i] / 2),
             ),
         )
         for i, far in enumerate(reach)
@@ -107,7 +110,7 @@ def _narrower(a: SceneObject, b: SceneObject) -> Reckoned:
     tight = int(np.argmin(spare))
     edge_a, edge_b = order_a[tight], order_b[tight]
     std = np.hypot(a.extents_std[edge_a], b.extents_std[edge_b])
-    error = ErrorTerm(ErrorOf.EXTENTS, a, -np.eye(3)[edge_a]), ErrorTerm(ErrorOf.EXTENTS, b, np.eye(3)[edge_b])
+    error = ErrorTerm(ErrorOf.EXTENTS, a, -_EACH[edge_a]), ErrorTerm(ErrorOf.EXTENTS, b, _EACH[edge_b])
     return Reckoned(float(spare[tight]), float(std), error)
 
 
@@ -234,7 +237,7 @@ def _fits_through(scene: Scene, a: SceneObject, b: SceneObject, c: SceneObject) 
     width, point_b, _ = _way(scene, b, c)
     narrow = int(np.argmin(a.extents[:2]))
     std = float(np.hypot(width.std, a.extents_std[narrow]))
-    error = (*width.error, ErrorTerm(ErrorOf.EXTENTS, a, -np.eye(3)[narrow]))
+    error = (*width.error, ErrorTerm(ErrorOf.EXTENTS, a, -_EACH[narrow]))
     return holds(Reckoned(width.value - float(a.extents[narrow]), std, error), a.centre, point_b)
 
 
