@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import is_
 
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.camera import CameraModel
 from ..geometry.rigid import FloatArray
 from ..scene.frame import BoolArray, RGBDFrame
 from ..scene.noise import DepthNoise
 
 FloatMap = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.intp]
 Window = tuple[slice, slice]
+# Left, top, right and bottom, pixels.
+_Box = list[int]
 # Capsules are looked at together in a window of up to this many times the largest one's own.
 _SHARED = 1.5
 # So many standard deviations of its depth a pixel of the robot may be off along its ray.
@@ -50,9 +55,10 @@ def robot_mask(
     if not capsules:
         return mask
     ray_x, ray_y = frame.camera.ray_planes
-    windows = _image_windows(frame, capsules, padding_m)
+    windows = _image_windows(frame.camera, capsules, padding_m)
     if within is not None:
-        windows = [_overlap(window, within) for window in windows]
+        (top, bottom), (left, right) = ((side.start or 0, side.stop) for side in within)
+        windows = np.clip(windows, (left, top, left, top), (right, bottom, right, bottom))
     for (rows, columns), group in _groups(capsules, windows):
         radii = [capsule.radius_m + padding_m for capsule in group]
         reach = [
@@ -103,60 +109,61 @@ def _squared_distances(point: Sequence[FloatMap], capsules: Sequence[Capsule]) -
     return squared
 
 
-def _groups(capsules: Sequence[Capsule], windows: Sequence[Window]) -> list[tuple[Window, list[Capsule]]]:
-    """Neighbours in the list with windows that hardly differ, with one that shows them all: together they take less time."""
-    groups: list[tuple[Window, list[Capsule]]] = []
+def _groups(capsules: Sequence[Capsule], windows: IntArray) -> list[tuple[Window, list[Capsule]]]:
+    """Neighbours in the list with windows that hardly differ, with one that shows them all: together they take less time.
+
+    Args:
+        windows: (K, 4) left, top, right and bottom of each; those without pixels are left out.
+    """
+    groups: list[tuple[_Box, list[Capsule]]] = []
     most = 0
-    for capsule, window in zip(capsules, windows, strict=True):
-        size = _size(window)
-        if not size:
-            continue
-        if groups and _size(union := _union(groups[-1][0], window)) <= _SHARED * max(most, size):
+    shown = np.flatnonzero((windows[:, 2] > windows[:, 0]) & (windows[:, 3] > windows[:, 1]))
+    for index, box in zip(shown.tolist(), windows[shown].tolist(), strict=True):
+        capsule, size = capsules[index], _size(box)
+        if groups and _size(union := _union(groups[-1][0], box)) <= _SHARED * max(most, size):
             groups[-1] = (union, [*groups[-1][1], capsule])
             most = max(most, size)
         else:
-            groups.append((window, [capsule]))
+            groups.append((box, [capsule]))
             most = size
-    return groups
+    return [((slice(v0, v1), slice(u0, u1)), group) for (u0, v0, u1, v1), group in groups]
 
 
-def _union(one: Window, other: Window) -> Window:
-    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
-    return rows, columns
+def _union(one: _Box, other: _Box) -> _Box:
+    return [min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])]
 
 
-def _overlap(one: Window, other: Window) -> Window:
-    """May be empty; never ends before it begins."""
-    starts = [max(a.start, b.start) for a, b in zip(one, other, strict=True)]
-    rows, columns = (slice(start, max(start, min(a.stop, b.stop))) for start, a, b in zip(starts, one, other, strict=True))
-    return rows, columns
-
-
-def _size(window: Window) -> int:
-    rows, columns = (max(0, int(one.stop) - int(one.start)) for one in window)
-    return rows * columns
+def _size(box: _Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 _CUBE = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
+# The last windows with what they were made of, which is kept so that nothing else gets its place: parts of an image are asked for
+# one after the other.
+_last: tuple[CameraModel, tuple[Capsule, ...], float, IntArray] | None = None
 
 
-def _image_windows(frame: RGBDFrame, capsules: Sequence[Capsule], padding_m: float) -> list[Window]:
-    """Rows and columns that can show each capsule. The whole image when a part of it is at or behind the camera."""
-    height, width = frame.depth_m.shape
+def _image_windows(camera: CameraModel, capsules: Sequence[Capsule], padding_m: float) -> IntArray:
+    """(K, 4) left, top, right and bottom of what can show each capsule, pixels; not to be written to.
+
+    The whole image where a part of it is at or behind the camera. What ends before the image begins has no pixels.
+    """
+    global _last
+    last = _last
+    if last is not None and last[0] is camera and last[2] == padding_m and len(last[1]) == len(capsules):
+        known = all(map(is_, last[1], capsules))
+        if known:
+            return last[3]
     radii = np.array([capsule.radius_m + padding_m for capsule in capsules])
-    ends = np.array([[capsule.start, capsule.end] for capsule in capsules], dtype=np.float64)
+    ends = np.array([(capsule.start, capsule.end) for capsule in capsules], dtype=np.float64)
     near = ends[:, :, 2].min(axis=1) - radii < 0.05
     # A ball off the axis reaches further across the image than radius / depth: project the cubes around both ends.
     corners = ends[:, :, None] + radii[:, None, None, None] * _CUBE
-    pixels = frame.camera.project(corners[~near].reshape(-1, 3)).reshape(-1, 16, 2)
-    low, high = np.floor(pixels.min(axis=1) - 2).astype(int), np.ceil(pixels.max(axis=1) + 2).astype(int) + 1
-    found = iter(zip(low.tolist(), high.tolist(), strict=True))
-    windows: list[Window] = []
-    for is_near in near:
-        if is_near:
-            windows.append((slice(0, height), slice(0, width)))
-            continue
-        (u0, v0), (u1, v1) = next(found)
-        # What ends before the image begins has no pixels: a stop below 0 would count from the image's other end.
-        windows.append((slice(max(0, v0), max(0, min(height, v1))), slice(max(0, u0), max(0, min(width, u1)))))
+    pixels = camera.project(corners[~near].reshape(-1, 3)).reshape(-1, 16, 2)
+    size = (camera.width, camera.height)
+    windows = np.empty((len(capsules), 4), np.intp)
+    windows[near] = (0, 0, *size)
+    windows[~near, :2] = np.clip(np.floor(pixels.min(axis=1) - 2), 0, size)
+    windows[~near, 2:] = np.clip(np.ceil(pixels.max(axis=1) + 2) + 1, 0, size)
+    _last = camera, tuple(capsules), padding_m, windows
     return windows
