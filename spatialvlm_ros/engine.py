@@ -177,7 +177,7 @@ class SpatialEngine:
         parted = self._parted(frame, sighting, measured, appearances)
         if parted is not measured:
             measured, appearances = parted, self._appearances.describe(frame, [region for _, region in parted], plane)
-        labelled = [replace(thing, label=look.label()) for (thing, _), look in zip(measured, appearances, strict=True)]
+        labelled = [thing.called(label=look.label()) for (thing, _), look in zip(measured, appearances, strict=True)]
         return labelled, [region for _, region in measured], appearances
 
     def _measure_one(self, frame: RGBDFrame, region: Region, sighting: Sighting) -> SceneObject | None:
@@ -257,12 +257,12 @@ class SpatialEngine:
         if prior_index is None:
             held_back = next((thing for thing in hidden if thing.id == prior_id), None)
             if held_back is not None:
-                return Binding(held_back.status, replace(held_back, label=name), answering=answering)
+                return Binding(held_back.status, held_back.called(label=name), answering=answering)
         if found.status is not Status.OK:
             return Binding(found.status, text=found.text + self._why_words(), answering=answering)
         thing = seen[found.index]
         self._ids_by_name[name] = thing.id
-        return Binding(Status.OK, replace(thing, label=name, score=float(found.score)), answering=answering)
+        return Binding(Status.OK, thing.called(label=name, score=float(found.score)), answering=answering)
 
     # -- the model ------------------------------------------------------------------------------------------------------
 

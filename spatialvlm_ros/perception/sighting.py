@@ -130,7 +130,7 @@ def sight_part(
         if found is None:
             return None
         regions = [region for region in found if glance.is_wanted(region, frame)]
-    kept = [replace(thing, last_seen_ns=frame.stamp_ns) for thing, _ in glance.kept]
+    kept = [thing.called(last_seen_ns=frame.stamp_ns) for thing, _ in glance.kept]
     segmentation = TabletopSegmentation(support, "", [*(region for _, region in glance.kept), *regions])
     canonical = base.canonical if glance.same_up else _canonical(segmentation, base.plane, robot)
     sighting = Sighting(mask, segmentation, base.plane, canonical, base.noise, (), base.swelling, len(kept))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,36 @@ from .noise import DepthNoise
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
+
+Worked = TypeVar("Worked")
+
+
+class of_shape(Generic[Worked]):
+    """As cached_property, for what depends on the place and shape of a thing: known to all that ``called`` makes of it, too."""
+
+    def __init__(self, work: Callable[[SceneObject], Worked]) -> None:
+        self._work, self._name, self.__doc__ = work, work.__name__, work.__doc__
+
+    @overload
+    def __get__(self, thing: None, kind: type[SceneObject]) -> of_shape[Worked]: ...
+
+    @overload
+    def __get__(self, thing: SceneObject, kind: type[SceneObject]) -> Worked: ...
+
+    def __get__(self, thing: SceneObject | None, kind: type[SceneObject]) -> of_shape[Worked] | Worked:
+        if thing is None:
+            return self
+        known = _worked_out(thing)
+        if self._name not in known:
+            known[self._name] = self._work(thing)
+        found: Worked = known[self._name]
+        return found
+
+
+def _worked_out(thing: SceneObject) -> dict[str, Any]:
+    """By name, what has been worked out of the shape of a thing."""
+    found: dict[str, Any] = thing.__dict__.setdefault("_of_shape", {})
+    return found
 
 
 @dataclass(frozen=True)
@@ -71,20 +101,20 @@ class SceneObject:
     suspect: float = 0.0
     turns: BoolArray | None = None
 
-    @cached_property
+    @of_shape
     def own_covariance(self) -> FloatArray:
         """(3, 3) of the centre without the scale error, which all things on the image and their support share."""
         own: FloatArray = self.covariance - self.scale_std**2 * np.outer(self.centre, self.centre)
         return own
 
-    @cached_property
+    @of_shape
     def extents_covariance(self) -> FloatArray:
         """(3,) covariance of each edge length with the centre along the same axis, square metres."""
         along = np.einsum("ji,jk,ki->i", self.axes, self.own_covariance, self.axes)
         covariance: FloatArray = self.lean * np.sqrt(np.maximum(along, 0.0)) * self.extents_std
         return covariance
 
-    @cached_property
+    @of_shape
     def surface(self) -> FloatArray:
         """(M, 3) points of the whole surface: those seen come first, then those that no one sees, as far as they can be told.
 
@@ -94,7 +124,7 @@ class SceneObject:
             return self.mirrored
         return turned_surface(self.points.astype(np.float64), self.centre, self.axes, self.extents, self.turns)
 
-    @cached_property
+    @of_shape
     def mirrored(self) -> FloatArray:
         """(2 N, 3) the points that are seen and their mirror images through the centre: as wide behind as in front.
 
@@ -105,18 +135,34 @@ class SceneObject:
         seen = self.points.astype(np.float64)
         return np.concatenate([seen, 2 * self.centre - seen])
 
-    @cached_property
+    @of_shape
     def surface_tree(self) -> cKDTree:
         """Finds the nearest of ``surface``."""
         from scipy.spatial import cKDTree
 
         return cKDTree(self.surface)
 
-    @cached_property
+    @of_shape
     def surface_reach(self) -> FloatArray:
         """(3,) how far ``surface`` reaches from the centre along each of its axes, metres."""
         reach: FloatArray = np.abs((self.surface - self.centre) @ self.axes).max(axis=0)
         return reach
+
+    def called(
+        self,
+        *,
+        id: int | None = None,
+        label: str | None = None,
+        score: float | None = None,
+        last_seen_ns: int | None = None,
+    ) -> SceneObject:
+        """The same thing with another number, label, score or stamp. What is worked out of the shape of one is known of both."""
+        new = {"id": id, "label": label, "score": score, "last_seen_ns": last_seen_ns}
+        _worked_out(self)
+        other = object.__new__(SceneObject)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.update((name, value) for name, value in new.items() if value is not None)
+        return other
 
     def corners(self) -> FloatArray:
         """(8, 3) corners of its box."""
