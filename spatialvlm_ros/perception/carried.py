@@ -26,8 +26,9 @@ from .still import COLOR_STEP, DEPTH_STDS, KEPT_NS, Known, Lead
 _Kind = TypeVar("_Kind", bound=np.generic)
 # So near to the tool a thing may move with it; a motion below that is none.
 _HELD_M, _MOVED_M, _TURNED_RAD = 0.12, 0.0005, 0.002
-# A measurement agrees with where the hand took the thing if it is as near to that; for so long one that does not is doubted.
-_AGREES_M, _DOUBT_NS = 0.003, 2 * KEPT_NS
+# A measurement agrees with where the hand took the thing if it is as near to that; for so long beyond the time that the hand may
+# be followed one that does not is doubted. One that does may be followed twice as long as the one before, up to the longest.
+_AGREES_M, _DOUBT_NS, _LONGEST_NS = 0.003, KEPT_NS, 800_000_000
 # So many points of the surface, and as large a share of them, must be free of the robot and have depth.
 _FEWEST, _TESTABLE = 40, 0.5
 # Of these so many must be as deep as they should be; of the others only few may show what is behind. Their median is known better
@@ -54,17 +55,20 @@ def lead_of(thing: SceneObject, tool: RigidTransform | None, stamp_ns: int, befo
     """From where a hand may be followed, for a thing that was measured at ``stamp_ns``; ``before`` is what was known of it.
 
     That is this measurement, unless it is elsewhere than the hand took the thing since the one before: a thing that was lifted by
-    a little still measures as if it stood on the table, and what is carried from there would have that error for long.
+    a little still measures as if it stood on the table, and what is carried from there would have that error for long. One that
+    is where the hand took it shows that it is held, so that the hand may be followed longer from there.
     """
     if tool is None:
         return None
     now, last = Lead(thing, tool, stamp_ns), None if before is None else before.lead
-    if last is None or not 0 <= stamp_ns - last.stamp_ns < _DOUBT_NS:
+    if last is None or not 0 <= stamp_ns - last.stamp_ns < last.kept_ns + _DOUBT_NS:
         return now
     motion = motion_with_tool(last.thing, last.tool, tool)
-    if motion is None or norm(motion.apply(_foot(last.thing)) - _foot(thing)) <= _AGREES_M:
+    if motion is None:
         return now
-    return last
+    if norm(motion.apply(_foot(last.thing)) - _foot(thing)) > _AGREES_M:
+        return last
+    return now if _is_none(motion, thing) else replace(now, kept_ns=min(2 * last.kept_ns, _LONGEST_NS))
 
 
 def _foot(thing: SceneObject) -> FloatArray:
@@ -79,9 +83,9 @@ def carried(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise
     The pixels are those of the measurement, moved as its centre is.
     """
     thing, region = known.as_measured
-    if region is None or known.color is None or thing.truncated or frame.stamp_ns - known.stamp_ns >= KEPT_NS:
+    if region is None or known.color is None or thing.truncated:
         return None
-    if known.lead is None or known.lead.stamp_ns != known.stamp_ns:
+    if known.lead is None or known.lead.stamp_ns != known.stamp_ns or frame.stamp_ns - known.stamp_ns >= known.lead.kept_ns:
         return None
     motion = motion_with_tool(thing, known.lead.tool, robot.camera_from_tool)
     if motion is None or _is_none(motion, thing):

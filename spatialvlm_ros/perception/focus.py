@@ -4,8 +4,8 @@ Most of an image does not change from one to the next, and most of what does is 
 colour nor depth has changed keeps its measurement, and so does one that has moved with the tool, if its surface is seen to be
 where that would put it; the others are looked for in one window around where they were, by the same steps as on a whole image and
 by the support plane of the last whole one. Every ``period_s`` by the images' own stamps an image is taken whole, unless nothing
-but the robot has moved since the last one, and whenever anything is in doubt: so the same images in the same order give the same
-numbers, live and recorded.
+but the robot and named things has moved since the last one, and whenever anything is in doubt: so the same images in the same
+order give the same numbers, live and recorded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .tabletop import TabletopConfig, grid_step
 # Pixels around a thing that is looked for, and at most; how fast it may be, beside what the tool explains.
 _MARGIN_PX, _MOST_MARGIN_PX = 24, 96
 _SPEED_M_S = 0.3
-# Where nothing but the robot has moved an image is taken whole after so many periods, and no more than so long.
+# Where nothing but the robot and named things has moved an image is taken whole after so many periods, and no more than so long.
 _MOST_PERIODS, _MOST_NS = 4, 4_000_000_000
 # A larger share of an image, or a longer pause, is no gain.
 _LARGEST, _LONGEST_S = 0.5, 0.5
@@ -123,13 +123,29 @@ class _Kept:
     region: Region
 
 
+def _all_kept(known: Sequence[Known], frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> list[_Kept | Known]:
+    """Those that need not be measured anew; the others as they are known. Carried things may be in the way of others."""
+    found = [_kept(one, frame, robot, noise) for one in known]
+    moved = [one.region for one in found if isinstance(one, _Kept) and one.region is not one.known.as_measured[1]]
+    if not moved:
+        return found
+    return [_still(one, frame, robot, noise, moved) or one if isinstance(one, Known) else one for one in found]
+
+
 def _kept(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> _Kept | Known:
     """What is where it was measured, or was carried from there by the tool; what is neither, as it is known."""
-    if known.is_still(frame, robot, noise):
-        thing, region = known.as_measured
-        return known if region is None else _Kept(known, thing, region)
+    ways = (_still, _carried) if known.measured is None else (_carried, _still)
+    return ways[0](known, frame, robot, noise) or ways[1](known, frame, robot, noise) or known
+
+
+def _still(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise, moved: Sequence[Region] = ()) -> _Kept | None:
+    thing, region = known.as_measured
+    return _Kept(known, thing, region) if region is not None and known.is_still(frame, robot, noise, moved) else None
+
+
+def _carried(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> _Kept | None:
     moved = carried(known, frame, robot, noise)
-    return known if moved is None else _Kept(known, *moved)
+    return None if moved is None else _Kept(known, *moved)
 
 
 def needs_all(queries: Iterable[Query]) -> bool:
@@ -170,9 +186,12 @@ class Focus:
         dt_s = (frame.stamp_ns - last.frame.stamp_ns) * 1e-9
         if not 0 <= dt_s <= _LONGEST_S:
             return None
-        if self._is_due(last.frame.stamp_ns, frame.stamp_ns) and not self._may_wait(frame, robot, base):
+        is_due = self._is_due(last.frame.stamp_ns, frame.stamp_ns)
+        if is_due and not self._has_time(frame):
             return None
-        found = [_kept(known, frame, robot, base.noise) for known in last.known]
+        found = _all_kept(last.known, frame, robot, base.noise)
+        if is_due and not self._may_wait(frame, robot, base, found):
+            return None
         kept = [one for one in found if isinstance(one, _Kept)]
         moving = [one for one in found if isinstance(one, Known)]
         window: Window | None = None
@@ -196,12 +215,18 @@ class Focus:
         shifted = [(before, now) for before, now in outlines if before is not None and before is not now]
         return Glance(window, pairs, sought, self._others, numbers, base, dt_s, same_up, shifted)
 
-    def _may_wait(self, frame: RGBDFrame, robot: RobotState, base: Sighting) -> bool:
-        """Whether an image that is due shows nothing that the last whole one did not, but for the robot."""
-        if self._backdrop is None:
-            return False
+    def _has_time(self, frame: RGBDFrame) -> bool:
+        """Whether an image that is due need not be taken whole for the age of the last one that was."""
         most_ns = max(self._period_ns, min(_MOST_PERIODS * self._period_ns, _MOST_NS))
-        return frame.stamp_ns - self._backdrop.stamp_ns < most_ns and self._backdrop.is_still(frame, robot, base.noise)
+        return self._backdrop is not None and frame.stamp_ns - self._backdrop.stamp_ns < most_ns
+
+    def _may_wait(self, frame: RGBDFrame, robot: RobotState, base: Sighting, found: Sequence[_Kept | Known]) -> bool:
+        """Whether an image that is due shows nothing that the last whole one did not, but for the robot and what was found.
+
+        What was not found is looked for around where it was.
+        """
+        named = [one.region for one in found if one.region is not None]
+        return self._backdrop is not None and self._backdrop.is_still(frame, robot, base.noise, named)
 
     def _window(self, last: _Last, frame: RGBDFrame, robot: RobotState, moving: Sequence[Known], dt_s: float) -> Window | None:
         """Rows and columns around things and where they may be by now; None where that is most of the image."""
@@ -230,14 +255,16 @@ class Focus:
         hidden: Sequence[SceneObject],
     ) -> None:
         """What was found on this image. ``bound`` are names of things alone, neither the tool's nor those of tf frames."""
+        numbers = _numbers(bound)
         if glance is None:
             self._base, self._base_robot = sighting if _is_usable(sighting) else None, robot
-            self._backdrop = Backdrop.of(frame, sighting.robot)
-        numbers = _numbers(bound)
+        regions = {thing.id: (thing, region) for thing, region in seen}
+        named = {number: regions[number][1] for number in numbers or () if number in regions}
+        if glance is None:
+            self._backdrop = Backdrop.of(frame, sighting.robot, list(named.values()))
         if self._base is None or numbers is None:
             self._last = None
             return
-        regions = {thing.id: (thing, region) for thing, region in seen}
         behind = {thing.id: thing for thing in hidden}
         before = {} if self._last is None else {known.thing.id: known for known in self._last.known}
         kept = () if glance is None else [region for _, region in glance.kept]
@@ -249,8 +276,9 @@ class Focus:
                 if was is not None and any(region is one for one in kept):
                     known.append(kept_of(thing, region, was))
                 else:
+                    others = [other for another, other in named.items() if another != number]
                     lead = lead_of(thing, robot.camera_from_tool, frame.stamp_ns, was)
-                    known.append(known_of(thing, region, frame, was, sighting.robot, lead))
+                    known.append(known_of(thing, region, frame, was, sighting.robot, lead, others))
             elif number in behind:
                 known.append(Known(behind[number]))
         if glance is None:

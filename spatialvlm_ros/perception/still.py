@@ -1,8 +1,9 @@
-"""Whether an image shows what another one showed before: a thing where it was measured, or all but the robot."""
+"""Whether an image shows what another one showed before: a thing where it was measured, or all but the robot and named things."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +27,8 @@ _SPARSE = 4
 # Of what a thing shows, so much must not be hidden by the robot; pixels so near to it may show it, too, or its edge.
 _FREE_SHARE, _BESIDE_PX = 0.5, 9
 # A thing that stands still is measured anew after this long: of errors that last nothing is learnt from the images between. If
-# it measures the same again with no robot near, that was no fluke of one image, and holds twice as long, up to the longest.
+# it measures the same again with no robot near, that was no fluke of one image, and holds twice as long, up to the longest; with
+# the robot near it holds as long as before.
 KEPT_NS, _LONGEST_KEPT_NS = 200_000_000, 1_600_000_000
 _AGREES_M, _AGREES_STDS = 0.001, 2.0
 # Of a whole image every other pixel is compared, and so many of these side by side: depth may be off by so many deviations of one
@@ -36,21 +38,25 @@ _THIN, _SIDE_BY_SIDE, _OFF_STDS, _JUMP = 2, 5, 2.0, 0.03
 
 @dataclass(frozen=True)
 class Lead:
-    """Where a thing was measured when the tool was at ``tool``, camera_from_tool, on the image of ``stamp_ns``."""
+    """Where a thing was measured when the tool was at ``tool``, camera_from_tool, on the image of ``stamp_ns``.
+
+    The tool may be followed from there for ``kept_ns``.
+    """
 
     thing: SceneObject
     tool: RigidTransform
     stamp_ns: int
+    kept_ns: int = KEPT_NS
 
 
 @dataclass(frozen=True)
 class Known:
     """A named thing on the last image, with its number; ``region`` None where it is hidden.
 
-    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``; ``robot`` those
-    pixels of it that were the robot, None where its shape is not known. It holds for ``kept_ns`` if nothing changes. ``lead`` is
-    the last measurement that a hand may be followed from (see carried.py). ``measured`` is the thing as it was at ``stamp_ns``,
-    with its region, where it was carried since.
+    ``color`` and ``depth_m`` are what the ``window`` around it showed when it was measured, at ``stamp_ns``; ``hidden`` those
+    pixels of it that were the robot or another named thing, None where there were none. It holds for ``kept_ns`` if nothing
+    changes. ``lead`` is the last measurement that a hand may be followed from (see carried.py). ``measured`` is the thing as it
+    was at ``stamp_ns``, with its region, where it was carried since.
     """
 
     thing: SceneObject
@@ -58,7 +64,7 @@ class Known:
     window: Window = (slice(0), slice(0))
     color: npt.NDArray[np.uint8] | None = None
     depth_m: npt.NDArray[np.float32] | None = None
-    robot: BoolArray | None = None
+    hidden: BoolArray | None = None
     stamp_ns: int = 0
     kept_ns: int = KEPT_NS
     lead: Lead | None = None
@@ -69,8 +75,11 @@ class Known:
         """The thing, and its region, where and when it was measured last."""
         return self.measured or (self.thing, self.region)
 
-    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> bool:
-        """Whether the image shows the same there as when the thing was measured, but for what the robot hides."""
+    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise, moved: Sequence[Region] = ()) -> bool:
+        """Whether the image shows the same there as when the thing was measured, but for what hides it.
+
+        That may be the robot, or other things that are known to have ``moved`` to these regions.
+        """
         if self.color is None or self.depth_m is None or frame.stamp_ns - self.stamp_ns >= self.kept_ns:
             return False
         changed = _changed(frame.color[self.window], self.color)
@@ -78,19 +87,20 @@ class Known:
         one_m = float(noise.pixel_std_m(self.as_measured[0].centre[2]))
         if _is_same(changed, by_m, one_m):
             return True
-        free = self._free(frame, robot)
+        free = self._free(frame, robot, moved)
         return free is not None and _is_same(changed[free], by_m[free], one_m)
 
-    def _free(self, frame: RGBDFrame, robot: RobotState) -> BoolArray | None:
-        """Pixels of the window that do not show the robot, now or then; None where that tells nothing, or too little is left."""
+    def _free(self, frame: RGBDFrame, robot: RobotState, moved: Sequence[Region]) -> BoolArray | None:
+        """Pixels of the window that show nothing that hides the thing, now or then; None where all do, or too few are left."""
         import cv2
 
         _, region = self.as_measured
-        if region is None or not robot.capsules:
+        if region is None or not (robot.capsules or moved):
             return None
         hidden = robot_mask(frame, robot.capsules, within=self.window)[self.window]
-        if self.robot is not None:
-            hidden = hidden | self.robot
+        for other in (self.hidden, *(other.mask[self.window] for other in moved)):
+            if other is not None:
+                hidden |= other
         if not hidden.any():
             return None
         free: BoolArray = cv2.dilate(hidden.view(np.uint8), np.ones((_BESIDE_PX,) * 2, np.uint8)) == 0
@@ -128,20 +138,27 @@ def known_of(
     before: Known | None,
     robot: BoolArray | None,
     lead: Lead | None = None,
+    others: Sequence[Region] = (),
 ) -> Known:
     """A thing that was measured on an image, where its last measurement was ``before``.
 
     Args:
         robot: (H, W) the robot's pixels, None where its shape is not known.
         lead: from where a hand may be followed.
+        others: regions of the other named things.
     """
     u0, v0, u1, v1 = region.box
     window = slice(max(0, v0 - _AROUND_PX), v1 + _AROUND_PX), slice(max(0, u0 - _AROUND_PX), u1 + _AROUND_PX)
-    hidden = None if robot is None else robot[window].copy()
-    alone = hidden is None or not hidden.any()
-    kept_ns = min(2 * before.kept_ns, _LONGEST_KEPT_NS) if before and alone and _agree(thing, before.as_measured[0]) else KEPT_NS
+    hidden = np.zeros(region.mask[window].shape, np.bool_) if robot is None else robot[window].copy()
+    kept_ns = KEPT_NS
+    if before is not None and _agree(thing, before.as_measured[0]):
+        kept_ns = before.kept_ns if hidden.any() else min(2 * before.kept_ns, _LONGEST_KEPT_NS)
+    if lead is not None and lead.stamp_ns == frame.stamp_ns:
+        kept_ns = max(kept_ns, lead.kept_ns)
+    for other in others:
+        hidden |= other.mask[window]
     color, depth_m = frame.color[window].copy(), frame.depth_within(*window).copy()
-    return Known(thing, region, window, color, depth_m, hidden, frame.stamp_ns, kept_ns, lead)
+    return Known(thing, region, window, color, depth_m, hidden if hidden.any() else None, frame.stamp_ns, kept_ns, lead)
 
 
 def kept_of(thing: SceneObject, region: Region, before: Known) -> Known:
@@ -166,7 +183,7 @@ class Backdrop:
 
     Attributes:
         depth_m: (h, w) of every other pixel, NaN where it is not known.
-        tells: (h, w) pixels around which a change would mean something: no edge of depth, nor the robot.
+        tells: (h, w) pixels around which a change would mean something: no edge of depth, nor the robot or a named thing.
     """
 
     stamp_ns: int
@@ -174,8 +191,8 @@ class Backdrop:
     tells: BoolArray
 
     @staticmethod
-    def of(frame: RGBDFrame, robot: BoolArray | None) -> Backdrop:
-        """``robot``: (H, W) its pixels, None where its shape is not known."""
+    def of(frame: RGBDFrame, robot: BoolArray | None, named: Sequence[Region] = ()) -> Backdrop:
+        """``robot``: (H, W) its pixels, None where its shape is not known; ``named``: regions of things looked for everywhere."""
         import cv2
 
         thin = slice(None, None, _THIN)
@@ -186,10 +203,12 @@ class Backdrop:
         tells = ~_grown(jumps)
         if robot is not None:
             tells &= ~_grown(robot[thin, thin])
+        if named:
+            tells &= ~_grown(_thin_mask(named))
         return Backdrop(frame.stamp_ns, depth_m, tells)
 
-    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> bool:
-        """Whether nothing that has depth came, went or moved since, but for the robot and what is behind it."""
+    def is_still(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise, named: Sequence[Region] = ()) -> bool:
+        """Whether nothing that has depth came, went or moved since, but for the robot, ``named`` things and what they hide."""
         import cv2
 
         thin = slice(None, None, _THIN)
@@ -206,7 +225,20 @@ class Backdrop:
         moved = ((np.abs(total_m) > limit_m * np.maximum(count, 1)) | lost) & self.tells
         if not _has_patch(moved):
             return True
+        if named:
+            moved &= ~_grown(_thin_mask(named))
+            if not _has_patch(moved):
+                return True
         return bool(robot.capsules) and not _has_patch(moved & ~_grown(robot_mask(frame, robot.capsules)[thin, thin]))
+
+
+def _thin_mask(regions: Sequence[Region]) -> BoolArray:
+    """(h, w) every other pixel of all of them."""
+    thin = slice(None, None, _THIN)
+    mask = regions[0].mask[thin, thin].copy()
+    for region in regions[1:]:
+        mask |= region.mask[thin, thin]
+    return mask
 
 
 def _has_patch(mask: BoolArray) -> bool:
