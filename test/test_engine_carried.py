@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_engine_focus import ARM, BLUE, GREEN, NAMES, RED, Looks, arm_of, centre, new_engine, picture_of, robot
+from test_engine_focus import ARM, BLUE, GREEN, NAMES, RED, YELLOW, Looks, arm_of, centre, new_engine, picture_of, robot
 from tiny_render import Solid, View
 
 from spatialvlm_ros.engine import RobotState, SpatialEngine
@@ -167,3 +167,61 @@ def test_the_same_images_give_the_same_numbers_while_a_thing_is_carried() -> Non
         scenes = [seen(engine, carried_to(index)) for index in range(9)]
         runs.append([(t.id, t.label, t.centre.tobytes(), t.covariance.tobytes()) for scene in scenes for t in scene.objects])
     assert runs[0] == runs[1]
+
+
+def test_a_hand_whose_thing_is_where_it_took_it_is_followed_longer() -> None:
+    """Twice as long each time, up to the longest; a hand that did not move shows nothing of that."""
+    picture, state = carried_to(0)
+    red, tool = seen(new_engine(), (picture, state)).find("red block").thing, state.camera_from_tool
+    assert red is not None and tool is not None
+    aside_m = picture.camera_from_canonical.rotation @ np.array([0.0, 0.02, 0.0])
+    moved = replace(red, centre=red.centre + aside_m), RigidTransform(tool.rotation, tool.translation + aside_m)
+    lasts: list[int] = []
+    lead: Lead | None = Lead(red, tool, 0)
+    for turn in range(1, 5):
+        assert lead is not None
+        lead = lead_of(*(moved if turn % 2 else (red, tool)), lead.stamp_ns + lead.kept_ns, Known(red, lead=lead))
+        lasts.append(0 if lead is None else lead.kept_ns)
+    assert lasts == [400_000_000, 800_000_000, 800_000_000, 800_000_000]
+    still = lead_of(red, tool, 200_000_000, Known(red, lead=Lead(red, tool, 0)))
+    assert still is not None and still.kept_ns == 200_000_000
+
+
+def test_what_is_carried_for_long_is_measured_ever_less_often(looks: Looks) -> None:
+    engine = new_engine(10.0)
+    off = [off_m(seen(engine, at), at[0], tool_at(index)) for index, at in enumerate(map(carried_to, range(27)))]
+    anew = [index for index, look in enumerate(looks.taken) if look != "nothing"]
+    assert anew[:2] in ([0, 6], [0, 7]) and 11 <= anew[2] - anew[1] <= 13 and len(anew) == 3, looks.taken
+    assert max(off) < 0.005
+
+
+BEFORE_GREEN_M = np.array([0.54, 0.05, 0.197])
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_what_is_carried_hides_a_part_of_a_thing_and_nothing_else(looks: Looks, is_moved: bool) -> None:
+    """The rest of it is as it was: it stands still. Where the rest is not, what is carried is no excuse."""
+    engine, places = new_engine(), []
+    for index in range(5):
+        green = replace(GREEN, centre=(0.735, *GREEN.centre[1:])) if is_moved and index == 4 else GREEN
+        place = BEFORE_GREEN_M - (0.0, 0.01 * index, 0.0)
+        picture = picture_of(index, red_at(place), green, BLUE)
+        places.append(centre(seen(engine, (picture, robot(picture, tuple(place.tolist())))), "green block"))
+    own = picture_of(5, GREEN).owner == 0
+    assert 0.1 < np.count_nonzero(own & (picture.owner == 0)) / np.count_nonzero(own) < 0.5, "a part of it is hidden"
+    assert looks.taken[:4] == ["whole", "nothing", "nothing", "nothing"]
+    assert all(np.array_equal(place, places[0]) for place in places[:4])
+    assert (looks.taken[4] == "nothing") is not is_moved and np.array_equal(places[4], places[0]) is not is_moved
+
+
+@pytest.mark.parametrize("comes", [False, True])
+def test_an_image_that_is_due_waits_while_nothing_but_a_carried_thing_moves(looks: Looks, comes: bool) -> None:
+    engine = new_engine(0.2)
+    for index in range(14):
+        at = carried_to(index)
+        if comes and index > 6:
+            picture = picture_of(index, red_at(tool_at(index)), GREEN, BLUE, YELLOW)
+            at = picture, robot(picture, tuple(tool_at(index).tolist()))
+        seen(engine, at)
+    whole = [index for index, look in enumerate(looks.taken) if look == "whole"]
+    assert whole[0] == 0 and (whole[1:] in ([10], [11]) if comes else whole == [0]), looks.taken
