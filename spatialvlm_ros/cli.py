@@ -90,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     designs.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/designs.json")
 
     labelled = commands.add_parser("bench-label", help="how fast recordings are labelled, and in how much memory")
-    labelled.add_argument("--frames", type=int, default=180, metavar="N", help="images of the short recording (default: 180)")
-    labelled.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the scene (default: 0)")
+    labelled.add_argument("--scenes", type=int, default=4, metavar="N", help="episodes of each long recording (default: 4)")
+    labelled.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the scenes (default: 0)")
     labelled.add_argument("--out", type=Path, default=Path("out/label-bench"), help="where results go (default: out/label-bench)")
     labelled.add_argument("--benchmark", type=Path, help="also write the benchmark file, e.g. benchmarks/label.json")
 
@@ -275,7 +275,8 @@ def _bench_reward(options: argparse.Namespace) -> int:
 def _bench_label(options: argparse.Namespace) -> int:
     from .recording.label_bench import LabelBenchOptions, run_label_bench
 
-    return 0 if run_label_bench(LabelBenchOptions(options.out, options.benchmark, options.frames, options.seed)) else _BAD_RESULT
+    bench = LabelBenchOptions(options.out, options.benchmark, options.scenes, options.seed)
+    return 0 if run_label_bench(bench) else _BAD_RESULT
 
 
 def _bench_reward_robosuite(options: argparse.Namespace) -> int:
@@ -333,7 +334,7 @@ def _check(options: argparse.Namespace) -> None:
     """Raises ValueError for counts and times of a demo or benchmark that cannot be, OSError for a place it could not write to."""
     from .evaluation.benchmark_file import writable_folder
 
-    for name in ("workers", "seeds", "frames", "steps", "cpu_seconds", "timeout"):
+    for name in ("workers", "seeds", "frames", "scenes", "steps", "cpu_seconds", "timeout"):
         value = getattr(options, name, 1)
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"--{name.replace('_', '-')} is {value}; give a number above 0")

@@ -88,7 +88,7 @@ class TableCell:
         self._scale = 1.0 + np.random.default_rng([config.seed, _SCALE_STREAM]).normal(0.0, spread)
         self.sim = PlacedCameraSim(config, place or CameraPlace())
         k = self.sim.camera_intrinsics
-        self._camera = CameraModel(k.width, k.height, k.fx, k.fy, k.cx, k.cy)
+        self.camera = CameraModel(k.width, k.height, k.fx, k.fy, k.cx, k.cy)
 
     def close(self) -> None:
         self.sim.close()
@@ -97,11 +97,11 @@ class TableCell:
         """A picture now, stamped with simulated time; depth in whole millimetres."""
         image = self.sim.render(truth=bool(self._family))
         depth_m = depth_to_metres(image.depth_mm) if image.depth_m is None else self._measured(image.depth_m, image.frame)
-        return RGBDFrame(image.stamp_ns, image.color, depth_m, self._camera, CAMERA_FRAME)
+        return RGBDFrame(image.stamp_ns, image.color, depth_m, self.camera, CAMERA_FRAME)
 
     def _measured(self, depth_m: Float32Array, frame: int) -> Float32Array:
         """What the family's camera makes of true depth (H, W), metres; NaN where it sees none."""
-        noisy = add_noise(depth_m, self._camera, self._family, self._seed * _FRAMES + frame, scale_error=False)
+        noisy = add_noise(depth_m, self.camera, self._family, self._seed * _FRAMES + frame, scale_error=False)
         whole_mm: Float32Array = np.rint(noisy * np.float32(1000.0 * self._scale))
         return whole_mm * np.float32(1e-3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -19,14 +20,16 @@ from ..evaluation.benchmark_file import Gate, sha256, write_benchmark, write_jso
 from ..evaluation.reward_scripts import FAMILIES
 from ..share import config_file
 from .bag_reader import BagReader
-from .label_bench_bag import FAMILY, RATE_HZ, SIZE_PX, film, write_bag
+from .label_bench_bag import FAMILY, RATE_HZ, SIZE_PX, write_bag
 
 PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python", "rosbags", "pyarrow", "mujoco")
 NOTES = (
     "recordings are simulated (synthetic): a robot arm does a task before a camera; raw images, MCAP, not compressed",
     "each figure is of a run of the command in a process of its own, start included",
     "reading alone: all messages of the same file, by rosbags, deserialised, nothing done with them",
-    "the long recording is the short one three times, with pauses",
+    "the long recordings are about a minute each, as one sitting of a teleoperator is: four whole episodes of four different "
+    "scenes, with pauses; the short one is one episode",
+    "start: the command on a recording of two images, everything loaded and nothing much labelled",
     "processor seconds count all processes of a run and hardly depend on what else the machine does; wall seconds do",
     "memory is the largest resident set of the process tree, sampled",
     "focus: label --focus-s 0.5: an image is taken whole twice a second, less often "
@@ -44,13 +47,13 @@ class LabelBenchOptions:
     Attributes:
         out: gets label.json.
         benchmark: also write this benchmark file.
-        frames: images of the short recording; the long one has three times as many.
-        seed: of the scene.
+        scenes: of each long recording, an episode each; the short one has one.
+        seed: of the scenes.
     """
 
     out: Path = Path("out/label-bench")
     benchmark: Path | None = None
-    frames: int = 180
+    scenes: int = 4
     seed: int = 0
 
 
@@ -64,17 +67,26 @@ class Run:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Recording:
+    """A bag with so many images, and of which scenes they are."""
+
+    path: Path
+    frames: int
+    scenes: str
+
+    @property
+    def megabytes(self) -> float:
+        return self.path.stat().st_size / 1e6
+
+
 def run_label_bench(options: LabelBenchOptions) -> bool:
     """Make recordings, label them in several ways, print a table, write the files. True when every gate passed."""
     with tempfile.TemporaryDirectory(prefix="bench-label-") as folder:
         place = Path(folder)
-        filmed = film(options.seed, options.frames)
-        short, long, again = place / "short.mcap", place / "long.mcap", place / "again.mcap"
-        frames = write_bag(short, filmed, 1)
-        write_bag(long, filmed, 3)
-        again.write_bytes(long.read_bytes())
-        inputs = {f"synthetic, {FAMILY} scene {options.seed}: {path.name}": sha256(path) for path in (short, long)}
-        results = _results(place, frames, short, long, again)
+        recordings = _recordings(place, options)
+        inputs = {f"synthetic, {FAMILY}, {one.scenes}: {one.path.name}": sha256(one.path) for one in recordings.values()}
+        results = _results(place, recordings)
     gates = gates_of(results)
     write_json(options.out / "label.json", {**results, "gates": [gate.to_json() for gate in gates]})
     if options.benchmark is not None:
@@ -87,32 +99,50 @@ def run_label_bench(options: LabelBenchOptions) -> bool:
     return all(gate.passed for gate in gates)
 
 
-def _results(place: Path, frames: int, short: Path, long: Path, again: Path) -> dict[str, Any]:
-    nothing = _command(place / "nothing", [], ["--help"])
+def _recordings(place: Path, options: LabelBenchOptions) -> dict[str, _Recording]:
+    """The short one, two long ones of different scenes, and the first images of one."""
+    count = options.scenes
+    first = 10 * count * options.seed
+    own, other = range(first, first + count), range(first + count, first + 2 * count)
+    return {
+        "short": _recorded(place / "short.mcap", own[:1]), "long": _recorded(place / "long.mcap", own),
+        "other": _recorded(place / "other.mcap", other), "start": _recorded(place / "start.mcap", own[:1], 2),
+    }  # fmt: skip
+
+
+def _recorded(path: Path, seeds: range, most: float = math.inf) -> _Recording:
+    return _Recording(path, write_bag(path, seeds, most), f"scenes {seeds[0]} to {seeds[-1]}")
+
+
+def _results(place: Path, recordings: Mapping[str, _Recording]) -> dict[str, Any]:
+    short, long, other = recordings["short"], recordings["long"], recordings["other"]
+    both, two = [long, other], ("--workers", "2")
+    start = _label(place / "start", [recordings["start"]], *_FOCUS)
     runs = {
-        "short, 1 worker": (_label(place / "a", [short]), frames),
-        "long, 1 worker": (_label(place / "b", [long]), 3 * frames),
-        "long, 2 workers": (_label(place / "c", [long], "--workers", "2"), 3 * frames),
-        "two long ones, 2 workers": (_label(place / "d", [long, again], "--workers", "2"), 6 * frames),
-        "long, 1 worker, focus": (_label(place / "e", [long], *_FOCUS), 3 * frames),
-        "long, 2 workers, focus": (_label(place / "f", [long], "--workers", "2", *_FOCUS), 3 * frames),
-        "two long ones, 2 workers, focus": (_label(place / "g", [long, again], "--workers", "2", *_FOCUS), 6 * frames),
+        "short, 1 worker": (_label(place / "a", [short]), [short]),
+        "long, 1 worker": (_label(place / "b", [long]), [long]),
+        "long, 2 workers": (_label(place / "c", [long], *two), [long]),
+        "two long ones, 2 workers": (_label(place / "d", both, *two), both),
+        "long, 1 worker, focus": (_label(place / "e", [long], *_FOCUS), [long]),
+        "long, 2 workers, focus": (_label(place / "f", [long], *two, *_FOCUS), [long]),
+        "two long ones, 2 workers, focus": (_label(place / "g", both, *two, *_FOCUS), both),
     }
-    size_mb = long.stat().st_size / 1e6
-    read_s = _read(long)
+    read_s = _read(long.path)
     figures = {}
-    for name, (run, count) in runs.items():
+    for name, (run, labelled) in runs.items():
+        count = sum(one.frames for one in labelled)
         seconds = count / RATE_HZ
         figures[name] = {
             "frames": count, "recorded_s": seconds, "wall_s": run.wall_s, "frames_per_s": count / run.wall_s,
-            "times_real_time": seconds / run.wall_s, "mb_per_s": size_mb * count / (3 * frames) / run.wall_s,
+            "times_real_time": seconds / run.wall_s, "mb_per_s": sum(one.megabytes for one in labelled) / run.wall_s,
             "cpu_s": run.cpu_s, "frames_per_cpu_s": count / run.cpu_s, "peak_mb": run.peak_mb,
         }  # fmt: skip
     files = {name: run.files for name, (run, _) in runs.items()}
     pairs = [(files[f"long, 1 worker{how}"], files[f"long, 2 workers{how}"]) for how in ("", ", focus")]
     return {
-        "image": list(SIZE_PX), "rate_hz": RATE_HZ, "megabytes": size_mb, "runs": figures, "start_s": nothing.wall_s,
-        "reading": {"wall_s": read_s, "mb_per_s": size_mb / read_s, "frames_per_s": 3 * frames / read_s},
+        "image": list(SIZE_PX), "rate_hz": RATE_HZ, "megabytes": long.megabytes, "runs": figures,
+        "start": {"wall_s": start.wall_s, "cpu_s": start.cpu_s},
+        "reading": {"wall_s": read_s, "mb_per_s": long.megabytes / read_s, "frames_per_s": long.frames / read_s},
         "ahead": _scaling(figures), "same_bytes_from_1_and_2_workers": all(one == two and bool(one) for one, two in pairs),
         "focus_off": labels_apart(files["long, 1 worker"], files["long, 1 worker, focus"]), "notes": list(NOTES),
     }  # fmt: skip
@@ -157,7 +187,7 @@ def gates_of(results: Mapping[str, Any]) -> list[Gate]:
         Gate("speed-up from 1 to 2 workers, two recordings", results["ahead"]["two_bags"], ">=", 1.6),
         Gate("speed-up from 1 to 2 workers, one recording", results["ahead"]["one_bag"], ">=", 1.6),
         Gate(
-            "memory for three times the length, relative", runs["long, 1 worker"]["peak_mb"] / runs["short, 1 worker"]["peak_mb"],
+            "memory for four times the length, relative", runs["long, 1 worker"]["peak_mb"] / runs["short, 1 worker"]["peak_mb"],
             "<=", 1.1,
         ),
         Gate("focus: distance off that of whole images, mm, median", 1e3 * apart["distance_m_median"], "<=", 2.0),
@@ -166,7 +196,8 @@ def gates_of(results: Mapping[str, Any]) -> list[Gate]:
     ]  # fmt: skip
 
 
-def _label(out: Path, bags: list[Path], *more: str) -> Run:
+def _label(out: Path, recordings: list[_Recording], *more: str) -> Run:
+    bags = [one.path for one in recordings]
     robot = str(config_file("robots") / "sim.yaml")
     task = FAMILIES[FAMILY].task
     return _command(out, bags, ["--task", task, "--robot", robot, "--out", str(out), "--episode-gap-s", "1", *more])

@@ -53,7 +53,7 @@ def test_a_task_that_nobody_understands_starts_nothing(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("demo", "--timeout", "nan"), ("demo-seeds", "--seeds", "0"), ("bench-label", "--frames", "0"),
+        ("demo", "--timeout", "nan"), ("demo-seeds", "--seeds", "0"), ("bench-label", "--scenes", "0"),
         ("bench-designs", "--cpu-seconds", "-1"), ("bench-synthesis", "--quick", "--workers", "0"),
     ],
 )  # fmt: skip
