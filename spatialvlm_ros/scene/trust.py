@@ -56,7 +56,7 @@ _BEHIND_ALIKE = 0.5
 # How many of the sides that swell each edge of a box has: a thing's foot is on what it stands on, and its upper rim, which the
 # camera looks down on, moves by more than a pixel is wide. Two sides do not swell quite alike, which moves the middle by this
 # share of one.
-_SIDES, _UNLIKE = np.array([2.0, 2.0, 1.6]), 0.35
+_SIDES, _UNLIKE = np.array([2.0, 2.0, 1.4]), 0.35
 
 
 class ThingEvidence(NamedTuple):
