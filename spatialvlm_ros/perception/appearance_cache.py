@@ -45,10 +45,13 @@ class AppearanceCache:
 
     def __init__(self) -> None:
         self._known: list[_Known] = []
+        # What was told last, and on how many images since nothing was looked at: by so much all are older than they say.
+        self._told: list[Appearance] = []
+        self._rested = 0
 
     def clear(self) -> None:
         """Forget all, as after a jump of time."""
-        self._known = []
+        self._known, self._told, self._rested = [], [], 0
 
     def follow(self, before: Region, now: Region) -> None:
         """``now`` shows what ``before`` showed on the last image."""
@@ -64,6 +67,14 @@ class AppearanceCache:
             still: so many of the first ones are regions of the image before, and nothing there has changed (see focus.py).
             described: by ``id`` of a region, what ``describe_each`` said of it on this image and plane, where that is known.
         """
+        if still == len(regions) == len(self._known) and all(
+            item.region is region for item, region in zip(self._known, regions, strict=True)
+        ):
+            self._rested += 1
+            return list(self._told)
+        if self._rested:
+            self._known = [replace(item, age=item.age + self._rested) for item in self._known]
+            self._rested = 0
         states = [None if index < still else _state(frame, region) for index, region in enumerate(regions)]
         before = [self._of(region, state) for region, state in zip(regions, states, strict=True)]
         unknown = [region for region, item in zip(regions, before, strict=True) if item is None]
@@ -78,7 +89,8 @@ class AppearanceCache:
             age = (len(known) * 4) % MAX_AGE if not self._known else 0
             known.append(_Known(region, *(state or _state(frame, region)), fresh[id(region)], age))
         self._known = known
-        return with_sizes([item.appearance for item in known])
+        self._told = with_sizes([item.appearance for item in known])
+        return list(self._told)
 
     def _of(self, region: Region, state: tuple[tuple[int, int, int, int], int, float] | None) -> _Known | None:
         """What is known of a region: of itself, where its ``state`` did not have to be worked out, or of one like it."""
