@@ -77,11 +77,8 @@ def machine() -> dict[str, Any]:
 
 def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def writable_folder(path: Path) -> Path:
