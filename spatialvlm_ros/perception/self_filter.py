@@ -150,10 +150,9 @@ def _image_windows(camera: CameraModel, capsules: Sequence[Capsule], padding_m: 
     """
     global _last
     last = _last
-    if last is not None and last[0] is camera and last[2] == padding_m and len(last[1]) == len(capsules):
-        known = all(map(is_, last[1], capsules))
-        if known:
-            return last[3]
+    about = (camera, padding_m, len(capsules))
+    if last is not None and about == (last[0], last[2], len(last[1])) and all(map(is_, last[1], capsules)):
+        return last[3]
     radii = np.array([capsule.radius_m + padding_m for capsule in capsules])
     ends = np.array([(capsule.start, capsule.end) for capsule in capsules], dtype=np.float64)
     near = ends[:, :, 2].min(axis=1) - radii < 0.05
