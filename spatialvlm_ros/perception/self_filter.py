@@ -74,11 +74,16 @@ def robot_mask(
         if not len(z):
             continue
         x, y = ray_x[rows, columns][close], ray_y[rows, columns][close]
-        inside = np.zeros(len(z), dtype=np.bool_)
-        off_m = _off_m(z, noise, padding_m)
-        for truly in (z,) if most_m <= 0.0 else (z - off_m, z, z + off_m):
-            squared = _squared_distances((x * truly, y * truly, truly.copy()), group)
-            inside |= (squared <= np.square(radii).astype(np.float32)[:, None]).any(axis=0)
+        limits = np.square(radii).astype(np.float32)[:, None]
+        inside = (_squared_distances((x * z, y * z, z.copy()), group) <= limits).any(axis=0)
+        if most_m > 0.0:
+            # Only of those that are not, depth's error decides.
+            left = np.flatnonzero(~inside)
+            x, y, z = x[left], y[left], z[left]
+            off_m = _off_m(z, noise, padding_m)
+            for truly in (z - off_m, z + off_m):
+                squared = _squared_distances((x * truly, y * truly, truly.copy()), group)
+                inside[left] |= (squared <= limits).any(axis=0)
         mask[rows, columns][close] |= inside
     return mask
 

@@ -123,7 +123,7 @@ def sight_part(
     support = base.segmentation.plane
     if support is None:
         return None
-    mask = _robot_within(frame, robot, glance)
+    mask = _robot_within(frame, robot, glance, segment.noise)
     regions: list[Region] = []
     if glance.window is not None:
         found = TabletopSegmenter(segment).segment_part(frame, *glance.window, support, mask)
@@ -137,13 +137,13 @@ def sight_part(
     return replace(sighting, things=(*kept, *_measured(frame, regions, sighting, segment, measure)))
 
 
-def _robot_within(frame: RGBDFrame, robot: RobotState, glance: Glance) -> BoolArray | None:
+def _robot_within(frame: RGBDFrame, robot: RobotState, glance: Glance, noise: DepthNoise) -> BoolArray | None:
     """(H, W) the robot in the window of a glance; None when its shape is not known."""
     if not robot.capsules:
         return None
     if glance.window is None:
         return np.zeros(frame.size, dtype=bool)
-    return robot_mask(frame, robot.capsules, within=glance.window)
+    return robot_mask(frame, robot.capsules, within=glance.window, noise=noise)
 
 
 def _canonical(segmentation: TabletopSegmentation, plane: FloatArray, robot: RobotState) -> Canonical | None:
