@@ -12,6 +12,8 @@ from .model_exam import PREDICATES
 _COVERAGE = ((1, 0.68, 0.05), (2, 0.95, 0.03))
 # A number without a standard deviation is in no coverage: few may be.
 _WITH_A_STD = 0.95
+# What is said flatly is right as often as `Truth`'s band says; "probably" is two to one on.
+_FLATLY, _PROBABLY = 0.9772, 2 / 3
 # Parts of rendered scenes; of the others there are too few answers for each predicate.
 _RENDERED = {"in": "in domain", "out": "other colours, light and camera"}
 _ALL = {**_RENDERED, "gripper": "gripper in view"}
@@ -59,8 +61,17 @@ def _coverage_gates(numbers: Mapping[str, Any], words: str) -> list[Gate]:
 
 
 def _predicate_gates(split: Mapping[str, Any], words: str) -> list[Gate]:
-    """Beyond a margin of 2 cm. One not answered, or called too close, is wrong; those answered have a gate of their own."""
-    gates = []
+    """Beyond a margin of 2 cm. One not answered, or called too close, is wrong; those answered have a gate of their own.
+
+    How right verdicts are that are said flatly, and with "probably", is of all comparisons, however small the true margin is.
+    """
+    said = split["model"]["final"].get("verdicts", {})
+    gates = [
+        Gate(f"verdicts by words, right of those said flatly ({words})", said.get("accuracy_of_sure"), ">=", _FLATLY),
+        Gate(
+            f"verdicts by words, right of those said with 'probably' ({words})", said.get("accuracy_of_probable"), ">=", _PROBABLY
+        ),
+    ]
     for name in PREDICATES:
         figures = _relation(split["model"]["final"], name)
         gates += [

@@ -78,7 +78,8 @@ class Table:
         self.right, self.exact = _column(judged, "right") > 0, _column(judged, "exact") > 0
         self.error, self.ratio = _column(judged, "error"), _column(judged, "ratio")
         self.sigmas, self.probability = _column(judged, "sigmas"), _column(judged, "probability")
-        self.likelier = _column(judged, "likelier") > 0
+        self.likelier, self.sure = _column(judged, "likelier") > 0, _column(judged, "sure") > 0
+        self.names_side = _column(judged, "names_side") > 0
 
     def both(self, which: BoolArray) -> dict[str, Any]:
         """Numbers and verdicts of a part; of a part with one kind alone, that kind's figures."""
@@ -152,9 +153,20 @@ class Table:
             "accuracy_clear": _mean(self.right[clear].astype(float)),
             "accuracy_clear_of_given": _mean(self.right[clear & self.gives].astype(float)),
             "likelier_side_right_clear": _mean(self.likelier[clear].astype(float)),
+            **self._surety(decided, clear),
             **self._probabilities(decided),
         }
         return {**found, "ci95": interval}
+
+    def _surety(self, decided: BoolArray, clear: BoolArray) -> dict[str, Any]:
+        """How right verdicts are that are said flatly, and with "probably": of any margin, however small the true one is."""
+        sure, probable = decided & self.sure, decided & self.names_side & ~self.sure
+        return {
+            "n_sure": int(sure.sum()), "n_probable": int(probable.sum()),
+            "accuracy_of_sure": _mean(self.right[sure].astype(float)),
+            "accuracy_of_probable": _mean(self.right[probable].astype(float)),
+            "accuracy_clear_sure": _mean((self.right & self.sure)[clear].astype(float)),
+        }  # fmt: skip
 
     def _probabilities(self, decided: BoolArray) -> dict[str, Any]:
         """Brier score and expected calibration error over ten bins, of verdicts that come with a probability."""

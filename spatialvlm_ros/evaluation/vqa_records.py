@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..language.answers import check_query
-from ..scene.facts import Query, SpatialFact, Status, Truth
+from ..scene.facts import PROBABILITY, Query, SpatialFact, Status, Truth
 from ..scene.relations import RELATIONS, Kind
 from ..synthesis.read_back import read_back
 from ..vlm.interface import ModelAnswer
@@ -91,10 +91,13 @@ class Prediction:
 
     @staticmethod
     def of_fact(fact: SpatialFact) -> Prediction:
-        """A measured fact: its number, not its sentence."""
+        """A measured fact as the answer of a question: its number, and the verdict that its sentence gives, "probably" or not."""
         if not fact.status.has_value:
             return Prediction(status=fact.status)
-        return Prediction("", fact.value, fact.std, fact.status)
+        verdict = ""
+        if fact.unit == PROBABILITY:
+            verdict = UNSURE if fact.truth.likelier is None else likelier_side(fact.query.relation, fact.value)
+        return Prediction("", fact.value, fact.std, fact.status, verdict)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ class Judgement:
         ratio: said over true; NaN without a number, or where the truth is too near to 0.
         sigmas: absolute error in stated standard deviations; NaN without one. Of a stated 0: 0 without an error, else infinite.
         right: by the tolerant judge: any wording that can be read. Of a number: within 25 %.
+        names_side: whether its verdict is for one side.
+        sure: whether that is more than "probably"; where there is no probability it always is.
         exact: by the exact-match judge: the reference's own words, or the shortest form of its verdict.
         probability: of a true verdict being "yes" (the first); NaN without one.
         likelier: whether the likelier side is the true one, however near to even; the verdict where there is no probability.
@@ -120,6 +125,8 @@ class Judgement:
     exact: bool = False
     probability: float = math.nan
     likelier: bool = False
+    names_side: bool = False
+    sure: bool = False
 
 
 def judge(record: VqaRecord, prediction: Prediction) -> Judgement:
@@ -157,7 +164,11 @@ def _verdict(record: VqaRecord, prediction: Prediction) -> Judgement:
     exact = bool(prediction.text) and (_same(prediction.text, record.answer) or _plain(prediction.text) == _shortest(record))
     side = said if math.isnan(probability) else likelier_side(record.relation, probability)
     right, likelier = said == record.polarity, side == record.polarity
-    return Judgement(bool(said), right=right, exact=exact, probability=probability, likelier=likelier)
+    names_side = said not in ("", UNSURE)
+    sure = names_side and (math.isnan(probability) or Truth(probability).verdict is not None)
+    return Judgement(
+        bool(said), right=right, exact=exact, probability=probability, likelier=likelier, names_side=names_side, sure=sure
+    )
 
 
 def said_verdict(record: VqaRecord, prediction: Prediction) -> str:

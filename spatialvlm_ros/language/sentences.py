@@ -26,8 +26,9 @@ def number(value: float, std: float, unit: str) -> str:
 def fact_sentence(fact: SpatialFact, relation: Relation, measured: Measurement) -> str:
     """Fill a relation's template from a fact that has a value; see scene.relation.Relation for its fields.
 
-    What is too close to call is said as what is likelier, with "perhaps" and its probability. A difference below zero is said
-    the other way round. Who looks is said where it matters and is not the camera.
+    What is no verdict is said as what is likelier, with its probability: with "probably" from two to one on, else with "perhaps"
+    and that it is too close to call. A difference below zero is said the other way round. Who looks is said where it matters and
+    is not the camera.
     """
     query, value, doubt = fact.query, fact.value, ""
     a, b, c = _bare(query.subject), _bare(query.object), _bare(query.third)
@@ -43,8 +44,9 @@ def fact_sentence(fact: SpatialFact, relation: Relation, measured: Measurement) 
         fields["chosen"], fields["other"] = (a, b) if likelier else (b, a)
         side = relation.sides[0 if likelier else 1]
         if fact.truth.verdict is None:
-            verdict = f"perhaps {verdict}"
-            doubt = f" (too close to call: {value if likelier else 1 - value:.0%})"
+            close = fact.truth.likelier is None
+            verdict = f"{'perhaps' if close else 'probably'} {verdict}"
+            doubt = f" ({'too close to call: ' if close else ''}{value if likelier else 1 - value:.0%})"
     else:
         fields["value"] = number(value, fact.std, fact.unit)
         if fact.unit == COUNT:

@@ -1,7 +1,7 @@
 """A tree's value as an answer: a sentence, a number with its unit, a verdict or things, with the trace of every step.
 
-The answer says no more than the numbers do: what is too close to call is said so, with the probabilities; what is missing has the
-reason and no number.
+The answer says no more than the numbers do: what is no more than probable is said so, and what is too close to call, with the
+probabilities; what is missing has the reason and no number.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Answer:
             without an answer.
         std: one standard deviation of a number; NaN otherwise.
         unit: "m", "m^2", "rad", "count", "" for a ratio, or "probability".
-        verdict: of a truth: True, False, or None for too close to call.
+        verdict: of a truth: True, False, or None for probable or too close to call.
         things: the thing, or the two of a pair, that are likeliest.
-        decided: whether the answer is beyond "too close to call". A measured number always is: it has its std. A count is where
-            another one is as good as ruled out.
+        decided: whether the answer is more than "probably" and "too close to call". A measured number always is: it has its std.
+            A count is where another one is as good as ruled out.
         frame_id: what its left, right and points refer to; several with commas.
         trace: how it was found, a line a step.
     """
@@ -145,8 +145,11 @@ def short_text(value: Value, tree: Tree, names: tuple[str, ...]) -> str:
         return _verdict_text(value.probability, *value.sides)
     ranked = [(chosen, share) for chosen, share in _ranked(value) if share >= _LEAST_ALTERNATIVE] or _ranked(value)[:1]
     said = [f"{_things_text(chosen, names)} ({_percent(share)})" for chosen, share in ranked[:_MAX_ALTERNATIVES]]
-    if Truth(ranked[0][1]).verdict is True:
+    best = Truth(ranked[0][1])
+    if best.verdict is True:
         return said[0]
+    if best.likelier is True:
+        return f"probably {said[0]}{', else ' if said[1:] else ''}{', '.join(said[1:])}"
     return f"too close to call: {', '.join(said)}"
 
 
@@ -163,10 +166,10 @@ def _number_text(value: Value, unit: str) -> str:
 
 
 def _verdict_text(probability: float, first: str, second: str) -> str:
-    verdict = Truth(probability).verdict
-    if verdict is not None:
-        return f"{first if verdict else second} ({_percent(probability if verdict else 1 - probability)})"
+    truth = Truth(probability)
     likelier, share = (first, probability) if probability >= 0.5 else (second, 1 - probability)
+    if truth.likelier is not None:
+        return f"{'probably ' if truth.verdict is None else ''}{likelier} ({_percent(share)})"
     return f"too close to call: perhaps {likelier} ({_percent(share)})"
 
 

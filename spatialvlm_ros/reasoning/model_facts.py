@@ -136,9 +136,16 @@ def surer(
     known = replace(measurement, value=probability, margin=sharper, error=sharper.error)
     fused = replace(fact, value=probability, source=Source.FUSED)
     text = fact_sentence(fused, RELATIONS[fact.query.relation], known)
-    if fused.truth.verdict is not None and fact.truth.verdict is None:
-        text += f" (By depth alone it is too close to call: {max(fact.value, 1 - fact.value):.0%}.)"
+    if (alone := _less_sure(fact, fused)) is not None:
+        text += f" (By depth alone it is {alone}: {max(fact.value, 1 - fact.value):.0%}.)"
     return replace(fused, text=text), known
+
+
+def _less_sure(fact: SpatialFact, fused: SpatialFact) -> str | None:
+    """In words, how much less sure a verdict is than another one; None where a sentence says the same of both."""
+    if fact.truth.likelier is None:
+        return None if fused.truth.likelier is None else "too close to call"
+    return "probable" if fact.truth.verdict is None and fused.truth.verdict is not None else None
 
 
 def _of_model(fact: SpatialFact, told: Said) -> tuple[SpatialFact, Measurement]:

@@ -45,6 +45,8 @@ class Status(IntEnum):
 
 
 METRE, RADIAN, PROBABILITY, COUNT = "m", "rad", "probability", "count"
+# Two to one on: from there on "likely" in the calibrated language of the IPCC (Mastrandrea et al., guidance note, 2010).
+_PROBABLE = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,15 @@ class Truth:
         if self.probability >= self.band[1]:
             return True
         return False if self.probability <= self.band[0] else None
+
+    @property
+    def likelier(self) -> bool | None:
+        """What a question gets for an answer, said with "probably" where it is no verdict: the side that is two to one on, or
+        more; None for too close to call. Nothing that acts goes by it.
+        """
+        if self.verdict is not None or max(self.probability, 1 - self.probability) < _PROBABLE:
+            return self.verdict
+        return self.probability > 0.5
 
 
 def truth_from_margin(margin: float, std: float) -> Truth:

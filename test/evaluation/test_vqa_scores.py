@@ -12,7 +12,7 @@ from spatialvlm_ros.evaluation.vqa_baselines import best_constant, constant_scor
 from spatialvlm_ros.evaluation.vqa_bootstrap import ByImage
 from spatialvlm_ros.evaluation.vqa_metrics import BANDS, score
 from spatialvlm_ros.evaluation.vqa_records import Prediction, VqaRecord, judge, truth_of_query
-from spatialvlm_ros.scene.facts import Query, Status
+from spatialvlm_ros.scene.facts import Query, Source, SpatialFact, Status
 
 NAMES = ("red can", "blue mug")
 
@@ -89,6 +89,34 @@ def test_what_is_too_close_to_call_is_so_in_numbers_as_in_words() -> None:
     found = score([verdict("yes", margin_m=0.1)] * 2, [Prediction(value=0.6), Prediction(value=0.99)])["verdicts"]
     assert found["accuracy_clear"] == found["accuracy_clear_of_given"] == 0.5
     assert found["likelier_side_right_clear"] == found["gives_a_verdict"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("relation", "value", "verdict_of_it", "sure"),
+    [
+        ("left", 0.99, "yes", True), ("left", 0.01, "no", True), ("left", 0.8, "yes", False), ("left", 0.3, "no", False),
+        ("left", 0.6, "unsure", False), ("which_tall", 0.2, "second", False), ("left_or_right", 0.98, "first", True),
+    ],
+)  # fmt: skip
+def test_a_fact_answers_as_its_sentence_does(relation: str, value: float, verdict_of_it: str, sure: bool) -> None:
+    """With "probably" it names a side, but is not sure of it."""
+    fact = SpatialFact(Query(relation, *NAMES), Status.OK, Source.DEPTH, 0, "camera", value, unit="probability")
+    said, polarity = Prediction.of_fact(fact), verdict_of_it if verdict_of_it != "unsure" else "yes"
+    assert said.verdict == verdict_of_it and said.value == value
+    judged = judge(verdict(polarity, relation), said)
+    assert judged.gives and judged.right is judged.names_side is (verdict_of_it != "unsure") and judged.sure is sure
+    lost = Prediction.of_fact(replace(fact, status=Status.NOT_FOUND))
+    assert not lost.verdict and not judge(verdict(polarity, relation), lost).gives
+
+
+def test_flat_verdicts_and_probable_ones_are_scored_apart() -> None:
+    chances = [0.99, 0.99, 0.8, 0.8, 0.8, 0.8, 0.6]
+    facts = [SpatialFact(Query("left", *NAMES), Status.OK, Source.DEPTH, 0, "", value, unit="probability") for value in chances]
+    truths = ["yes", "no", "yes", "yes", "yes", "no", "yes"]
+    records = [verdict(each, margin_m=0.1 if each == "yes" else -0.01) for each in truths]
+    found = score(records, [Prediction.of_fact(fact) for fact in facts])["verdicts"]
+    assert (found["n_sure"], found["n_probable"], found["accuracy_of_sure"], found["accuracy_of_probable"]) == (2, 4, 0.5, 0.75)
+    assert found["n_clear"] == 5 and found["accuracy_clear"] == 0.8 and found["accuracy_clear_sure"] == 0.2
 
 
 @pytest.mark.parametrize(

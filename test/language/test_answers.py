@@ -217,6 +217,9 @@ def test_every_verdict_of_every_relation_is_a_sentence(name: str) -> None:
     for likely, certain in ((perhaps, yes), (perhaps_not, no)):
         assert likely.endswith(". (too close to call: 60%)") and likely.count("perhaps ") == 1
         assert likely.replace("perhaps ", "").removesuffix(" (too close to call: 60%)") == certain
+    for probable, certain in ((said(name, 0.8), yes), (said(name, 0.2), no)):
+        assert probable.endswith(". (80%)") and probable.count("probably ") == 1
+        assert probable.replace("probably ", "").removesuffix(" (80%)") == certain
     if relation.kind is Kind.PREDICATE:
         assert no.replace("not ", "") == yes and "not" not in yes
     else:

@@ -35,6 +35,9 @@ def test_articles_are_said_once() -> None:
         (0.999, "The cup is left of the can."),
         (0.001, "The cup is not left of the can."),
         (0.6, "The cup is perhaps left of the can. (too close to call: 60%)"),
+        (0.4, "The cup is perhaps not left of the can. (too close to call: 60%)"),
+        (0.7, "The cup is probably left of the can. (70%)"),
+        (0.05, "The cup is probably not left of the can. (95%)"),
     ],
 )
 def test_a_predicate_is_said_with_its_verdict(probability: float, sentence: str) -> None:
@@ -47,9 +50,11 @@ def test_a_predicate_is_said_with_its_verdict(probability: float, sentence: str)
     [
         ("which_tall", 0.999, "The cup is taller than the can."),
         ("which_tall", 0.001, "The can is taller than the cup."),
-        ("which_tall", 0.3, "The can is perhaps taller than the cup. (too close to call: 70%)"),
+        ("which_tall", 0.4, "The can is perhaps taller than the cup. (too close to call: 60%)"),
+        ("which_tall", 0.3, "The can is probably taller than the cup. (70%)"),
         ("left_or_right", 0.999, "The cup is left of the can."),
         ("left_or_right", 0.001, "The cup is right of the can."),
+        ("left_or_right", 0.9, "The cup is probably left of the can. (90%)"),
         ("left_or_right", 0.4, "The cup is perhaps right of the can. (too close to call: 60%)"),
     ],
 )

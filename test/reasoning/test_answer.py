@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -24,11 +25,14 @@ PLACES = {
 }
 
 
-def table(**moved: tuple[float, float, float]) -> Scene:
+Point = tuple[float, float, float]
+
+
+def table(*, sizes: Mapping[str, Point] | None = None, **moved: Point) -> Scene:
     """Three blocks and the gripper; "block" and "object" answer to the blocks."""
     things = {}
-    for number, (name, (centre, extents)) in enumerate(PLACES.items(), 1):
-        at = moved.get(name.split()[0], centre)
+    for number, (name, (centre, known)) in enumerate(PLACES.items(), 1):
+        at, extents = moved.get(name.split()[0], centre), (sizes or {}).get(name, known)
         things[name] = placed(box(at, extents, number=number, label=name), POSE)
     things["gripper"] = placed(tool((0.6, 0.2, 0.3)), POSE)
     made = scene(things, POSE)
@@ -68,6 +72,26 @@ def test_what_is_too_close_to_call_is_said_so() -> None:
     told = answer({"op": "lt", "args": [{"op": "height", "args": ["blue block"]}, {"op": "height", "args": ["green block"]}]})
     assert told.verdict is None and not told.decided and told.answered
     assert told.text.startswith("Too close to call: perhaps") and told.value == pytest.approx(0.5, abs=0.05)
+
+
+def test_what_is_no_more_than_probable_is_said_so() -> None:
+    """Whoever acts on it gets no verdict; whoever reads it is told the likelier side."""
+    height = {"op": "height", "args": ["blue block"]}
+    known = answer(height)
+    limit = {"value": known.value + known.std, "unit": "m"}
+    for op, text in (("gt", "Probably no ("), ("lt", "Probably yes (")):
+        told = answer({"op": op, "args": [height, limit]})
+        assert told.verdict is None and not told.decided and told.answered
+        assert told.text.startswith(text) and max(told.value, 1 - told.value) == pytest.approx(0.84, abs=0.05)
+
+
+def test_a_thing_that_is_no_more_than_probable_is_named_before_the_others() -> None:
+    height = answer({"op": "height", "args": ["blue block"]})
+    lowest = {"op": "argmin", "over": {"all": "block"}, "as": "x", "of": {"op": "height", "args": ["$x"]}}
+    higher = tuple(float(each) for each in np.add(PLACES["green block"][1], (0, 0, 1.4 * height.std)))
+    told = answer(lowest, table(sizes={"green block": higher}))
+    assert told.things == ("blue block",) and not told.decided and 2 / 3 <= told.value < 0.97
+    assert told.text.startswith("Probably the blue block (") and ", else the green block (" in told.text
 
 
 def test_a_thing_is_named_with_its_share() -> None:

@@ -90,7 +90,7 @@ CLOSE = Query("behind", "red block", "blue block")
 
 
 def behind(probability: float, **options: object) -> tuple[SpatialFact, Measurement]:
-    """Of a red block that is perhaps behind the blue one, by a little more than one standard deviation."""
+    """Of a red block that is probably behind the blue one, by a little more than one standard deviation."""
     on = table(red=(PLACES["red block"][0][0] + 0.004, *PLACES["red block"][0][1:]))
     fact, measurement = with_model(told(probability, query=CLOSE), **options)(on, CLOSE, None)  # type: ignore[arg-type]
     assert measurement is not None and measurement.margin is not None
@@ -99,11 +99,11 @@ def behind(probability: float, **options: object) -> tuple[SpatialFact, Measurem
 
 def test_a_model_that_reads_depth_may_be_surer_of_the_side_that_depth_sees() -> None:
     depth, measured = behind(0.5)
-    assert depth.truth.verdict is None and "too close to call" in depth.text
+    assert depth.truth.verdict is None and "probably" in depth.text
     likelier = depth.value > 0.5
     both, sharper = behind(0.99 if likelier else 0.01, reads_depth=True)
-    assert both.truth.verdict is likelier and both.source is Source.FUSED and "perhaps" not in both.text
-    assert "By depth alone it is too close to call" in both.text
+    assert both.truth.verdict is likelier and both.source is Source.FUSED and "probably" not in both.text
+    assert f"By depth alone it is probable: {max(depth.value, 1 - depth.value):.0%}" in both.text
     assert sharper.margin.value == measured.margin.value
     # The margin's own probability is the one that is told, for trees that are made of it.
     assert truth_from_margin(sharper.margin.value, sharper.margin.std).probability == pytest.approx(both.value, abs=1e-6)
