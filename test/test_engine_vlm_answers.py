@@ -145,6 +145,21 @@ def test_one_of_several_is_meant_where_it_is_clear_or_the_other_name_has_the_res
     assert judgement.meant(others) == (None if meant is None else (meant[0], pytest.approx(meant[1])))
 
 
+@pytest.mark.parametrize(
+    ("several", "supposed", "meant"),
+    [(0.4, 0.55, 7), (0.4, 0.45, None), (0.6, 0.55, None), (0.6, 0.96, 7)],
+)
+def test_of_two_that_are_near_one_is_meant_where_one_alone_answers(several: float, supposed: float, meant: int | None) -> None:
+    """A robot gets neither; who asks a question supposes that there is one, and most likely means the likelier one."""
+    masks = [np.zeros((4, 4), bool), np.ones((4, 4), bool)]
+    regions = tuple(Region(mask, "flask", score, "test") for mask, score in zip(masks, (0.78, 0.74), strict=True))
+    judge = NameJudge(Sure(), NamingConfig())
+    judge.keep([Grounding("flask", regions, 0.97, several, (0, 1), supposed=supposed)], [7, 8], {}, 0)
+    judgement = judge.of("flask")
+    assert judgement is not None and judgement.several and judgement.best is None
+    assert judgement.meant() == (None if meant is None else (meant, supposed))
+
+
 def test_the_model_is_not_asked_about_a_thing_that_is_hidden(picture: Picture) -> None:
     """It would speak of a look-alike, and the two numbers would be joined."""
     vlm = Sure()

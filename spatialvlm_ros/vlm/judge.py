@@ -68,6 +68,7 @@ class Judgement:
         several: whether more than one does and none stands out.
         judged: ids of all things that were in sight.
         likeliest, supposed: id of what fits best, whether or not it answers, and ``Grounding.supposed`` of it; None, NaN without.
+        alone: whether it is likelier that one thing answers than that several do, however near to it the next one comes.
     """
 
     stamp_ns: int
@@ -77,6 +78,7 @@ class Judgement:
     judged: frozenset[int]
     likeliest: int | None = None
     supposed: float = math.nan
+    alone: bool = False
 
     def is_meant(self, thing: int) -> bool:
         """Whether a question may mean a thing by the name, though nothing answers to it."""
@@ -84,7 +86,8 @@ class Judgement:
 
     def meant(self, others: Collection[int] = ()) -> tuple[int, float] | None:
         """What a question means by the name that is not bound, and how likely that is; None where nothing is likely enough, of
-        several that answer where none is far likelier than the rest, and where the model does not say.
+        several that answer where none is far likelier than the rest, and where the model does not say. Of several that come near
+        one another where one alone answers, the likeliest is meant like any other.
 
         Args:
             others: ids of what its other names mean; this one means none of them.
@@ -95,7 +98,7 @@ class Judgement:
         if not left:
             return None
         if len(left) == len(self.scores):
-            least = CLEARLY if self.is_there else LIKELY
+            least = CLEARLY if self.is_there and not self.alone else LIKELY
             return (self.likeliest, self.supposed) if self.supposed >= least else None
         odds = {thing: score / (1 - score) for thing, score in left.items()}
         best = max(odds, key=lambda thing: odds[thing])
@@ -354,7 +357,8 @@ def _judgement(
     found = regions_of(grounding)
     likeliest = _id_of(*found[0], ids, own) if found else None
     is_there = grounding.present >= LIKELY and bool(scores)
-    return Judgement(stamp_ns, scores, is_there, several, judged, likeliest or None, grounding.supposed)
+    alone = is_there and grounding.several < LIKELY
+    return Judgement(stamp_ns, scores, is_there, several, judged, likeliest or None, grounding.supposed, alone)
 
 
 def _id_of(region: Region, index: int, ids: Sequence[int], own: Mapping[int, int]) -> int | None:
