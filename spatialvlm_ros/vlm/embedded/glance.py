@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ from ...perception.names import match as match_words
 from ...scene.facts import Status
 from ...scene.frame import Region
 from ..interface import Glance, Gripper, Grounding, ModelAnswer, Question, View
+from ..judge import LIKELY
 from .answering import Answerer
-from .calibration import Calibration
+from .calibration import Calibration, log_odds
 from .looking import Looked
 from .model import SpatialVlmModel
+from .rivals import called_otherwise, other_wordings
 from .tokenizer import PhraseTokenizer
 from .tower import match
 from .witness import looks_of, testify
@@ -96,17 +99,20 @@ class EmbeddedGlance(Glance):
             return [Decided(name, (), (), 0.0, 0.0, known and looked) for name, known in zip(names, understood, strict=True)]
         chances = self.probabilities([core for core, _ in split])
         rows = zip(names, split, chances, understood, strict=True)
-        return [self._decided_of(name, sizes, row, known) for name, (_, sizes), row, known in rows]
+        return [self._decided_of(name, core, sizes, row, known) for name, (core, sizes), row, known in rows]
 
-    @torch.no_grad()
     def probabilities(self, phrases: Sequence[str]) -> FloatArray:
         """(P, N) calibrated probability that each proposal answers to each phrase, words of size aside; there must be some."""
-        ids = torch.from_numpy(self._tokenizer.encode(phrases).ids).to(self._model.device)
-        log_match = match(self._model.tower.phrases(ids), self.looked.regions)
         testimony = testify(phrases, looks_of(self.looked.appearances)) if self._calibration.witness else 0.0
-        return self._calibration.probabilities(log_match.double().cpu().numpy(), testimony)
+        return self._calibration.probabilities(self._matches(phrases), testimony)
 
-    def _decided_of(self, name: str, sizes: Sequence[str], chances: FloatArray, known: bool) -> Decided:
+    @torch.no_grad()
+    def _matches(self, phrases: Sequence[str]) -> FloatArray:
+        """(P, N) ``tower.match`` of phrases and proposals."""
+        ids = torch.from_numpy(self._tokenizer.encode(phrases).ids).to(self._model.device)
+        return np.asarray(match(self._model.tower.phrases(ids), self.looked.regions).double().cpu().numpy())
+
+    def _decided_of(self, name: str, core: str, sizes: Sequence[str], chances: FloatArray, known: bool) -> Decided:
         present, several = self._calibration.present_and_several(chances)
         order, kept = np.argsort(-chances, kind="stable"), chances.tolist()
         best = float(chances[order[0]])
@@ -119,6 +125,9 @@ class EmbeddedGlance(Glance):
                 answering, several = chosen, 0.0
         if present < self._calibration.found:
             answering = answering[:1] if best > _LEAST else []
+        if len(answering) > 1 and several >= LIKELY:
+            # Facts are given none of them; a question means one that nobody would call something else.
+            chances = np.delete(chances, self._called_otherwise(core, answering))
         supposed = self._calibration.supposed(chances) if answering else 0.0
         return Decided(name, tuple(answering), tuple(kept[i] for i in answering), present, several, known, supposed)
 
@@ -134,6 +143,16 @@ class EmbeddedGlance(Glance):
         """Of regions that answer alike, the one that words of size single out; all of them where these do not."""
         found = match_words(f"{' '.join(sizes)} thing", [self.looked.appearances[i] for i in candidates])
         return [candidates[found.index]] if found.status is Status.OK else candidates
+
+    def _called_otherwise(self, core: str, answering: Sequence[int]) -> list[int]:
+        """Of regions that answer to a phrase, the likeliest first, those behind the first that another word suits far better."""
+        groups = other_wordings(self._tokenizer.split(core), self._model.config.tower_config().attributes)
+        if not groups:
+            return []
+        odds = log_odds(self._matches([core, *(wording for group in groups for wording in group)])[:, list(answering)])
+        ends = np.cumsum([1, *map(len, groups)])
+        otherwise = called_otherwise(odds[0], [odds[start:end] for start, end in pairwise(ends)])
+        return [i for i, is_so in zip(answering, otherwise.tolist(), strict=True) if is_so]
 
     def _mask(self, index: int) -> np.ndarray:
         return self.looked.mended(index) if self._mend else self.looked.proposals[index].mask

@@ -47,8 +47,8 @@ _NEAREST = {
     }.items()
     for word in words.split()
 }
-# Behind these words stands what a thing has or where it is, so that its noun stands before them.
-_HEAD_ENDS = frozenset(("with", "without", "of", "that", "which", "on", "in", "at", "by", "near", "from", "for", "having"))
+#: Behind these words stands what a thing has or where it is, so that its noun stands before them.
+HEAD_ENDS = frozenset(("with", "without", "of", "that", "which", "on", "in", "at", "by", "near", "from", "for", "having"))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class PhraseTokenizer:
         found = [_SPELLINGS.get(word, word) for word in re.findall(r"[^\W_]+", phrase.lower()) if word not in _ARTICLES]
         behind = [*found[1:], "with"][: len(found)]
         colored = [
-            word if after in _HEAD_ENDS else _COLORS_OF_FRUIT.get(word, word) for word, after in zip(found, behind, strict=True)
+            word if after in HEAD_ENDS else _COLORS_OF_FRUIT.get(word, word) for word, after in zip(found, behind, strict=True)
         ]
         known = [self._known_form(word) for word in colored]
         # "Jet black" is black, and to ask for that twice would be to ask for more.
@@ -121,6 +121,6 @@ class PhraseTokenizer:
         return Encoded(ids, understood, unknown)
 
     def _understood(self, words: Sequence[str]) -> bool:
-        end = next((place for place, word in enumerate(words) if word in _HEAD_ENDS), len(words))
+        end = next((place for place, word in enumerate(words) if word in HEAD_ENDS), len(words))
         head = words[:end] or words
         return bool(head) and head[-1] in self._numbers
