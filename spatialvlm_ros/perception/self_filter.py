@@ -75,17 +75,21 @@ def robot_mask(
             continue
         x, y = ray_x[rows, columns][close], ray_y[rows, columns][close]
         limits = np.square(radii).astype(np.float32)[:, None]
-        inside = (_squared_distances((x * z, y * z, z.copy()), group) <= limits).any(axis=0)
+        inside = _within((x * z, y * z, z), group, limits)
         if most_m > 0.0:
             # Only of those that are not, depth's error decides.
             left = np.flatnonzero(~inside)
             x, y, z = x[left], y[left], z[left]
             off_m = _off_m(z, noise, padding_m)
             for truly in (z - off_m, z + off_m):
-                squared = _squared_distances((x * truly, y * truly, truly.copy()), group)
-                inside[left] |= (squared <= limits).any(axis=0)
+                inside[left] |= _within((x * truly, y * truly, truly), group, limits)
         mask[rows, columns][close] |= inside
     return mask
+
+
+def _within(point: Sequence[FloatMap], capsules: Sequence[Capsule], limits: FloatMap) -> BoolArray:
+    """(N,) whether points, coordinate by coordinate (N,), are in any capsule; ``limits`` (K, 1) are squared radii."""
+    return np.asarray((_squared_distances(point, capsules) <= limits).any(axis=0), dtype=np.bool_)
 
 
 def _off_m(depth_m: npt.ArrayLike, noise: DepthNoise | None, padding_m: float) -> FloatMap:
