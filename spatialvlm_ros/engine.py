@@ -50,7 +50,7 @@ class EngineConfig:
     """Everything that changes the engine's numbers.
 
     ``focus_s``: where only named things count, images between whole ones, so many seconds apart, are looked at where these
-    are (perception/focus.py), and up to four times as long where nothing but the robot moves; 0 takes every image whole.
+    are (perception/focus.py), and up to four times as long where nothing but the robot and they move; 0 takes every image whole.
     """
 
     noise: DepthNoise = field(default_factory=DepthNoise)

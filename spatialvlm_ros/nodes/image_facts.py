@@ -18,8 +18,8 @@ IMAGE_PARAMS = (
         0.0,
         "Seconds from one image that is taken whole to the next, where all queries are about things by their names and words "
         "find them: the images between are looked at where these things are, which takes a fraction of the time, and things "
-        "that no query names stay as they were. Where nothing but the robot has moved since the last whole image, up to four "
-        "times as long. 0: every image is taken whole.",
+        "that no query names stay as they were. Where nothing but the robot and named things has moved since the last whole "
+        "image, up to four times as long. 0: every image is taken whole.",
         0.0,
         10.0,
     ),

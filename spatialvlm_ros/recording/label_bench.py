@@ -33,7 +33,7 @@ NOTES = (
     "processor seconds count all processes of a run and hardly depend on what else the machine does; wall seconds do",
     "memory is the largest resident set of the process tree, sampled",
     "focus: label --focus-s 0.5: an image is taken whole twice a second, less often "
-    "where nothing but the robot moves, and those between are looked at where the things "
+    "where nothing but the robot and those things moves, and those between are looked at where the things "
     "of the task are; how far its labels are from those of whole images stands beside it",
 )
 _FOCUS = ("--focus-s", "0.5")

@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="S",
         help="take an image whole every S seconds, and look on those between where the things of the task are: several times as "
-        "fast; less often while nothing but the robot moves (default: the robot file's focus_s, else 0: every image is whole)",
+        "fast; less often while nothing but the robot and those things moves (default: the robot file's focus_s, else 0: every "
+        "image is whole)",
     )
     reward = parser.add_argument_group("the reward")
     reward.add_argument("--task-directory", type=Path, metavar="DIR", help="task files by name (default: config/tasks)")
