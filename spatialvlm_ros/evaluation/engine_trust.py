@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,7 @@ _LEAST_CURVE, _LEAST_ERROR_M = 0.05, 1e-5
 _FACTORS = Boosting(trees=120, depth=5, rate=0.12, ridge=10.0, share=0.6, tried=0.6)
 _MERGED = Boosting(trees=60, depth=5, rate=0.15, ridge=5.0, share=0.6, tried=0.6)
 _FOLDS = 4
+FITTED = {**IN_FAMILY, EXACT: EXACT}
 Grown = tuple[float, IntArray, FloatArray, FloatArray]
 # A match needs half of the pixels of both.
 _MIN_IOU = 0.5
@@ -138,15 +139,15 @@ def is_merged(share: float, too_tall_m: float, height_m: float) -> bool:
     return share < HALF_SHARE or (share < WHOLE_SHARE and too_tall_m > max(TOO_TALL * height_m, TOO_TALL_M))
 
 
-def rendered_rows(seed: int, extent: Extent) -> list[TrustRow]:
-    """All rows of one rendered scene with each family of noise that a preset describes, and without noise.
+def rendered_rows(seed: int, extent: Extent, families: Mapping[str, str] = FITTED) -> list[TrustRow]:
+    """All rows of one rendered scene with each family of noise, by the preset that is stated: each that one describes, and none.
 
     Without the scale error, which all things of an image share and whose deviation is known: it would hide a thing's own error.
     """
     rendered = render_scene(seed, extent.sized(STACKS if is_stacks(seed) else ACCURACY))
     rows = []
-    for family in (*IN_FAMILY, EXACT):
-        frame, noise = noisy_frame(rendered, family, scale_error=False), PRESETS[family]
+    for family, preset in families.items():
+        frame, noise = noisy_frame(rendered, family, scale_error=False), PRESETS[preset]
         found = TabletopSegmenter(TabletopConfig(noise=noise)).segment(frame)
         if found.plane is None:
             continue
@@ -227,7 +228,7 @@ def fit_merged(evidence: FloatArray, merged: BoolArray) -> Grown:
 
 
 @dataclass(frozen=True)
-class _Errors:
+class Errors:
     """One kind of error (N, 1), of axes: evidence (N, F), what stays of its deviation, what is multiplied, and scenes (N,)."""
 
     evidence: FloatArray
@@ -241,7 +242,7 @@ class _Errors:
         return self.error[which], self.fixed[which], self.scaled[which]
 
 
-def _columns(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray) -> dict[str, _Errors]:
+def columns_of(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray) -> dict[str, Errors]:
     """The errors of each sum's kind.
 
     Args:
@@ -261,10 +262,10 @@ def _columns(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray) 
     shown = np.array([not row.foot_guessed for row in rows], bool)
     seeds = np.array([row.seed for row in rows], np.intp)
 
-    def column(error: FloatArray, fixed: FloatArray, scaled: FloatArray, axes: slice, which: BoolArray) -> _Errors:
+    def column(error: FloatArray, fixed: FloatArray, scaled: FloatArray, axes: slice, which: BoolArray) -> Errors:
         flat = [part[which, axes].reshape(-1, 1) for part in (error, fixed, scaled)]
         evidence = asked[which, axes].reshape(-1, asked.shape[2])
-        return _Errors(evidence, flat[0], flat[1], flat[2], np.repeat(seeds[which], asked[:1, axes].shape[1]))
+        return Errors(evidence, flat[0], flat[1], flat[2], np.repeat(seeds[which], asked[:1, axes].shape[1]))
 
     level, level_std, edges = (
         np.array([getattr(row, name) for row in rows], np.float64).reshape(len(rows), -1)
@@ -279,7 +280,7 @@ def _columns(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray) 
     }
 
 
-def _settled(kind: _Errors, elsewhere: tuple[float, float]) -> Grown:
+def _settled(kind: Errors, elsewhere: tuple[float, float]) -> Grown:
     """Trees on all rows, with the factors that scenes call for that they were not grown on: one for depth with noise, which may
     be of a kind that no preset describes, and one for exact depth, which is what it is said to be.
     """
@@ -306,23 +307,25 @@ def _settled(kind: _Errors, elsewhere: tuple[float, float]) -> Grown:
     )
 
 
-def _asked(rows: Sequence[TrustRow]) -> FloatArray:
+def asked_of(rows: Sequence[TrustRow]) -> FloatArray:
+    """(N, 3, F) the evidence of each row's axes."""
     return np.array([row.shown.asked() for row in rows]).reshape(len(rows), 3, len(NAMES))
 
 
 def fit(rows: Sequence[TrustRow], held_out: Sequence[TrustRow] = ()) -> tuple[TrustTrees, list[str]]:
     """The trees, and sentences about what their deviations hold of ``held_out``."""
-    asked, unseen = _asked(rows), _asked(held_out)
+    asked, unseen = asked_of(rows), asked_of(held_out)
     merged = fit_merged(asked[:, 2], np.array([row.merged for row in rows], bool))
-    columns = _columns(rows, asked, sums(merged, asked[:, 2]))
-    others = _columns(held_out, unseen, sums(merged, unseen[:, 2])) if len(held_out) else {}
+    columns = columns_of(rows, asked, sums(merged, asked[:, 2]))
+    others = columns_of(held_out, unseen, sums(merged, unseen[:, 2])) if len(held_out) else {}
     # What shows nothing is known no better than stated.
     usual = [max(1.0, factor_of(*columns[name].at(slice(None)), ELSEWHERE[name])) for name in ("centre", "edges")]
     sentences, all_trees = [], []
     for name, kind in columns.items():
         all_trees.append(_settled(kind, ELSEWHERE[name]))
         if name in others:
-            sentences.append(f"{name}: {_held(others[name], sums(all_trees[-1], others[name].evidence))}")
+            one, two = held(others[name], sums(all_trees[-1], others[name].evidence))
+            sentences.append(f"{name}: one and two deviations hold {one:.1%} and {two:.1%} of those held out")
     all_trees.append(merged)
     first = np.cumsum([0, *(len(feature) for _, feature, _, _ in all_trees)])[:-1]
     start = np.array([trees[0] for trees in all_trees])
@@ -332,11 +335,10 @@ def fit(rows: Sequence[TrustRow], held_out: Sequence[TrustRow] = ()) -> tuple[Tr
     return TrustTrees(NAMES, factors, start, first, feature.astype(np.intp), above, added), sentences
 
 
-def _held(kind: _Errors, total: FloatArray) -> str:
-    std = np.hypot(kind.fixed, np.exp(total)[:, None] * kind.scaled)
-    sigmas = np.abs(kind.error) / std
-    shares = (float(np.mean(sigmas <= count)) for count in _AT)
-    return f"one and two deviations hold {' and '.join(f'{100 * share:.1f} %' for share in shares)} of {sigmas.size} held out"
+def held(kind: Errors, total: FloatArray) -> tuple[float, float]:
+    """Shares of errors that one and two deviations hold, whose logarithms are to be changed by ``total`` (N,)."""
+    sigmas = np.abs(kind.error) / np.hypot(kind.fixed, np.exp(total)[:, None] * kind.scaled)
+    return float(np.mean(sigmas <= _AT[0])), float(np.mean(sigmas <= _AT[1]))
 
 
 def write(trees: TrustTrees, folder: Path) -> None:

@@ -23,6 +23,7 @@ from spatialvlm_ros.evaluation.engine_trust import (
     sums,
     write,
 )
+from spatialvlm_ros.evaluation.trust_figures import row_of
 from spatialvlm_ros.scene.noise import PRESETS
 from spatialvlm_ros.scene.trust import NAMES, Evidence, ThingEvidence
 from spatialvlm_ros.scene.trust_axes import AxisEvidence
@@ -119,6 +120,15 @@ def test_exact_depth_is_not_widened_for_noise_that_no_preset_describes() -> None
     noisy_sums, exact_sums = (np.mean([trees(row.shown.asked()) for row in some], axis=(0, 1)) for some in (rows, exact))
     wider = noisy_sums[:3] - exact_sums[:3]
     assert wider[0] > 0.05 and (wider > -0.02).all()
+
+
+def test_figures_of_the_shipped_trees_are_told_for_each_kind_of_error() -> None:
+    rows = _rows(40)
+    cells = row_of(rows)
+    assert len(cells) == 4 and cells[3].endswith(f"({sum(row.merged for row in rows)} of 40)")
+    for cell in cells[:3]:
+        one, two = (float(share.removesuffix(" %")) for share in cell.split(", "))
+        assert 0 < one <= two <= 100
 
 
 def _rows(count: int) -> list[TrustRow]:
