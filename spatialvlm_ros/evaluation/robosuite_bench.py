@@ -20,7 +20,6 @@ from ..engine import EngineConfig, RobotState
 from ..geometry.camera import CameraModel
 from ..geometry.rigid import RigidTransform
 from ..perception.self_filter import Capsule
-from ..perception.tabletop import TabletopConfig
 from ..reward import metrics
 from ..reward.task import Stage, TaskSpec, at_least, at_most, is_true
 from ..scene.facts import Query
@@ -38,12 +37,9 @@ FRAME_ID, BIN = "camera", "bin"
 PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python")
 NAMES: Mapping[str, str] = {"Can": "red can", "Milk": "gray block", "Bread": "brown block", "Cereal": "block"}
 """What each thing looks like to who knows colours and shapes alone; "milk carton" needs a model."""
-# Beyond the bins is only the floor of the room.
-_FAR_M = 1.45
 _SETTLE_NS = 1_000_000_000
 # A rendered depth image is exact but for its resolution. So is tf.
-_SEGMENT = TabletopConfig(max_distance_m=_FAR_M)
-ENGINE = EngineConfig(noise=PRESETS["exact"], segment=_SEGMENT, tool_std_m=TF_STD_M)
+ENGINE = EngineConfig(noise=PRESETS["exact"], tool_std_m=TF_STD_M)
 NOTES = (
     "robosuite 1.5.2 with mujoco 3.9 (synthetic): scripted episodes, RGB-D and tf only; depth without sensor noise or error of "
     "scale, and exact tf, of which the engine is told",
