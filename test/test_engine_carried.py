@@ -72,8 +72,8 @@ def test_what_is_carried_is_where_whole_images_have_it(looks: Looks) -> None:
     assert taken.index("part") in (6, 7), "a fifth of a second after it was measured it is measured anew"
     assert len(numbers) == 1
     assert np.median(apart_m) < 0.002 and max(apart_m) < 0.006 and max(errors_m) < 0.003
-    # Gaps of whole images are up to 12 mm too wide here.
-    assert np.median(gaps_m) < 0.002
+    # Gaps of whole images are up to 12 mm too wide here, the more so the longer it is followed.
+    assert np.median(gaps_m) < 0.003
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ from .tints import split_by_color
 SOURCE = "unsupported"
 # Where there is no plane the judgement gets one that lies below everything in the image.
 _BELOW_M = 0.05
+# ... and heights above it that things on a table have: the judgement learnt from such, and takes what is far above for a wall.
+_TALLEST_M = 0.3
 _IMAGE_UP = np.array([0.0, -1.0, 0.0])
 # A surface is looked at from this share of the image's pixels on, and a thing fills its outline at least so much.
 _LEAST_SHARE, _LEAST_FILL = 1.5e-3, 0.62
@@ -79,10 +81,11 @@ def find_unsupported(frame: RGBDFrame, config: TabletopConfig) -> list[Region]:
 
 
 def _all_above(grid: Grid, config: TabletopConfig) -> Surface:
-    """A plane below all that is seen, so that all of it is above."""
+    """A plane below all that is seen, so that all of it is above, up to the height of a tall thing."""
     heights = -grid.xyz[..., 1]
     offset = _BELOW_M - float(quantiles(np.ascontiguousarray(heights[grid.valid]), (0.005,))[0])
     height = np.where(grid.valid, heights + np.float32(offset), np.float32(np.nan))
+    height *= min(1.0, _TALLEST_M / float(np.nanmax(height)))
     threshold = np.full(height.shape, config.min_height_m, np.float32)
     return Surface(Plane(_IMAGE_UP, offset), height, threshold, np.zeros_like(grid.valid), grid.valid)
 

@@ -144,7 +144,7 @@ def test_things_keep_their_size_and_place_where_depth_swells() -> None:
     plain, seen = (sight(one, up, TabletopConfig(), MeasureConfig()) for one in (frame, swollen))
     assert len(seen.things) == len(plain.things) == len(things)
     for region in seen.segmentation.regions:
-        assert max(np.count_nonzero(region.mask & other.mask) for other in plain.segmentation.regions) < 0.95 * region.mask.sum()
+        assert max(np.count_nonzero(region.mask & other.mask) for other in plain.segmentation.regions) < 0.97 * region.mask.sum()
     for thing in seen.things:
         assert thing is not None
         same = min((one for one in plain.things if one is not None), key=lambda one: np.linalg.norm(one.centre - thing.centre))

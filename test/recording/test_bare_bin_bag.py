@@ -61,6 +61,7 @@ def test_every_picture_gives_pairs_about_things_that_were_drawn() -> None:
 
 def test_what_is_said_agrees_with_what_was_drawn() -> None:
     told: Counter[str] = Counter()
+    sigmas = []
     for picture, example in examples():
         there = drawn(picture)
         middles = {}
@@ -73,13 +74,16 @@ def test_what_is_said_agrees_with_what_was_drawn() -> None:
             off = middles[pair.objects[0].number] - middles[pair.objects[1].number]
             word = pair.query.relation.removeprefix("which_").split("_or_")[0]
             if pair.query.relation == "distance":
-                assert abs(pair.value - np.linalg.norm(off)) < 2.5 * pair.std, pair.question
+                sigmas.append(abs(pair.value - np.linalg.norm(off)) / pair.std)
+                assert sigmas[-1] < 3, pair.question
             elif word in WAYS and pair.polarity != "unsure":
                 axis, way = WAYS[word]
                 assert (pair.polarity in ("yes", "first")) == (way * off[axis] > 0), pair.question
             else:
                 continue
             told[word] += 1
+    # A middle of what is seen is not that of the thing: of some dozen such distances one may be that far off, not several.
+    assert np.count_nonzero(np.array(sigmas) > 2) <= 0.2 * len(sigmas)
     assert told["distance"] >= 10 and told["left"] >= 5 and told["behind"] >= 10
 
 
