@@ -162,7 +162,7 @@ def _is_confirmed(
         return True
     if not robot.capsules:
         return False
-    shown &= ~now.of(robot_mask(frame, robot.capsules, within=window, noise=noise)[window], window)
+    shown &= ~now.of(robot_mask(frame, robot.capsules, within=window)[window], window)
     return _is_same(shown, behind_m, other, one_m)
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..scene.facts import Status
 from .appearance import NAMED_SIZE, Appearance
@@ -114,6 +115,7 @@ class NameMatch:
     understood: bool = True
 
 
+@lru_cache(maxsize=1024)
 def parse(phrase: str) -> NamePhrase:
     """Take a name apart: case, articles and plurals do not matter."""
     words = re.findall(r"[^\W_]+", phrase.lower())

@@ -44,6 +44,9 @@ class RobotState:
     world_from_camera: RigidTransform = field(default_factory=RigidTransform.identity)
     frames: Mapping[str, RigidTransform | str] = field(default_factory=dict)
     places: Mapping[str, RigidTransform | str] = field(default_factory=dict)
+    # (K, 2, 3) ends of the capsules, (K,) their radii.
+    _ends: FloatArray = field(init=False, repr=False, compare=False)
+    _radii: FloatArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.up is not None:
@@ -58,9 +61,12 @@ class RobotState:
                 np.isfinite(part).all() for part in (pose.rotation, pose.translation)
             ):
                 raise ValueError(f"{name} is not a pose of finite numbers: {pose.matrix().tolist()}")
-        ends = [end for capsule in self.capsules for end in (capsule.start, capsule.end)]
+        ends = np.array([end for capsule in self.capsules for end in (capsule.start, capsule.end)], dtype=np.float64)
+        radii = np.array([capsule.radius_m for capsule in self.capsules], dtype=np.float64)
+        object.__setattr__(self, "_ends", ends.reshape(-1, 2, 3))
+        object.__setattr__(self, "_radii", radii)
         # One by one only where one of them is not.
-        if np.isfinite(ends).all() and all(math.isfinite(capsule.radius_m) for capsule in self.capsules):
+        if np.isfinite(ends).all() and np.isfinite(radii).all():
             return
         for capsule in self.capsules:
             if not np.isfinite([*capsule.start, *capsule.end, capsule.radius_m]).all():
@@ -74,9 +80,9 @@ class RobotState:
         """
         if self.camera_from_tool is None or not self.capsules:
             return math.nan
-        starts = np.array([capsule.start for capsule in self.capsules])
-        along = np.array([capsule.end for capsule in self.capsules]) - starts
+        starts = self._ends[:, 0]
+        along = self._ends[:, 1] - starts
         to_tool = self.camera_from_tool.translation - starts
         share = np.einsum("ij,ij->i", to_tool, along) / np.maximum(np.einsum("ij,ij->i", along, along), 1e-12)
         off = np.linalg.norm(to_tool - np.clip(share, 0.0, 1.0)[:, None] * along, axis=1)
-        return float(np.min(off - [capsule.radius_m for capsule in self.capsules]))
+        return float(np.min(off - self._radii))

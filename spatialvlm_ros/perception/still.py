@@ -87,17 +87,17 @@ class Known:
         one_m = float(noise.pixel_std_m(self.as_measured[0].centre[2]))
         if _is_same(changed, by_m, one_m):
             return True
-        free = self._free(frame, robot, noise, moved)
+        free = self._free(frame, robot, moved)
         return free is not None and _is_same(changed[free], by_m[free], one_m)
 
-    def _free(self, frame: RGBDFrame, robot: RobotState, noise: DepthNoise, moved: Sequence[Region]) -> BoolArray | None:
+    def _free(self, frame: RGBDFrame, robot: RobotState, moved: Sequence[Region]) -> BoolArray | None:
         """Pixels of the window that show nothing that hides the thing, now or then; None where all do, or too few are left."""
         import cv2
 
         _, region = self.as_measured
         if region is None or not (robot.capsules or moved):
             return None
-        hidden = robot_mask(frame, robot.capsules, within=self.window, noise=noise)[self.window]
+        hidden = robot_mask(frame, robot.capsules, within=self.window)[self.window]
         for other in (self.hidden, *(other.mask[self.window] for other in moved)):
             if other is not None:
                 hidden |= other
@@ -231,7 +231,7 @@ class Backdrop:
                 return True
         if not robot.capsules:
             return False
-        return not _has_patch(moved & ~_grown(robot_mask(frame, robot.capsules, noise=noise)[thin, thin]))
+        return not _has_patch(moved & ~_grown(robot_mask(frame, robot.capsules)[thin, thin]))
 
 
 def _thin_mask(regions: Sequence[Region]) -> BoolArray:
