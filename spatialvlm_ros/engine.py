@@ -15,7 +15,7 @@ import numpy as np
 
 from .geometry.camera import CameraModel
 from .geometry.rigid import RigidTransform
-from .language.answers import measure_query, measure_with_error
+from .language.answers import RepeatedFacts, measure_with_error
 from .language.names import plain_name
 from .perception.appearance import Appearance
 from .perception.appearance_cache import AppearanceCache
@@ -81,7 +81,7 @@ class SpatialEngine:
         self._measure = measure_with_error if both is None else supposing(both, self._meant)
         self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
-        self._appearances, self._labels = AppearanceCache(), LabelImages()
+        self._appearances, self._labels, self._facts = AppearanceCache(), LabelImages(), RepeatedFacts()
         # A model looks at whole images.
         focused = vlm is None and self.config.focus_s > 0
         self._focus = Focus(self.config.focus_s, self._segment) if focused else None
@@ -372,7 +372,7 @@ class SpatialEngine:
 
         Depth's numbers alone, whatever a model may say: what is learnt from has one source from one image to the next.
         """
-        return [measure_query(scene, query, output) for query in queries]
+        return [self._facts.of(scene, query, output) for query in queries]
 
 
 def warm_up(config: EngineConfig | None = None) -> None:

@@ -59,6 +59,8 @@ def measure_regions(
     robot: BoolArray | None = None,
 ) -> list[SceneObject | None]:
     """``measure_region`` of each region. One by one would give the same numbers and take longer."""
+    if not regions:
+        return []
     measured = _measured(regions, Setting(frame, canonical, support_plane, noise, config, robot))
     return [None if found is None else trusted(*found) for found in measured]
 

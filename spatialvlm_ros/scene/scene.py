@@ -148,6 +148,11 @@ class SceneObject:
         reach: FloatArray = np.abs((self.surface - self.centre) @ self.axes).max(axis=0)
         return reach
 
+    @property
+    def shape_of(self) -> object:
+        """The same object for one thing as it was measured once, whatever it is called and whenever it was seen."""
+        return _worked_out(self)
+
     def called(
         self,
         *,
