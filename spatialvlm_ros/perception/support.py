@@ -206,6 +206,7 @@ def _tables_over_floors(candidates: list[PlaneCandidate], sample: Sample, config
         c
         for c in candidates
         if c.objection == _BARE
+        and c.share > config.min_share
         and c.area_m2 > config.higher_area_m2
         and c.plane.offset_m > config.apart_m
         and any(floor - c.plane.offset_m > config.apart_m for floor in floors)
