@@ -61,7 +61,8 @@ class Sighting:
 def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure: MeasureConfig) -> Sighting:
     """Find and measure what stands on the table, with ``segment.noise`` as the noise of depth."""
     mask = robot_mask(frame, robot.capsules, noise=segment.noise) if robot.capsules else None
-    segmentation = TabletopSegmenter(segment).segment(frame, up=robot.up, ignore=mask)
+    tool = None if robot.camera_from_tool is None else robot.camera_from_tool.translation
+    segmentation = TabletopSegmenter(segment).segment(frame, up=robot.up, ignore=mask, tool=tool)
     plane = np.full(4, np.nan)
     if segmentation.plane is not None and not robot.up_problem:
         plane = segmentation.plane.coefficients

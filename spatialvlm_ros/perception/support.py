@@ -21,13 +21,13 @@ from ..geometry.plane import Plane, fit_plane, local_triples, ransac_plane
 from ..geometry.rigid import FloatArray
 from ..scene.frame import BoolArray
 from ..scene.noise import DepthNoise
+from .hangs_over import HANGS_OVER, is_below
 from .walls import Facets, WallConfig, facets_of, may_be_wall
 
 FloatMap = npt.NDArray[np.float32]
 # Least share of an error of depth that is one of height, where a plane is looked at along itself.
 _LEAST_SLOPE = 0.15
 _BARE = "is level, but nothing stands on it"
-_HANGS_OVER = "is level, but something hangs over it in front, as a table does whose top is not seen"
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class SupportConfig:
         hanging_share: what hangs over so much of the image's width is a table,
         hanging_level_m: ... where its edge is at one height, within this; an arm's elbow, wrist and fingers are not.
         apart_m: a plane this far above a refused one is none that lies on it.
+        reach_m, beside_m: a robot's hand works at a plane that is so far below it at the most, and so far beside it.
         tilt_floor_rad: error of the tilt that more pixels do not cure (calibration, a bent table).
         walls: without ``up``, which other up directions are thought of.
     """
@@ -91,6 +92,8 @@ class SupportConfig:
     hanging_share: float = 0.2
     hanging_level_m: float = 0.04
     apart_m: float = 0.35
+    reach_m: float = 0.8
+    beside_m: float = 0.3
     tilt_floor_rad: float = 0.002
     max_planes: int = 4
     iterations: int = 400
@@ -145,14 +148,16 @@ def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: 
     return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step, find_facets)
 
 
-def find_support(sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig) -> tuple[Plane | None, str]:
-    """The support plane with its normal up, or None and the reason."""
+def find_support(
+    sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig, tool: FloatArray | None = None
+) -> tuple[Plane | None, str]:
+    """The support plane with its normal up, or None and the reason. ``tool``: (3,) where the robot's hand is, if known."""
     if len(sample.points) < 50:
         return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"
     candidates = _candidates(sample, up, config)
     good = [c for c in candidates if not c.objection and (up is not None or not _part_of_refused(c, candidates, config))]
-    if not good and up is not None:
-        good = _tables_over_floors(candidates, sample, config)
+    if not good and up is not None and tool is not None:
+        good = _worked_at(tool, candidates, sample, config)
     if not good:
         return None, "no horizontal surface found: " + _objections(candidates)
     largest = max(good, key=lambda c: c.share) if up is not None else max(good, key=lambda c: c.score)
@@ -199,19 +204,31 @@ def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate], conf
     )
 
 
-def _tables_over_floors(candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig) -> list[PlaneCandidate]:
-    """Bare level planes, larger than a lid and seen from above, over a floor that something hangs over: they do."""
-    floors = [c.plane.offset_m for c in candidates if c.objection == _HANGS_OVER]
+def _worked_at(tool: FloatArray, candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig) -> list[PlaneCandidate]:
+    """Bare level planes, larger than a lid, over a floor that something hangs over: they do, where a hand is above them."""
+    floors = [c.plane.offset_m for c in candidates if c.objection == HANGS_OVER]
     return [
         c
         for c in candidates
         if c.objection == _BARE
         and c.share > config.min_share
         and c.area_m2 > config.higher_area_m2
-        and c.plane.offset_m > config.apart_m
         and any(floor - c.plane.offset_m > config.apart_m for floor in floors)
+        and -config.foot_m < float(c.plane.height(tool[None])[0]) < config.reach_m
+        and _beside_m(tool, c.plane, sample) < config.beside_m
         and not _is_uneven(c.plane, c.share, c.area_m2, True, sample, config)
     ]
+
+
+def _beside_m(point: FloatArray, plane: Plane, sample: Sample) -> float:
+    """How far a point (3,) is beside the outline of what is seen of a plane, metres; below 0 over it."""
+    import cv2
+
+    basis = plane.basis()
+    own = sample.points[np.abs(plane.height(sample.points)) < 3 * sample.depth_std_m]
+    hull = cv2.convexHull((own @ basis.T).astype(np.float32))
+    x, y = (basis @ point).tolist()
+    return -float(cv2.pointPolygonTest(hull, (x, y), True))
 
 
 def _objections(candidates: list[PlaneCandidate]) -> str:
@@ -275,7 +292,7 @@ def _objection(
     unfit = (
         _carries_nothing(plane, share, area_m2, sample, config)
         or _is_uneven(plane, share, area_m2, up is not None, sample, config)
-        or _is_below(plane, sample, config)
+        or is_below(plane, sample, config)
     )
     if unfit:
         return 0.0, unfit
@@ -358,43 +375,3 @@ def _is_uneven(plane: Plane, share: float, area_m2: float, up_is_known: bool, sa
     if 2 * np.count_nonzero(level) >= len(level) or len(level) < config.min_points:
         return ""
     return "is level, but the surfaces on it are not"
-
-
-def _is_below(plane: Plane, sample: Sample, config: SupportConfig) -> str:
-    """Why a floor under a table that is seen from its side is no support; "" when nothing hangs over it in front.
-
-    The table's top does not show, or hardly so, but its edge does: from there downwards depth jumps back to the floor, or what is
-    on it, all along the image and at one height. A shelf over a table hangs behind it.
-    """
-    height = plane.height(sample.points)
-    on_plane = np.abs(height) < 3 * sample.depth_std_m
-    steep = float(np.hypot(*plane.normal[:2])) < math.sin(config.min_pitch_from_nadir_rad)
-    # A camera that looks straight down sees no table from its side, and no direction of its image is down.
-    if steep or not on_plane.any():
-        return ""
-    down = -plane.normal[:2] / float(np.abs(plane.normal[:2]).max())
-    shape = int(sample.rows.max()) + 1, int(sample.columns.max()) + 1
-    across = float(np.abs(down) @ shape) / float(np.hypot(*down))
-    hangs = (height > config.hanging_m) & (sample.points[:, 2] < np.median(sample.points[on_plane, 2]))
-    if np.count_nonzero(hangs) < config.hanging_share * across:
-        return ""
-    depth, heights = np.zeros(shape), np.zeros(shape)
-    depth[sample.rows, sample.columns], heights[sample.rows, sample.columns] = sample.points[:, 2], height
-    row, column = sample.rows[hangs], sample.columns[hangs]
-    z, h = sample.points[hangs, 2], height[hangs]
-    open_, edge = np.ones(len(row), dtype=bool), np.zeros(len(row), dtype=bool)
-    # The sensor sees nothing in the shadow of an edge: what comes next down the image counts.
-    for step in range(1, config.hanging_gap_px + 1):
-        right, low = np.rint(step * down).astype(int)
-        r, c = row + low, column + right
-        inside = open_ & (r >= 0) & (r < shape[0]) & (c >= 0) & (c < shape[1])
-        next_z = np.where(inside, depth[np.where(inside, r, 0), np.where(inside, c, 0)], 0.0)
-        next_h = np.where(inside, heights[np.where(inside, r, 0), np.where(inside, c, 0)], 0.0)
-        seen = next_z > 0
-        edge |= seen & (next_z > z + config.hanging_step_m) & (next_h < h)
-        open_ &= ~seen
-    edges = np.sort(h[edge])
-    count = np.searchsorted(edges, edges + config.hanging_level_m, side="right") - np.arange(len(edges))
-    if count.max(initial=0) < config.hanging_share * across:
-        return ""
-    return _HANGS_OVER

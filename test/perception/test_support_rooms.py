@@ -247,14 +247,22 @@ def test_an_arm_over_a_table_hides_no_support() -> None:
     assert not reason and angle < 0.5
 
 
-@pytest.mark.parametrize(("width_m", "below_m"), [(1.2, 1.05), (0.35, 1.8)])
-def test_a_bare_table_far_off_over_a_floor_is_the_support_and_a_small_stool_is_not(width_m: float, below_m: float) -> None:
-    """Most of the image is floor, which shows under the table: with gravity the level plane that hangs over it is the table."""
+@pytest.mark.parametrize(
+    ("width_m", "hand_at", "below_m"), [(1.2, 1.5, 1.05), (1.2, 0.3, 0.0), (1.2, None, 0.0), (0.35, 1.5, 1.8)]
+)
+def test_a_bare_table_over_a_floor_is_the_support_where_a_hand_is_over_it(
+    width_m: float, hand_at: float | None, below_m: float
+) -> None:
+    """Most of the image is floor, which shows under the table: what hangs there may as well be a shelf, where no robot works."""
     top, can = Box((1.6, 0, -0.04), (0.35, width_m, 0.08), GREY), Can((1.6, 0.1, 0.0), 0.03, 0.1, GREY)
     look = Look([Box((0, 0, -0.81), (30, 30, 0.02), GREY), top, can], 35, 0, 1.0)
     depth = depth_of(look, 0)
     sample = sample_cloud(CAMERA.back_project(depth), np.isfinite(depth), NOISE, CAMERA.fx, 3500)
-    plane, reason = find_support(sample, NOISE, look.up, SupportConfig())
+    tool = None if hand_at is None else look.world_from_camera.inverse().apply(np.array([hand_at, 0.0, 0.3]))
+    plane, reason = find_support(sample, NOISE, look.up, SupportConfig(), tool)
+    if not below_m:
+        assert plane is None and "something hangs over it in front" in reason
+        return
     assert plane is not None, reason
     # A table as narrow as that, two metres off: depth errs by a centimetre.
     assert plane.offset_m == pytest.approx(below_m, abs=0.06) and math.degrees(plane.angle_to(look.up)) < 2.5
