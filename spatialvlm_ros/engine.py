@@ -397,4 +397,4 @@ def _by_number(name: str, things: list[SceneObject]) -> Binding:
     thing = next((thing for thing in things if f"#{thing.id}" == name), None)
     if thing is None:
         return Binding(Status.NOT_FOUND, text=f"no thing has number {name}; there are " + ", ".join(f"#{t.id}" for t in things))
-    return Binding(thing.status, replace(thing, label=name))
+    return Binding(thing.status, thing.called(label=name))

@@ -141,7 +141,7 @@ class Leaves:
         tries = 1 if thing is None else thing.id
         while plain_name(name) in taken:
             name, tries = f"{said} #{tries}", tries + 1
-        self._bindings.setdefault(name, binding if thing is None else replace(binding, thing=replace(thing, label=name)))
+        self._bindings.setdefault(name, binding if thing is None else replace(binding, thing=thing.called(label=name)))
         self._things.append(thing)
         self.names.append(name)
         return len(self._things) - 1

@@ -215,20 +215,9 @@ def _worked_at(tool: FloatArray, candidates: list[PlaneCandidate], sample: Sampl
         and c.area_m2 > config.higher_area_m2
         and any(floor - c.plane.offset_m > config.apart_m for floor in floors)
         and -config.foot_m < float(c.plane.height(tool[None])[0]) < config.reach_m
-        and _beside_m(tool, c.plane, sample) < config.beside_m
+        and _Patch.of(c.plane, sample, config).beside_m(c.plane.basis() @ tool) < config.beside_m
         and not _is_uneven(c.plane, c.share, c.area_m2, True, sample, config)
     ]
-
-
-def _beside_m(point: FloatArray, plane: Plane, sample: Sample) -> float:
-    """How far a point (3,) is beside the outline of what is seen of a plane, metres; below 0 over it."""
-    import cv2
-
-    basis = plane.basis()
-    own = sample.points[np.abs(plane.height(sample.points)) < 3 * sample.depth_std_m]
-    hull = cv2.convexHull((own @ basis.T).astype(np.float32))
-    x, y = (basis @ point).tolist()
-    return -float(cv2.pointPolygonTest(hull, (x, y), True))
 
 
 def _objections(candidates: list[PlaneCandidate]) -> str:
@@ -318,10 +307,12 @@ class _Patch:
     Attributes:
         edge_share: share of its outline beyond which depth falls away.
         feet_share: sampled points within its outline that are feet of things, over those of its own.
+        hull: (N, 1, 2) its outline along the plane's basis, metres; without rows where nothing is on the plane.
     """
 
     edge_share: float
     feet_share: float
+    hull: FloatMap
 
     @staticmethod
     def of(plane: Plane, sample: Sample, config: SupportConfig) -> _Patch:
@@ -336,7 +327,7 @@ class _Patch:
         low[sample.rows, sample.columns] = height < -limit
         _, labels, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=4)
         if len(stats) < 2:
-            return _Patch(0.0, 0.0)
+            return _Patch(0.0, 0.0, np.empty((0, 1, 2), np.float32))
         patch = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
         rim = (cv2.dilate(patch.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~patch
         flat = (sample.points @ plane.basis().T).astype(np.float32)
@@ -346,7 +337,14 @@ class _Patch:
         feet = flat[(height > limit) & (height < config.foot_m)]
         inside = sum(cv2.pointPolygonTest(hull, (float(x), float(y)), True) > config.foot_margin_m for x, y in feet)
         edge = float(np.count_nonzero(rim & low)) / max(1.0, float(np.count_nonzero(rim)))
-        return _Patch(edge, inside / float(np.count_nonzero(own)))
+        return _Patch(edge, inside / float(np.count_nonzero(own)), hull)
+
+    def beside_m(self, place: FloatArray) -> float:
+        """How far a place (2,) along the plane's basis is beside the outline, metres; below 0 within it."""
+        import cv2
+
+        x, y = place.tolist()
+        return -float(cv2.pointPolygonTest(self.hull, (x, y), True)) if len(self.hull) else math.inf
 
 
 def _carries_nothing(plane: Plane, share: float, area_m2: float, sample: Sample, config: SupportConfig) -> str:

@@ -57,7 +57,7 @@ def suppose(scene: Scene, names: Iterable[str], meant: Meant, *, together: bool 
         if found is not None:
             thing, taken[name] = found
             known |= {thing.id} if together else set()
-            named = replace(thing, label=name, score=taken[name])
+            named = thing.called(label=name, score=taken[name])
             bindings[name] = replace(binding, status=Status.OK, thing=named, text="")
     return Supposed(_with(scene, bindings) if taken else scene, taken)
 

@@ -46,7 +46,7 @@ def measure_region(
         FrameError: for a mask that is not bool or has another size than the image.
     """
     thing = measure_regions(frame, [region], canonical, support_plane, noise, config, robot)[0]
-    return thing if thing is None or object_id == thing.id else replace(thing, id=object_id)
+    return thing if thing is None or object_id == thing.id else thing.called(id=object_id)
 
 
 def measure_regions(

@@ -221,7 +221,7 @@ class ObjectMemory:
             return track
         if place_is_empty(moved_by(whole, camera_from_world), frame, robot):
             return track
-        whole = replace(whole, last_seen_ns=last.last_seen_ns)
+        whole = whole.called(last_seen_ns=last.last_seen_ns)
         return replace(track, thing=whole, settled=whole)
 
     def _reached(self, track: _Track, world_from_tool: RigidTransform | None, opening_m: float) -> _Track:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import fields
-from functools import cache
-from operator import is_
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from .scene import SceneObject
 
-# What does not change where a thing's surface is.
-_CALLED = frozenset({"id", "label", "score", "last_seen_ns"})
 _KEPT = 8
 
 
@@ -26,7 +21,7 @@ class NearestPairs:
     """
 
     def __init__(self) -> None:
-        self._known: deque[tuple[tuple[object, ...], tuple[int, int]]] = deque(maxlen=_KEPT)
+        self._known: deque[tuple[tuple[object, object], tuple[int, int]]] = deque(maxlen=_KEPT)
 
     def clear(self) -> None:
         """Let go of all of them."""
@@ -34,20 +29,13 @@ class NearestPairs:
 
     def of(self, a: SceneObject, b: SceneObject) -> tuple[int, int]:
         """``nearest_pair`` of two things."""
-        shapes = tuple([getattr(thing, name) for thing in (a, b) for name in _shape()])
-        for known, pair in tuple(self._known):
-            if all(map(is_, known, shapes)):
+        shapes = a.shape_of, b.shape_of
+        for (one, other), pair in tuple(self._known):
+            if one is shapes[0] and other is shapes[1]:
                 return pair
         pair = nearest_pair(a, b)
         self._known.append((shapes, pair))
         return pair
-
-
-@cache
-def _shape() -> tuple[str, ...]:
-    from .scene import SceneObject
-
-    return tuple(field.name for field in fields(SceneObject) if field.name not in _CALLED)
 
 
 def nearest_pair(a: SceneObject, b: SceneObject) -> tuple[int, int]:

@@ -6,7 +6,6 @@ The sentences are those of perception/names.py, which also decides where a model
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..perception.appearance import Appearance
 from ..perception.names import match, nothing_text, parse, several_text
@@ -38,13 +37,13 @@ def bind_by_judgement(
         held_back = next((thing for thing in hidden if thing.id == bearer), None)
         if held_back is not None:
             answering = tuple(seen[i] for i in order) if looked else None
-            return Binding(held_back.status, replace(held_back, label=name), answering=answering)
+            return Binding(held_back.status, held_back.called(label=name), answering=answering)
     chosen = _chosen(name, judgement, order, fitting, appearances, kept)
     several = judgement.several and len(order) > 1
     answering_indices = order if several or chosen is None else list(dict.fromkeys([chosen, *_rivals(order, fitting)]))
     answering = tuple(seen[i] for i in answering_indices) if looked else None
     if chosen is not None:
-        thing = replace(seen[chosen], label=name, score=float(fitting.get(chosen, seen[chosen].score)))
+        thing = seen[chosen].called(label=name, score=float(fitting.get(chosen, seen[chosen].score)))
         return Binding(Status.OK, thing, answering=answering)
     phrase = parse(name)
     if several:

@@ -51,7 +51,7 @@ def test_they_are_the_nearest_of_all(seed: int) -> None:
 def test_what_stands_still_is_looked_at_once_a_stream(looked: list[int]) -> None:
     a, b, memory = some_thing(0), some_thing(1), ObjectMemory(MemoryConfig())
     first = surfaces_apart(scene_of(memory.pairs), a, b)[0]
-    again = surfaces_apart(scene_of(memory.pairs), replace(a, id=7, label="mug", last_seen_ns=9), b)[0]
+    again = surfaces_apart(scene_of(memory.pairs), a.called(id=7, label="mug", last_seen_ns=9), b)[0]
     assert (again.value, len(looked)) == (first.value, 1)
     # It was moved, and its surface with it.
     there = replace(a, centre=a.centre + 0.01, points=a.points + np.float32(0.01))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -55,4 +54,4 @@ def measure_each(
     """``measure`` of each region, whose things get these numbers; quicker than one by one."""
     config, canonical, plane = MeasureConfig(), scene.canonical, scene.support_plane
     found = measure_regions(frame, regions, canonical, plane, noise, config, robot=scene.robot)
-    return [thing and replace(thing, id=number) for thing, number in zip(found, numbers, strict=True)]
+    return [thing and thing.called(id=number) for thing, number in zip(found, numbers, strict=True)]
