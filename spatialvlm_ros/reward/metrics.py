@@ -67,12 +67,6 @@ def instruction_gap(potential: npt.ArrayLike, contradictory: npt.ArrayLike) -> f
     return value_order_correlation(potential) - value_order_correlation(contradictory)
 
 
-def missing_share(values: npt.ArrayLike) -> float:
-    """Share of frames without a value. NaN for no frames."""
-    frames = _floats(values)
-    return float(np.mean(~np.isfinite(frames))) if len(frames) else math.nan
-
-
 def pair_ranking_accuracy(estimate: npt.ArrayLike, truth: npt.ArrayLike, min_difference: float = 0.01) -> tuple[float, int]:
     """tau_1cm: share of pairs, whose truth differs by more than ``min_difference``, that the estimate ranks the right
     way.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -275,9 +275,3 @@ def load_run(folder: Path, training: TowerTraining) -> TowerRun:
     state = load_checkpoint(folder, {"tower": run.tower, "averaged": run.averaged}, run.optimizer)
     run.step, run.log = int(state["step"]), list(state["log"])
     return run
-
-
-def batches_of(shard: RegionShard, size: int) -> Iterator[RegionShard]:
-    """A shard in pieces of at most ``size`` regions."""
-    for first in range(0, len(shard), size):
-        yield shard.rows(torch.arange(first, min(len(shard), first + size)))

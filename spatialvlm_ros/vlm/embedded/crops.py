@@ -347,13 +347,6 @@ def _shifted_inside(inside: Tensor) -> Tensor:
     return rows[:, :, None] & columns[:, None, :]
 
 
-def cut_regions(images: Images, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures (N, 8, 64, 64) and scalars (N, 17) of regions (N, H, W) bool of the images number ``image`` (N,) long."""
-    middle, side = windows(mask_boxes(masks))
-    patches = sample_windows(images, image, middle, side)
-    return assemble(patches, sample_masks(masks, middle, side))
-
-
 def paste_mask(probability: Tensor, middle: Tensor, side: Tensor, size: tuple[int, int]) -> Tensor:
     """(H, W) float32: the map (64, 64) of a window (middle (2,), edge ()) put back into an image of ``size``, 0 outside of it."""
     height, width = size
