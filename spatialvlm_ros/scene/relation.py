@@ -134,8 +134,8 @@ _NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 # Error of a point of a thing's surface as a share of its centre's, where it is seen (as rendered scenes have it), and where it is
 # the mirror image of one through the centre.
 _SEEN_SHARE, _MIRRORED_SHARE = 0.7, 2.0
-# Two points are equally near within this: what rounding leaves of one distance.
-_TIE_M = 1e-6
+# Two points are equally near within this share of how far away they are: what rounding leaves of one distance.
+_TIE = 1e-6
 
 
 def register(
@@ -331,7 +331,7 @@ def _first(thing: SceneObject, index: int, point: FloatArray) -> int:
     """The first in a thing's surface that is as near to a point (3,) as the one of ``index``: what is seen comes first."""
     off = thing.surface - point
     squared = np.einsum("ij,ij->i", off, off)
-    return int(np.argmax(squared <= (math.sqrt(squared[index]) + _TIE_M) ** 2))
+    return int(np.argmax(squared <= (math.sqrt(squared[index]) + _TIE * norm(point)) ** 2))
 
 
 def _share_of_centre(thing: SceneObject, index: int) -> float:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from things import box, camera_over_table, placed, scene, tool
@@ -153,6 +153,7 @@ def test_a_way_is_no_wider_than_the_gap_and_the_gap_no_wider_than_any_pair_of_po
 
 @FEW
 @given(seeds, st.floats(0.2, 20))
+@example(973471744, 5.0)  # a seen point and a mirrored one that are all but equally near
 def test_lengths_scale_and_comparisons_do_not(seed: int, scale: float) -> None:
     view, things = situation(seed)
     larger_view, larger = scaled_view(view, scale), [scaled(one, scale) for one in things]
