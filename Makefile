@@ -126,7 +126,7 @@ WITH_TORCH := vlm training synthesis evaluation test_engine_vlm.py test_engine_v
   perception/models nodes/test_spatial_vlm.py recording/test_ask_vlm.py reasoning/test_endpoint.py reasoning/test_friend.py reasoning/test_proposer.py
 test-jazzy:
 	@PYTHON=$(or $(PYTHON),python3.12) BOOTSTRAP_VENV=$(JAZZY) PIP_CONSTRAINT=$(CURDIR)/scripts/jazzy_versions.txt \
-	  BOOTSTRAP_EXTRAS=wheels,engine,sim,recording,planning,llm,test scripts/bootstrap.sh
+	  BOOTSTRAP_EXTRAS=wheels,engine,sim,recording,planning,llm,ray,test scripts/bootstrap.sh
 	@$(JAZZY)/bin/python -m pytest $(addprefix --ignore=test/,test_lint.py $(WITH_TORCH)) $(PYTEST_ARGS)
 
 lint: venv
