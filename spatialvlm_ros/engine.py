@@ -1,8 +1,8 @@
 """The one object that both edges drive: frame and names in, scene out; scene and queries in, facts out.
 
 The live node and the bag tools feed it the same arrays and get the same numbers. It holds the only state there is between
-images (the memory of things), and knows nothing of ROS. A vision-language model, where there is one, says which thing a name
-means and adds its own number to the answers of questions; without one words do, and nothing else changes.
+images (the memory of things and of the table), and knows nothing of ROS. A vision-language model, where there is one, says which
+thing a name means and adds its own number to the answers of questions; without one words do, and nothing else changes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .language.names import plain_name
 from .perception.appearance import Appearance
 from .perception.appearance_cache import AppearanceCache
 from .perception.focus import Focus, Glance
+from .perception.known_support import KnownSupport
 from .perception.named_parts import part_by_names
 from .perception.names import match, parse
 from .perception.robot_state import RobotState
@@ -82,16 +83,16 @@ class SpatialEngine:
         self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
         self._appearances, self._labels, self._facts = AppearanceCache(), LabelImages(), RepeatedFacts()
+        self._support = KnownSupport(self._segment, self.config.measure)
         # A model looks at whole images.
-        focused = vlm is None and self.config.focus_s > 0
-        self._focus = Focus(self.config.focus_s, self._segment) if focused else None
+        self._focus = Focus(self.config.focus_s, self._segment) if vlm is None and self.config.focus_s > 0 else None
         self._ids_by_name: dict[str, int] = {}
         self._words: list[str] = []
 
     def reset(self) -> None:
         """Forget all things, as after a jump of time or a new episode."""
-        self._memory.clear()
-        self._appearances.clear()
+        for memory in (self._memory, self._appearances, self._support):
+            memory.clear()
         self._ids_by_name.clear()
         if self._focus is not None:
             self._focus.clear()
@@ -114,7 +115,7 @@ class SpatialEngine:
         names = list(dict.fromkeys(names))
         self._words = words = [name for name in names if self._is_words(name, robot)]
         found = self._glance(frame, names, robot) if only_named else None
-        sighting, glance = (self._sight(frame, robot), None) if found is None else found[:2]
+        sighting, glance = (self._support.sighted(frame, robot, self._sight(frame, robot)), None) if found is None else found[:2]
         segmentation, plane, mask, canonical = sighting.segmentation, sighting.plane, sighting.robot, sighting.canonical
         up = None if canonical is None else canonical.up
         view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, sighting.noise, mend_masks=False)
@@ -122,8 +123,7 @@ class SpatialEngine:
         seen, regions, appearances = self._measure_all(frame, sighting, own, view) if found is None else found[2]
         measured = {id(region): thing for region, thing in zip(regions, seen, strict=True)}
         view.things.update((n, measured[id(region)]) for n, region in enumerate(view.proposals) if id(region) in measured)
-        camera_from_tool = robot.camera_from_tool
-        world_from_tool = None if camera_from_tool is None else robot.world_from_camera @ camera_from_tool
+        world_from_tool = None if robot.camera_from_tool is None else robot.world_from_camera @ robot.camera_from_tool
         looked_for, opening_m = None if glance is None else glance.looked_for, robot.opening_m
         known = (frame, robot.world_from_camera, world_from_tool, mask, looked_for, sighting.still, opening_m)
         seen, hidden = self._memory.update(seen, *known)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.plane import Plane
 from ..geometry.rigid import FloatArray
 from ..scene.box import UP
 from ..scene.canonical import canonical_from_up
@@ -58,11 +59,16 @@ class Sighting:
     still: int = 0
 
 
-def sight(frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure: MeasureConfig) -> Sighting:
-    """Find and measure what stands on the table, with ``segment.noise`` as the noise of depth."""
+def sight(
+    frame: RGBDFrame, robot: RobotState, segment: TabletopConfig, measure: MeasureConfig, known: Plane | None = None
+) -> Sighting:
+    """Find and measure what stands on the table, with ``segment.noise`` as the noise of depth.
+
+    ``known``: where the table was before, for images that by themselves show none.
+    """
     mask = robot_mask(frame, robot.capsules, noise=segment.noise) if robot.capsules else None
     tool = None if robot.camera_from_tool is None else robot.camera_from_tool.translation
-    segmentation = TabletopSegmenter(segment).segment(frame, up=robot.up, ignore=mask, tool=tool)
+    segmentation = TabletopSegmenter(segment).segment(frame, up=robot.up, ignore=mask, tool=tool, known=known)
     plane = np.full(4, np.nan)
     if segmentation.plane is not None and not robot.up_problem:
         plane = segmentation.plane.coefficients

@@ -63,6 +63,7 @@ class SupportConfig:
         hanging_level_m: ... where its edge is at one height, within this; an arm's elbow, wrist and fingers are not.
         apart_m: a plane this far above a refused one is none that lies on it.
         reach_m, beside_m: a robot's hand works at a plane that is so far below it at the most, and so far beside it.
+        again_rad: how far a plane that was the support before may have turned.
         tilt_floor_rad: error of the tilt that more pixels do not cure (calibration, a bent table).
         walls: without ``up``, which other up directions are thought of.
     """
@@ -94,6 +95,7 @@ class SupportConfig:
     apart_m: float = 0.35
     reach_m: float = 0.8
     beside_m: float = 0.3
+    again_rad: float = math.radians(2)
     tilt_floor_rad: float = 0.002
     max_planes: int = 4
     iterations: int = 400
@@ -149,9 +151,20 @@ def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: 
 
 
 def find_support(
-    sample: Sample, noise: DepthNoise, up: FloatArray | None, config: SupportConfig, tool: FloatArray | None = None
+    sample: Sample,
+    noise: DepthNoise,
+    up: FloatArray | None,
+    config: SupportConfig,
+    tool: FloatArray | None = None,
+    known: Plane | None = None,
 ) -> tuple[Plane | None, str]:
-    """The support plane with its normal up, or None and the reason. ``tool``: (3,) where the robot's hand is, if known."""
+    """The support plane with its normal up, or None and the reason.
+
+    Args:
+        tool: (3,) where the robot's hand is, if known.
+        known: where the support was before, if it was found. It is there still where a level surface is seen there and this
+            image alone tells of no other one.
+    """
     if len(sample.points) < 50:
         return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"
     candidates = _candidates(sample, up, config)
@@ -159,7 +172,8 @@ def find_support(
     if not good and up is not None and tool is not None:
         good = _worked_at(tool, candidates, sample, config)
     if not good:
-        return None, "no horizontal surface found: " + _objections(candidates)
+        again = None if known is None else _seen_again(known, sample, up, config)
+        return again, "" if again is not None else "no horizontal surface found: " + _objections(candidates)
     largest = max(good, key=lambda c: c.share) if up is not None else max(good, key=lambda c: c.score)
     if up is None:
         level = [c for c in good if c.plane.normal @ largest.plane.normal > math.cos(config.up_tolerance_rad)]
@@ -218,6 +232,16 @@ def _worked_at(tool: FloatArray, candidates: list[PlaneCandidate], sample: Sampl
         and _Patch.of(c.plane, sample, config).beside_m(c.plane.basis() @ tool) < config.beside_m
         and not _is_uneven(c.plane, c.share, c.area_m2, True, sample, config)
     ]
+
+
+def _seen_again(known: Plane, sample: Sample, up: FloatArray | None, config: SupportConfig) -> Plane | None:
+    """The plane as this image shows it; None where it shows too little of it, or something that leans."""
+    on_plane = np.abs(known.height(sample.points)) < 3 * sample.depth_std_m * _slope(sample.points, known.normal)
+    if np.count_nonzero(on_plane) < max(config.min_points, config.least_share(up is not None) * len(on_plane)):
+        return None
+    plane = refined(sample.points[on_plane], sample.depth_std_m[on_plane], known)
+    leans = plane.angle_to(known.normal) > config.again_rad or (up is not None and plane.angle_to(up) > config.up_tolerance_rad)
+    return None if leans else Plane(plane.normal, plane.offset_m, math.hypot(plane.tilt_std_rad, config.tilt_floor_rad))
 
 
 def _objections(candidates: list[PlaneCandidate]) -> str:

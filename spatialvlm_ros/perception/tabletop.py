@@ -121,6 +121,7 @@ class TabletopSegmenter:
         ignore: BoolArray | None = None,
         max_distance_m: float | None = None,
         tool: FloatArray | None = None,
+        known: Plane | None = None,
     ) -> TabletopSegmentation:
         """Find the support plane and the things on or above it.
 
@@ -129,6 +130,7 @@ class TabletopSegmenter:
             ignore: (H, W) bool, pixels of the robot itself.
             max_distance_m: overrides the configuration's.
             tool: (3,) where the robot's hand is in the optical frame, metres; None when nobody knows.
+            known: where the support plane was before, as ``find_support`` takes it.
         """
         config = self.config
         limit = config.max_distance_m if max_distance_m is None else max_distance_m
@@ -136,7 +138,7 @@ class TabletopSegmenter:
         grid = replace(grid, color=brightened(grid.color, frame.color))
         direction = _unit(up)
         sample = sample_cloud(grid.xyz, grid.valid, config.noise, grid.focal_px, config.support.sample_points)
-        plane, reason = find_support(sample, config.noise, direction, config.support, tool)
+        plane, reason = find_support(sample, config.noise, direction, config.support, tool, known)
         if plane is None:
             return TabletopSegmentation(None, reason, [])
         surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
