@@ -30,6 +30,9 @@ from .scene import Scene, SceneObject
 
 # Neighbouring pixels whose depths differ by less belong to one surface.
 _ONE_SURFACE_M = 0.02
+# So many pixels are in the patch around one; with this share of them missing it is wholly at an edge. Points whose spread across
+# is less than that share of their spread along, squared, tell no plane. An edge lies anywhere in a pixel (uniform), if not worse.
+_PATCH, _AT_EDGE, _FLAT, _LATERAL_PX = 25, 0.3, 1e-3, 0.3
 _HOUR_RAD = math.pi / 6
 # Cosine with up below which a direction is along the ground.
 _LEVEL = 1e-6
@@ -84,8 +87,9 @@ def _face(scene: Scene, thing: SceneObject, direction: FloatArray) -> tuple[Floa
     return thing.centre + reach * direction, thing.own_covariance + variance * np.outer(direction, direction)
 
 
-def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray]:
-    """Distance from a point (3,) to the nearest surface point (3,) on the image; NaN without any.
+def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray, float]:
+    """Distance from a point (3,) to the nearest surface point (3,) on the image, NaN without any; and one standard deviation of
+    where the edge is on which that lies, metres, 0 where it lies on none.
 
     The robot's own surface and what hangs in the air between two surfaces are left out.
 
@@ -93,18 +97,41 @@ def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray
     """
     frame = scene.frame
     if frame is None:
-        return math.nan, np.full(3, np.nan)
+        return math.nan, np.full(3, np.nan), 0.0
     xyz = frame.xyz
     squared = sum((xyz[..., i] - np.float32(point[i])) ** 2 for i in range(3))
     squared = np.where(frame.on_surface if scene.robot is None else frame.on_surface & ~scene.robot, squared, np.inf)
     row, column = np.unravel_index(int(np.argmin(squared)), squared.shape)
     if not np.isfinite(squared[row, column]):
-        return math.nan, np.full(3, np.nan)
-    # The nearest of many noisy pixels is nearer than the surface: their mean around it is not.
+        return math.nan, np.full(3, np.nan), 0.0
+    # The nearest of many noisy pixels is nearer than the surface: the plane through those around it is not. It is taken where the
+    # pixel looks, for at the edge of a thing the mean of what is around lies inside.
     around = (slice(max(row - 2, 0), row + 3), slice(max(column - 2, 0), column + 3))
     patch = xyz[around][np.isfinite(squared[around])].astype(np.float64)
-    nearest = patch[np.abs(patch[:, 2] - float(xyz[row, column, 2])) < _ONE_SURFACE_M].mean(axis=0)
-    return float(np.linalg.norm(nearest - point)), nearest
+    patch = patch[np.abs(patch[:, 2] - float(xyz[row, column, 2])) < _ONE_SURFACE_M]
+    nearest = _on_plane(patch, np.append(frame.camera.rays[row, column], 1.0))
+    at_edge = min(max((1 - len(patch) / _PATCH) / _AT_EDGE, 0.0), 1.0)
+    lateral_px = _LATERAL_PX if scene.noise is None else scene.noise.lateral_px * 2 * scene.noise.averaged
+    return float(np.linalg.norm(nearest - point)), nearest, at_edge * lateral_px * float(nearest[2]) / frame.camera.fx
+
+
+def _on_plane(patch: FloatArray, ray: FloatArray) -> FloatArray:
+    """The point (3,) where a ray (3,) of unit depth meets the plane through points (N, 3), whose inverse depth is linear over the
+    image; at their mean depth where they tell no plane.
+    """
+    mean_m = float(patch[:, 2].mean())
+    inverse = 1 / patch[:, 2]
+    on_image = patch * inverse[:, None]
+    middle = on_image.mean(axis=0)
+    across, down = (on_image - middle)[:, :2].T
+    (xx, xy, yy), (xz, yz) = (across @ across, across @ down, down @ down), (across @ inverse, down @ inverse)
+    size = xx * yy - xy * xy
+    if size <= _FLAT * (xx + yy) ** 2:
+        return ray * mean_m
+    x, y = (ray - middle)[:2].tolist()
+    at = float(inverse.mean()) + (x * (yy * xz - xy * yz) + y * (xx * yz - xy * xz)) / size
+    # Noise alone turns the plane through few points.
+    return ray * (1 / at if abs(1 / at - mean_m) < _ONE_SURFACE_M else mean_m) if at > 0 else ray * mean_m
 
 
 def _unseen(scene: Scene, point: FloatArray) -> str:
@@ -129,14 +156,14 @@ def _point(scene: Scene, thing: SceneObject, direction: FloatArray, amount: floa
     """The point ``amount`` metres off a thing's face; its value is the distance to the nearest surface of anything."""
     face, covariance = _face(scene, thing, direction)
     point = face + amount * direction
-    value, nearest = _nearest_surface(scene, point)
+    value, nearest, edge_m = _nearest_surface(scene, point)
     if math.isnan(value):
         note = "there is no surface on the image to check the point against"
         return Measurement(value, math.hypot(along(direction, covariance), thing.point_std_m), point, nearest, note=note)
     # The nearest surface is at about the same distance from the camera as the face is, and errs with it.
     moved = thing.scale_std * (face - nearest)
     # Only what leads to or from the surface changes how far it is.
-    std = math.hypot(length(point - nearest, covariance + np.outer(moved, moved)).std, thing.point_std_m)
+    std = math.hypot(length(point - nearest, covariance + np.outer(moved, moved)).std, math.hypot(thing.point_std_m, edge_m))
     unseen = _unseen(scene, point)
     note = f"{unseen}, so nobody knows whether it is free" if unseen else "free" if value > 2 * std else "touched by a surface"
     return Measurement(value, std, point, nearest, Status.OCCLUDED if unseen else None, f"the point is {note}")
