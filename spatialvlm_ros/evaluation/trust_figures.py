@@ -32,7 +32,8 @@ def row_of(rows: Sequence[TrustRow]) -> list[str]:
     odds = trees(asked[:, 2])[:, SUMS.index("merged")]
     cells = []
     for name, kind in columns_of(rows, asked, odds).items():
-        one, two = held(kind, trees(kind.evidence)[:, SUMS.index(name)])
+        number = SUMS.index(name)
+        one, two = held(kind, trees(kind.evidence)[:, number] + trees.elsewhere[number] * kind.unlike)
         cells.append(f"{100 * one:.1f} %, {100 * two:.1f} %")
     merged = np.array([row.merged for row in rows], bool)
     return [*cells, f"{auroc(odds, merged):.2f} ({np.count_nonzero(merged)} of {len(rows)})"]

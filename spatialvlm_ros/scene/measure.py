@@ -121,7 +121,7 @@ def _evidence_of(seen: Seen, thing: SceneObject, boxed: Boxed, setting: Setting)
     down, looked_down = down_in_image(thing.centre, setting.canonical), looked_down_on_rad(thing.centre, setting.canonical.up)
     return evidence_of(
         setting.frame, seen.region, thing, seen.thinned, seen.covered, seen.pixel_std_m, down, looked_down,
-        boxed.ball is not None, setting.plane, boxed.box.faces_std, setting.noise.shared, boxed.box.sheet_m,
+        boxed.ball is not None, setting.plane, boxed.box.faces_std, setting.noise, boxed.box.sheet_m,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,10 @@ from .frame import BoolArray, RGBDFrame
 _BLOCK_PX, _MOST_BLOCKS, _FEW_BLOCKS = 8, 80, 20
 # Share of a block that has to lie on the support, and the share of errors that one standard deviation covers.
 _FULL, _ONE_SIGMA = 0.7, 0.6827
+# Noise is another one than the preset's as neighbours differ less than it says, and as whole blocks lie off the support by more,
+# in shares of what it says: from the first one on, wholly from the second one on. With less than so much of its standard
+# deviation depth is exact.
+_DIFFER, _LIE_OFF, _EXACT = (0.9, 0.7), (1.5, 2.5), 0.05
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,12 @@ class DepthNoise:
     lateral_px: float = 0.8
     # Standard deviation of what neighbouring pixels share of their errors, as a share of one pixel's, beyond the scale error.
     shared: float = 0.0
+    # What the law says of noise within a small block: how much of it differs from one pixel to the next, and how far the block's
+    # mean is off for each standard deviation of it.
+    differing: float = 1.0
+    off_block: float = 0.2
+    # How far the noise on an image is another one than the law says, from 0 to 1.
+    unlike: float = 0.0
 
     def pixel_std_m(self, depth_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Independent part of one pixel's error, same shape as ``depth_m``."""
@@ -44,10 +55,10 @@ class DepthNoise:
 
 
 def noise_on_plane(frame: RGBDFrame, plane: FloatArray, on_plane: BoolArray, noise: DepthNoise) -> DepthNoise:
-    """The noise with what neighbouring pixels share of it, read off the support: how far the means of small blocks lie off it.
+    """The noise with what neighbouring pixels share of it, and how far it is another one than its law says, read off the support.
 
-    Stereo's matching window and light that took another way make errors that averaging leaves. No preset tells them, but the
-    image does.
+    Stereo's matching window and light that took another way make errors that averaging leaves: the means of small blocks lie off
+    the support. Coarse steps of disparity and smooth errors make neighbours alike. No preset tells them, but the image does.
 
     Args:
         plane: (4,) n, d of the support plane in the optical frame, metres.
@@ -70,14 +81,34 @@ def noise_on_plane(frame: RGBDFrame, plane: FloatArray, on_plane: BoolArray, noi
     full = number >= _FULL * _BLOCK_PX**2
     if np.count_nonzero(full) < _FEW_BLOCKS:
         return noise
-    mean_depth_m = np.where(counts, depth_m, 0.0).sum(axis=(1, 2))[full] / number[full]
-    means = np.nansum(off, axis=(1, 2))[full] / number[full] / noise.pixel_std_m(mean_depth_m)
-    return replace(noise, shared=float(np.quantile(np.abs(means), _ONE_SIGMA)))
+    counts, off = counts[full], off[full]
+    stds_m = noise.pixel_std_m(np.where(counts, depth_m[full], 0.0).sum(axis=(1, 2)) / number[full])
+    off = off / stds_m[:, None, None]
+    means = np.nansum(off, axis=(1, 2)) / number[full]
+    shared = float(np.quantile(np.abs(means), _ONE_SIGMA))
+    both = counts[..., 1:] & counts[..., :-1]
+    differing, within = _one_sigma(np.diff(off, axis=2)[both]) / math.sqrt(2), _one_sigma((off - means[:, None, None])[counts])
+    return replace(noise, shared=shared, unlike=_unlike(noise, differing, within, shared))
+
+
+def _one_sigma(errors: FloatArray) -> float:
+    """What one standard deviation's share of errors (N,) is within."""
+    at = int(_ONE_SIGMA * len(errors))
+    return float(np.partition(np.abs(errors), at)[at]) if len(errors) else 0.0
+
+
+def _unlike(noise: DepthNoise, differing: float, within: float, shared: float) -> float:
+    """From 0 to 1, by what differs from one pixel to the next, errors within blocks and their means, in standard deviations."""
+    if within < _EXACT:
+        return 0.0
+    steps = ((differing / within / noise.differing, _DIFFER), (shared / within / noise.off_block, _LIE_OFF))
+    return max(min(max((share - begin) / (full - begin), 0.0), 1.0) for share, (begin, full) in steps)
 
 
 PRESETS: dict[str, DepthNoise] = {
     "structured_light": DepthNoise(0.0012, 0.0019, 0.004),
-    "stereo": DepthNoise(0.0010, 0.0025, 0.004),
+    # Sub-pixel errors of a matching window go on over some pixels.
+    "stereo": DepthNoise(0.0010, 0.0025, 0.004, differing=0.6, off_block=0.37),
     "time_of_flight": DepthNoise(0.0025, 0.0006, 0.003),
     # A simulator's rendered depth: no error but that a pixel is a ray, so an outline ends anywhere in one (uniform: 0.29 pixels).
     "exact": DepthNoise(0.0005, 0.0, 0.0, 0.3),

@@ -20,6 +20,7 @@ from ..geometry.rigid import FloatArray, norm
 from .box import UP
 from .continued import continued
 from .frame import SURE_ODDS, BoolArray, Region, RGBDFrame
+from .noise import DepthNoise
 from .scene import SceneObject
 from .trust_axes import LEAST_STD_M, AxisEvidence, axes_evidence
 from .trust_trees import shipped_trust
@@ -131,12 +132,14 @@ class Evidence:
         swollen_m: one standard deviation of how far a matching window may have moved one side of its outline; 0 for noise as the
             presets have it.
         sheet_m: how thick a sheet may lie under it for all that is seen beside it; infinite for what hangs in the air.
+        unlike: how far the noise is another one than its law says, as in ``DepthNoise``.
     """
 
     thing: ThingEvidence
     axes: tuple[AxisEvidence, AxisEvidence, AxisEvidence]
     swollen_m: float = 0.0
     sheet_m: float = 0.0
+    unlike: float = 0.0
 
     def asked(self) -> FloatArray:
         """(3, F) what ``NAMES`` are for each axis."""
@@ -175,7 +178,7 @@ def evidence_of(
     is_ball: bool,
     plane: FloatArray,
     faces_std_m: FloatArray,
-    shared: float,
+    noise: DepthNoise,
     sheet_m: float,
 ) -> Evidence:
     """The evidence of a thing that stands upright.
@@ -187,7 +190,7 @@ def evidence_of(
         down: (2,) unit vector (u, v) of -up on the image.
         plane: (4,) n, d of the support plane, n up, metres; NaN when there is none.
         faces_std_m: (3, 2) standard deviation of each low and high face of its box.
-        shared: what neighbouring pixels share of their noise, as in ``DepthNoise``.
+        noise: with what neighbouring pixels share of it.
         sheet_m: as in ``Evidence``.
     """
     some = points[:: max(1, len(points) // _SOME_POINTS)].astype(np.float64)
@@ -213,8 +216,8 @@ def evidence_of(
         -SURE_ODDS if math.isnan(region.refused_odds) else region.refused_odds,
         foot_m / size if math.isfinite(foot_m) else 0.0, math.log(pixel_std_m),
     )  # fmt: skip
-    swollen = swollen_m(shared, float(thing.centre[2]) / frame.camera.fx)
-    return Evidence(of_thing, axes_evidence(thing, along, size, faces_std_m), swollen, sheet_m)
+    swollen = swollen_m(noise.shared, float(thing.centre[2]) / frame.camera.fx)
+    return Evidence(of_thing, axes_evidence(thing, along, size, faces_std_m), swollen, sheet_m, noise.unlike)
 
 
 def _misfit_m(along: FloatArray, extents: FloatArray, pixel_std_m: float) -> float:
@@ -331,7 +334,7 @@ def trusted(thing: SceneObject, shown: Evidence | None) -> SceneObject:
     else:
         told = trees(shown.asked())
         suspect = merged_chance(shown.thing, float(told[UP, 3]))
-        factors, sheet_m = np.minimum(np.exp(told[:, :3]), _MOST), shown.sheet_m
+        factors, sheet_m = np.minimum(np.exp(told[:, :3] + shown.unlike * trees.elsewhere), _MOST), shown.sheet_m
         swollen, unlike = shown.swollen_std_m, shown.unlike_std_m
         # An edge that nobody sees is a guess, which no pixel makes worse.
         most = np.where(thing.extents_std > thing.extents, 1.0, _MOST)[:UP, None]

@@ -29,6 +29,7 @@ class TrustTrees:
         names: (F) of what the questions are about, in the order of ``trust.NAMES``.
         usual: (3,) factors of the deviations of the centre along the ground, of the level edges and of the height where nothing
             shows.
+        elsewhere: (3,) what is added to the first three sums where noise is wholly another one than its law says.
         start: (K,) each of ``SUMS`` before its first tree.
         first: (K,) index of each one's first tree.
         feature, above: (T, D) which evidence each question is about, and above what the answer is yes.
@@ -37,6 +38,7 @@ class TrustTrees:
 
     names: tuple[str, ...]
     usual: tuple[float, ...]
+    elsewhere: FloatArray
     start: FloatArray
     first: IntArray
     feature: IntArray
@@ -54,8 +56,9 @@ class TrustTrees:
     def to_json(self) -> str:
         """One line an entry; what ``from_json`` reads."""
         entries = {
-            "names": list(self.names), "usual": list(self.usual), "start": self.start.tolist(), "first": self.first.tolist(),
-            "feature": self.feature.tolist(), "above": self.above.tolist(), "added": self.added.tolist(),
+            "names": list(self.names), "usual": list(self.usual), "elsewhere": self.elsewhere.tolist(),
+            "start": self.start.tolist(), "first": self.first.tolist(), "feature": self.feature.tolist(),
+            "above": self.above.tolist(), "added": self.added.tolist(),
         }  # fmt: skip
         return an_entry_a_line(entries)
 
@@ -65,14 +68,17 @@ class TrustTrees:
         try:
             entries = json.loads(text)
             trees = TrustTrees(
-                tuple(entries["names"]), tuple(entries["usual"]), np.asarray(entries["start"], dtype=np.float64),
-                np.asarray(entries["first"], dtype=np.intp), np.asarray(entries["feature"], dtype=np.intp),
-                np.asarray(entries["above"], dtype=np.float64), np.asarray(entries["added"], dtype=np.float64),
+                tuple(entries["names"]), tuple(entries["usual"]), np.asarray(entries["elsewhere"], dtype=np.float64),
+                np.asarray(entries["start"], dtype=np.float64), np.asarray(entries["first"], dtype=np.intp),
+                np.asarray(entries["feature"], dtype=np.intp), np.asarray(entries["above"], dtype=np.float64),
+                np.asarray(entries["added"], dtype=np.float64),
             )  # fmt: skip
         except (KeyError, TypeError) as error:
             raise ValueError(f"no trees: {error!r}") from error
         if trees.feature.ndim != 2 or trees.start.shape != (len(SUMS),) or trees.first.shape != (len(SUMS),):
             raise ValueError(f"trees of {len(trees.start)} sums, not of {len(SUMS)}")
+        if trees.elsewhere.shape != (len(SUMS) - 1,):
+            raise ValueError(f"elsewhere has {trees.elsewhere.shape} numbers, not {len(SUMS) - 1}")
         count, depth = trees.feature.shape
         if trees.above.shape != (count, depth) or trees.added.shape != (count, 2**depth):
             raise ValueError(f"trees of {trees.feature.shape}, {trees.above.shape} and {trees.added.shape} do not fit")

@@ -14,7 +14,7 @@ from tiny_render import NOISE, Solid, View, view
 from spatialvlm_ros.expressions.samples import SharedErrors
 from spatialvlm_ros.scene.frame import Region
 from spatialvlm_ros.scene.measure import MeasureConfig, measure_region, measure_with_evidence
-from spatialvlm_ros.scene.noise import noise_on_plane
+from spatialvlm_ros.scene.noise import DepthNoise, noise_on_plane
 from spatialvlm_ros.scene.relation import edges_apart, vertical_extent
 from spatialvlm_ros.scene.relations import RELATIONS
 from spatialvlm_ros.scene.scene import SceneObject
@@ -105,8 +105,11 @@ def test_the_shipped_trees_are_about_the_evidence_as_it_is() -> None:
 
 def test_what_are_no_trees_is_refused() -> None:
     entries = json.loads(shipped_trust().to_json())
-    for broken in ({**entries, "above": entries["above"][1:]}, {**entries, "start": [0.0]}, {"names": []}):
-        with pytest.raises(ValueError, match="trees"):
+    broken_ones = (
+        {**entries, "above": entries["above"][1:]}, {**entries, "start": [0.0]}, {**entries, "elsewhere": [0.0]}, {"names": []}
+    )  # fmt: skip
+    for broken in broken_ones:
+        with pytest.raises(ValueError, match=r"trees|elsewhere"):
             TrustTrees.from_json(json.dumps(broken))
     with pytest.raises(ValueError):
         TrustTrees.from_json("not JSON")
@@ -166,6 +169,42 @@ def test_the_support_tells_what_averaging_leaves_of_the_noise() -> None:
     assert lumpy.shared == pytest.approx(0.95, abs=0.2)
     assert lumpy.averaged > 1.5 * clean.averaged
     assert lumpy.pixel_std_m(1.0) == NOISE.pixel_std_m(1.0)
+
+
+def test_the_support_tells_noise_of_another_law_than_the_presets() -> None:
+    picture, exact = view([LOWER]), view([LOWER], noise=None)
+    on_plane, depth = picture.owner == -1, exact.frame.depth_m
+    generator = np.random.default_rng(6)
+    white = generator.normal(size=depth.shape)
+    patches, smooth = (cv2.GaussianBlur(white, (0, 0), sigma) for sigma in (1.0, 8.0))
+    std_m = NOISE.pixel_std_m(depth)
+
+    def unlike(errors: np.ndarray, noise: DepthNoise = NOISE) -> float:
+        frame = replace(picture.frame, depth_m=(depth + errors).astype(np.float32))
+        return noise_on_plane(frame, picture.plane, on_plane, noise).unlike
+
+    # Half as much as stated, or twice, is still noise of that law; none at all is none of another one.
+    assert [unlike(share * white * std_m) for share in (0.0, 0.5, 1.0, 2.0)] == [0.0] * 4
+    assert unlike(patches / patches.std() * std_m) == 1.0
+    assert unlike((0.8 * white + smooth / smooth.std()) * std_m) == 1.0
+    coarse = 1 / (np.rint(200 / depth) / 200) - depth
+    assert unlike(coarse) == 1.0
+    # What a law says of its own patches is nothing new.
+    assert unlike(patches / patches.std() * std_m, replace(NOISE, differing=0.5, off_block=0.6)) == 0.0
+
+
+def test_noise_of_another_law_widens_what_it_says_of_a_thing() -> None:
+    picture = view([LOWER], pose=POSE)
+    found = measure_with_evidence(picture.frame, picture.region(), picture.canonical, picture.plane, NOISE, MeasureConfig())
+    assert found is not None and found[1] is not None
+    as_said, half, wholly = (trusted(found[0], replace(found[1], unlike=unlike)) for unlike in (0.0, 0.5, 1.0))
+    more = np.exp(shipped_trust().elsewhere)
+    assert (more > 1).all() and (as_said.extents_std < half.extents_std).all() and (half.extents_std < wholly.extents_std).all()
+    np.testing.assert_allclose(wholly.extents_std[:2] / as_said.extents_std[:2], more[1])
+    wider = measure_with_evidence(
+        picture.frame, picture.region(), picture.canonical, picture.plane, replace(NOISE, unlike=0.7), MeasureConfig()
+    )
+    assert wider is not None and wider[1] is not None and wider[1].unlike == 0.7
 
 
 def test_too_little_support_leaves_the_noise_as_it_was() -> None:
