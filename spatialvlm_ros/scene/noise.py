@@ -37,9 +37,9 @@ class DepthNoise:
     # Standard deviation of what neighbouring pixels share of their errors, as a share of one pixel's, beyond the scale error.
     shared: float = 0.0
     # What the law says of noise within a small block: how much of it differs from one pixel to the next, and how far the block's
-    # mean is off for each standard deviation of it.
-    differing: float = 1.0
-    off_block: float = 0.2
+    # mean is off for each standard deviation of it. 0 and infinite: nothing.
+    differing: float = 0.0
+    off_block: float = math.inf
     # How far the noise on an image is another one than the law says, from 0 to 1.
     unlike: float = 0.0
 
@@ -101,15 +101,16 @@ def _unlike(noise: DepthNoise, differing: float, within: float, shared: float) -
     """From 0 to 1, by what differs from one pixel to the next, errors within blocks and their means, in standard deviations."""
     if within < _EXACT:
         return 0.0
-    steps = ((differing / within / noise.differing, _DIFFER), (shared / within / noise.off_block, _LIE_OFF))
+    differs = differing / within / noise.differing if noise.differing else math.inf
+    steps = ((differs, _DIFFER), (shared / within / noise.off_block, _LIE_OFF))
     return max(min(max((share - begin) / (full - begin), 0.0), 1.0) for share, (begin, full) in steps)
 
 
 PRESETS: dict[str, DepthNoise] = {
-    "structured_light": DepthNoise(0.0012, 0.0019, 0.004),
+    "structured_light": DepthNoise(0.0012, 0.0019, 0.004, differing=1.0, off_block=0.2),
     # Sub-pixel errors of a matching window go on over some pixels.
     "stereo": DepthNoise(0.0010, 0.0025, 0.004, differing=0.6, off_block=0.37),
-    "time_of_flight": DepthNoise(0.0025, 0.0006, 0.003),
+    "time_of_flight": DepthNoise(0.0025, 0.0006, 0.003, differing=1.0, off_block=0.2),
     # A simulator's rendered depth: no error but that a pixel is a ray, so an outline ends anywhere in one (uniform: 0.29 pixels).
     "exact": DepthNoise(0.0005, 0.0, 0.0, 0.3),
 }

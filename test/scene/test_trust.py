@@ -177,9 +177,9 @@ def test_the_support_tells_noise_of_another_law_than_the_presets() -> None:
     generator = np.random.default_rng(6)
     white = generator.normal(size=depth.shape)
     patches, smooth = (cv2.GaussianBlur(white, (0, 0), sigma) for sigma in (1.0, 8.0))
-    std_m = NOISE.pixel_std_m(depth)
+    std_m, law = NOISE.pixel_std_m(depth), replace(NOISE, differing=1.0, off_block=0.2)
 
-    def unlike(errors: np.ndarray, noise: DepthNoise = NOISE) -> float:
+    def unlike(errors: np.ndarray, noise: DepthNoise = law) -> float:
         frame = replace(picture.frame, depth_m=(depth + errors).astype(np.float32))
         return noise_on_plane(frame, picture.plane, on_plane, noise).unlike
 
@@ -189,8 +189,9 @@ def test_the_support_tells_noise_of_another_law_than_the_presets() -> None:
     assert unlike((0.8 * white + smooth / smooth.std()) * std_m) == 1.0
     coarse = 1 / (np.rint(200 / depth) / 200) - depth
     assert unlike(coarse) == 1.0
-    # What a law says of its own patches is nothing new.
-    assert unlike(patches / patches.std() * std_m, replace(NOISE, differing=0.5, off_block=0.6)) == 0.0
+    # What a law says of its own patches is nothing new, and one that says nothing of them is not broken.
+    for patchy in (replace(NOISE, differing=0.5, off_block=0.6), NOISE):
+        assert unlike(patches / patches.std() * std_m, patchy) == 0.0
 
 
 def test_noise_of_another_law_widens_what_it_says_of_a_thing() -> None:
