@@ -19,7 +19,6 @@ from spatialvlm_ros.geometry.rigid import RigidTransform
 from spatialvlm_ros.language.answers import measure_query
 from spatialvlm_ros.scene.facts import COUNT, Query, Status
 from spatialvlm_ros.scene.frame import RGBDFrame
-from spatialvlm_ros.scene.noise import PRESETS
 from spatialvlm_ros.scene.relations import RELATIONS, Measurement
 from spatialvlm_ros.scene.scene import Binding, Scene, SceneObject
 
@@ -238,39 +237,6 @@ def test_collision_check_is_the_least_distance_to_all_of_the_image(word: str) ->
         assert abs(found.value - np.nanmin(distances)) <= spread.max() + 1e-5
         assert np.linalg.norm(found.object_point - cloud[row, column]) <= spread.max() + 1e-5
         assert np.linalg.norm(found.object_point - found.subject_point) == pytest.approx(found.value, abs=1e-9)
-
-
-@pytest.mark.parametrize("slope", [0.0, 0.6])
-def test_the_edge_of_a_surface_is_as_near_as_its_last_pixels(slope: float) -> None:
-    """The mean around a pixel at an edge lies inside of the surface, a pixel farther off."""
-    rng = np.random.default_rng(14)
-    u = np.arange(120.0)
-    # z = 1 + slope x, with x = (u - cx) z / fx.
-    plane = np.tile(1 / (1 - slope * (u - CAMERA.cx) / CAMERA.fx), (90, 1))
-    plane[:, :60] = np.nan
-    point = np.array([-0.06, 0.0, 1.0])
-    cloud = CAMERA.back_project(plane)
-    true = float(np.nanmin(np.linalg.norm(cloud - point, axis=-1)))
-    found = []
-    for _ in range(20):
-        depth = (plane + rng.normal(0, 0.001, plane.shape)).astype(np.float32)
-        frame = RGBDFrame(7, np.zeros((90, 120, 3), np.uint8), depth, CAMERA, "camera")
-        found.append(measure("point_left", replace(scene({}), frame=frame), tool((0.0, 0.0, 1.0)), 0.06))
-    np.testing.assert_allclose([one.subject_point for one in found], np.tile(point, (20, 1)), atol=1e-9)
-    # A pixel is a centimetre wide there.
-    assert np.mean([one.value for one in found]) == pytest.approx(true, abs=0.0015)
-
-
-def test_an_edge_is_less_well_known_than_the_middle_of_a_surface() -> None:
-    depth = np.full((90, 120), 1.0, np.float32)
-    whole = RGBDFrame(7, np.zeros((90, 120, 3), np.uint8), depth, CAMERA, "camera")
-    half = replace(whole, depth_m=np.where(np.arange(120) < 60, np.float32(np.nan), depth))
-    thing = tool((-0.05, 0.0, 0.9))
-    middle, edge = (measure("point_front", replace(scene({}), frame=frame), thing, 0.02).std for frame in (whole, half))
-    coarse = replace(scene({}), frame=half, noise=PRESETS["structured_light"])
-    assert middle < edge < measure("point_front", coarse, thing, 0.02).std
-    # By where the edge is in the pixel: 0.3 of one of a centimetre.
-    assert math.sqrt(edge**2 - middle**2) == pytest.approx(0.003, rel=0.1)
 
 
 def test_noise_brings_no_surface_nearer() -> None:
