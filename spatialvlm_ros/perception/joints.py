@@ -36,8 +36,9 @@ FILE = "trees.json"
 _MOST_PIECES = 600
 # Added to the logarithm of the odds where nothing but colour parts two pieces, and they are printed: rendered scenes have more
 # flush stacks and less print than real ones. Taken off where a valley or a step parts printed ones. So much of a piece must be in
-# one part that neither cuts.
-_PRINTED_ODDS, _PARTED_ODDS, _MOST = 4.0, 1.0, 0.9
+# one part that neither cuts. Two pieces of one part may have a step between them all the same, which it goes around: where that
+# is so many standard deviations of depth (printed cartons have up to 2.9), it parts them, too.
+_PRINTED_ODDS, _PARTED_ODDS, _MOST, _STEP_SIGMAS = 4.0, 1.0, 0.9, 4.0
 # An image is one without colours where no piece is further from gray than this; how much spread of lightness counts there.
 _GRAY_CHROMA, _OF_LIGHTNESS = 1.0, 0.3
 # Added where one of the two has fewer camera pixels than that: it is sooner a scrap of the other than a thing.
@@ -172,7 +173,8 @@ def _odds(look: Look, sums: PieceSums, judge: Trees) -> FloatArray:
     part, other = _majority(sums.parts)[sums.pairs].T
     printed = _print_shares(joints, values) > look.config.parts.printed
     parted = (part != other) & (part > 0) & (other > 0)
-    odds += _PRINTED_ODDS * ((part == other) & printed) - _PARTED_ODDS * (parted & printed)
+    flush = (part == other) & (values["step_sigmas"] < _STEP_SIGMAS)
+    odds += _PRINTED_ODDS * (flush & printed) - _PARTED_ODDS * (parted & printed)
     scrap = np.minimum(joints.upper.count, joints.lower.count) * look.grid.step**2 < _SCRAP_PX
     odds += _SCRAP_ODDS * scrap
     odds -= _TWIN_ODDS * (parted & _are_twins(values, look.config.min_height_m))

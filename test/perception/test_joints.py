@@ -103,6 +103,22 @@ def test_a_printed_box_is_one_thing() -> None:
     assert count == 1 and whole > 0.85
 
 
+def test_print_joins_nothing_over_a_clear_step_of_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is printed, and though one part goes around the step: trees that know nothing leave it to print alone."""
+    behind: list[Box | Ball | Can] = [UNDER, Box((0.12, 0.0, 0.08), (0.06, 0.2, 0.16), ORANGE, 0.2)]
+    look = look_of(behind)
+    sums = sums_of(look, tiles(look))
+    trees = replace(shipped_trees(), start=0.0, log_odds=np.zeros_like(shipped_trees().log_odds))
+    monkeypatch.setattr(joints, "_print_shares", lambda of, values: np.full(len(of.pixel_m), np.inf))
+    monkeypatch.setattr(joints, "_majority", lambda parts: np.ones(len(parts), dtype=np.intp))
+    steps = features_of(Joints.of(look, sums))["step_sigmas"]
+    odds = joints._odds(look, sums, trees)
+    large = odds < joints._PRINTED_ODDS - 1e-9
+    print(f"{np.count_nonzero(large)} of {len(odds)} pairs over a step; largest step without {steps[~large].max():.1f}")
+    assert np.count_nonzero(large) > 5 and np.count_nonzero(~large) > 20
+    assert steps[large].min() >= 4.0 and steps[~large].max() < 4.0
+
+
 def test_the_same_image_gives_the_same_bytes(look: Look) -> None:
     one, other = (joined_things(look.grid, look.surface, CONFIG).labels for _ in range(2))
     assert one.tobytes() == other.tobytes() and one.dtype == np.int32 and one.max() >= len(THINGS)
