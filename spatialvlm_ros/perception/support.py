@@ -170,7 +170,7 @@ def find_support(
     candidates = _candidates(sample, up, config)
     good = [c for c in candidates if not c.objection and (up is not None or not _part_of_refused(c, candidates, config))]
     if not good and up is not None and tool is not None:
-        good = _worked_at(tool, candidates, sample, config)
+        good = _worked_at(tool, up, candidates, sample, config)
     if not good:
         again = None if known is None else _seen_again(known, sample, up, config)
         return again, "" if again is not None else "no horizontal surface found: " + _objections(candidates)
@@ -218,13 +218,19 @@ def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate], conf
     )
 
 
-def _worked_at(tool: FloatArray, candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig) -> list[PlaneCandidate]:
-    """Bare level planes, larger than a lid, over a floor that something hangs over: they do, where a hand is above them."""
+def _worked_at(
+    tool: FloatArray, up: FloatArray, candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig
+) -> list[PlaneCandidate]:
+    """Bare level planes, larger than a lid, over a floor that something hangs over: they do, where a hand is above them.
+
+    The lower side of a shelf or a table faces down.
+    """
     floors = [c.plane.offset_m for c in candidates if c.objection == HANGS_OVER]
     return [
         c
         for c in candidates
         if c.objection == _BARE
+        and c.plane.angle_to(up) <= config.up_tolerance_rad
         and c.share > config.min_share
         and c.area_m2 > config.higher_area_m2
         and any(floor - c.plane.offset_m > config.apart_m for floor in floors)

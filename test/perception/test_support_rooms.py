@@ -266,3 +266,14 @@ def test_a_bare_table_over_a_floor_is_the_support_where_a_hand_is_over_it(
     assert plane is not None, reason
     # A table as narrow as that, two metres off: depth errs by a centimetre.
     assert plane.offset_m == pytest.approx(below_m, abs=0.06) and math.degrees(plane.angle_to(look.up)) < 2.5
+
+
+def test_the_lower_side_of_a_shelf_is_no_support_whatever_a_hand_does_under_it() -> None:
+    """It is as bare and level as a table over the floor that it hangs over, and faces down."""
+    shelf, floor = Box((1.2, 0, 0.23), (0.6, 2.0, 0.06), GREY), Box((0, 0, -0.62), (30, 30, 0.04), GREY)
+    look = Look([shelf, floor, wall_at(2.9, 0.0)], 0, 0, 0.0)
+    depth = depth_of(look, 0)
+    sample = sample_cloud(CAMERA.back_project(depth), np.isfinite(depth), NOISE, CAMERA.fx, 3500)
+    tool = look.world_from_camera.inverse().apply(np.array([1.2, 0.0, 0.1]))
+    plane, reason = find_support(sample, NOISE, look.up, SupportConfig(), tool)
+    assert plane is None and "something hangs over it in front" in reason and "nothing stands on it" in reason
