@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import re
+from itertools import product
+
 import pytest
 
 from spatialvlm_ros.language.spoken import parse_answer
-from spatialvlm_ros.vlm.embedded.decoder_words import PAD, SPECIAL, UNKNOWN, Words, pointed, vocabulary, within
+from spatialvlm_ros.vlm.embedded.decoder_words import PAD, POINTERS, SPECIAL, UNKNOWN, Words, pointed, vocabulary, within
 
 WORDS = Words(vocabulary(["how far is the <0> from <1>?", "too close to call.", "it's"]))
 
@@ -80,3 +84,32 @@ def test_names_become_pointers_in_order_of_appearance(text: str, names: tuple[st
 )
 def test_names_that_do_not_stand_in_the_text_are_not_pointed_at(text: str, names: tuple[str, ...]) -> None:
     assert pointed(text, names) is None
+
+
+def _pointed_by_pattern(text: str, names: tuple[str, ...]) -> tuple[str, tuple[int, ...]] | None:
+    """``pointed`` as one regular expression: slow, and plain to see what it does."""
+    ways = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in sorted(names, key=len, reverse=True))
+    order: list[int] = []
+
+    def pointer(found: re.Match[str]) -> str:
+        index = names.index(" ".join(found[2].lower().split()))
+        order.extend({index} - set(order))
+        return POINTERS[order.index(index)]
+
+    said = re.sub(rf"(?:\b(?:the|a|an)\s+)?([\"']?)(?<!\w)({ways})(?!\w)\1", pointer, text, flags=re.IGNORECASE)
+    return (" ".join(said.split()), tuple(order)) if len(order) == len(names) else None
+
+
+def test_pointers_are_those_of_a_pattern_with_the_names() -> None:
+    drawn = random.Random(3)
+    names = ("mug", "red mug", "the mug", "a", "b", "#3", "c++ mug", "can's")
+    pieces = [*names, "Mug", "an", "the", "it's", "mugs", "_mug", '"mug"', "'red mug'", "(can's)", "'", '"', "é", "9"]
+    compared = 0
+    for one, other in product(names, names):
+        for _ in range(60):
+            text = "".join(drawn.choice(pieces) + drawn.choice((" ", " ", "  ", "", "-", "'", "\n")) for _ in range(5))
+            text = f"{text} {one} {drawn.choice(pieces)} the {other}?"
+            asked = (one,) if one == other else (one, other)
+            assert pointed(text, asked) == _pointed_by_pattern(text, asked), (text, asked)
+            compared += pointed(text, asked) is not None
+    assert compared > 2000
