@@ -89,7 +89,8 @@ def fuse(
     """Depth's number and a model's, weighted by their inverse variances.
 
     Beyond ``gate`` standard deviations of their difference depth's stays as it is and its sentence says so. With ``reads_depth``
-    both err together: the deviation is then the weighted mean of the two, and not smaller than both.
+    both err together: the number is the weighted mean all the same, which errs less than either, and the deviation stays depth's.
+    A model that sees of a measurement no more than depth's own deviation knows no better how far off that is.
     """
     apart = told.value - measurement.value
     if fact.unit == RADIAN:
@@ -101,10 +102,7 @@ def fuse(
         return replace(fact, text=text), measurement
     share = told.std**2 / spread**2  # of depth
     value = measurement.value + (1 - share) * apart
-    kept, std = share, measurement.std * told.std / spread
-    if reads_depth:
-        std = share * measurement.std + (1 - share) * told.std
-        kept = std / measurement.std if measurement.std > 0 else share
+    kept, std = (1.0, measurement.std) if reads_depth else (share, measurement.std * told.std / spread)
     if fact.unit == RADIAN:
         value = math.remainder(value, 2 * math.pi)
     text = f"{fact.text} With the model's {number(told.value, told.std, fact.unit)}: {number(value, std, fact.unit)}."

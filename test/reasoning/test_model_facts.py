@@ -40,13 +40,16 @@ def test_two_numbers_that_agree_are_weighted_by_their_variances() -> None:
     assert unsure.value == pytest.approx(depth.value, abs=1e-5) and unsure.std == pytest.approx(depth.std, rel=1e-5)
 
 
-def test_a_model_that_reads_the_same_depth_makes_no_number_surer() -> None:
-    depth, _ = fused(lambda scene, query: None)
+def test_a_model_that_reads_the_same_depth_moves_a_number_and_leaves_its_deviation() -> None:
+    depth, alone = fused(lambda scene, query: None)
     for factor in (0.5, 1.0, 3.0):
         said = told(depth.value + depth.std, factor * depth.std)
         both, measurement = with_model(said, reads_depth=True)(table(), PAIR, None)  # type: ignore[arg-type]
-        assert min(1.0, factor) * depth.std <= both.std * (1 + 1e-9) <= max(1.0, factor) * depth.std * (1 + 1e-8)
-        assert both.source is Source.FUSED and measurement is not None and measurement.std == both.std
+        assert both.value == pytest.approx(depth.value + depth.std / (1 + factor**2))
+        assert both.source is Source.FUSED and measurement is not None and both.std == measurement.std == depth.std
+        assert alone is not None and measurement.error
+        for one, other in zip(measurement.error, alone.error, strict=True):
+            assert one.of is other.of and one.loading.tolist() == other.loading.tolist()
 
 
 def test_a_model_that_disagrees_is_told_and_not_used() -> None:
