@@ -146,11 +146,16 @@ class Looks:
 
     def at(self, view: View) -> Glance:
         """Raises VlmError."""
-        if self._glance is None or view.frame is None or view.frame is not self._frame:
-            self._frame, self._glance = None, None
-            self._glance = self.vlm.look(view)
+        known = None if view.frame is None else self.newest(view.frame)
+        if known is None:
+            self.clear()
+            known = self._glance = self.vlm.look(view)
             self._frame = view.frame
-        return self._glance
+        return known
+
+    def newest(self, frame: RGBDFrame) -> Glance | None:
+        """What was seen of this very image; None where it is not the newest that was looked at."""
+        return self._glance if frame is self._frame else None
 
     def clear(self) -> None:
         """Let go of the image."""

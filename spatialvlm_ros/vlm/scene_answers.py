@@ -43,7 +43,8 @@ class SceneAnswers:
         new = {query: text for query, text in texts.items() if text and query not in self._known}
         if new and self._judge.may_answer(scene.stamp_ns):
             try:
-                glance = self._judge.looks.at(view_of(scene))
+                looks = self._judge.looks
+                glance = looks.newest(scene.frame) or looks.at(view_of(scene))
                 found = glance.answer([Question(text, query, wordless=True) for query, text in new.items()])
                 self._known |= {query: _usable(query, answer) for query, answer in zip(new, found, strict=True)}
             except Exception as error:  # a model of whatever kind must not cost depth's answer

@@ -31,8 +31,8 @@ def sample_frame(
     grid = window_grid(middle, side)
     u, v = grid[0].numpy(), grid[1].numpy()
     level = level_of(side, len(level_sizes((height, width))))
-    # (256, 1, 3) what each byte of red, green and blue is of white.
-    of_white = np.minimum(np.arange(256, dtype=np.float32)[:, None, None] * (1 / (255 * images.white[0])).numpy(), 1)
+    # (3, 256) what each byte of red, green and blue is of white.
+    of_white = np.minimum(np.arange(256, dtype=np.float32) * (1 / (255 * images.white[0])).numpy()[:, None], 1)
     out = np.empty((len(side), 7, SIZE_PX, SIZE_PX), np.float32)
     for number, own in enumerate(level.tolist()):
         columns = _Line(u[number], own, width)
@@ -69,7 +69,8 @@ def _planes(
 
     part = color[rows, columns]
     planes = np.empty((7, *part.shape[:2]), np.float32)
-    cv2.split(cv2.LUT(part, of_white), list(planes[:3]))
+    for channel, shares in enumerate(of_white):
+        cv2.LUT(part[..., channel], shares, planes[channel])
     if depth_m is None or camera is None:
         planes[3:] = 0
         return planes
@@ -93,10 +94,11 @@ def _halved(planes: Float32Array) -> Float32Array:
 def _bilinear(planes: Float32Array, rows: _Line, columns: _Line) -> Float32Array:
     """(7, 64, 64) of a part of an image (7, h, w); products and sums in the order of ``crops``, so that no bit differs."""
     total = np.zeros((7, SIZE_PX, SIZE_PX), np.float32)
+    # Places lie within; to clip them is quicker than to check them.
     for row, row_share in ((rows.first, 1 - rows.share), (rows.second, rows.share)):
-        own = planes.take(row, 1)
+        own = planes.take(row, 1, mode="clip")
         for column, share in ((columns.first, 1 - columns.share), (columns.second, columns.share)):
-            found = own.take(column, 2)
+            found = own.take(column, 2, mode="clip")
             found *= row_share[:, None] * share
             total += found
     return total
