@@ -92,6 +92,8 @@ def _view_pixels(message: Image, dtype: np.dtype[Any], channels: int, row_bytes:
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, :row_bytes]
     stored = dtype.newbyteorder(">" if message.is_bigendian else "<")
     pixels = np.ascontiguousarray(rows).view(stored).astype(dtype, copy=False)
+    # Part of a file in memory may begin anywhere; numbers of several bytes take far longer to read there.
+    pixels = pixels if pixels.flags.aligned else pixels.copy()
     return pixels.reshape((message.height, message.width) if channels == 1 else (message.height, message.width, channels))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from .bag_writer import require_rosbags
 from .definitions import DefinitionError, definition
+from .mcap_views import with_views
 from .service_events import EventTolerant, is_event, read_event
 
 OWN_TYPES = ("Reward", "Scene", "SpatialFactArray", "SpatialQuery")
@@ -60,6 +61,8 @@ class BagReader:
                 self._reader = AnyReader([self.path], default_typestore=fallback_types())
                 self._reader.readers = [EventTolerant(reader) for reader in self._reader.readers]
                 self._reader.open()
+            for reader in self._reader.readers:
+                with_views(reader)
         except (AnyReaderError, OSError, ValueError, AssertionError, LookupError, TypeError, RuntimeError, struct.error) as error:
             raise BagError(f"{self.path} cannot be read as a bag: {error}") from error
 
