@@ -18,6 +18,7 @@ from .label_dataset import DATASETS, LEROBOT, ROBOMIMIC, DatasetSource, open_dat
 from .label_plot import PlotOutput
 from .label_rows import FACT_COLUMNS, REWARD_COLUMNS, Column, LabelledFrame, fact_rows, reward_row
 from .label_video import VideoOutput
+from .parquet_columns import column, type_of
 from .robomimic_file import require_h5py
 
 TABLES = ("parquet", "csv", "jsonl", "sarm", "bag", "facts")
@@ -130,8 +131,8 @@ class Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}
-        fields = [pa.field(name, types[kind]) for name, kind in columns]
+        self._columns = tuple(columns)
+        fields = [pa.field(name, type_of(kind)) for name, kind in columns]
         self._schema = pa.schema(fields, metadata=dict(metadata) if metadata else None)
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._rows: list[Mapping[str, Any]] = []
@@ -144,8 +145,8 @@ class Table:
     def _flush(self) -> None:
         import pyarrow as pa
 
-        columns = {name: [_finite(row[name]) for row in self._rows] for name in self._schema.names}
-        self._writer.write_table(pa.table(columns, schema=self._schema))
+        arrays = [column(kind, [_finite(row[name]) for row in self._rows]) for name, kind in self._columns]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._rows = []
 
     def close(self) -> None:
