@@ -51,7 +51,7 @@ def robot_mask(
         noise: of the depth camera. From afar depth errs by more than links are thick, and a padding of as much would swallow
             what the fingers hold: pixels may be off by it along their rays alone. None for depth that is exact.
     """
-    mask = np.zeros(frame.depth_m.shape, dtype=np.bool_)
+    mask = np.zeros(frame.size, dtype=np.bool_)
     if not capsules:
         return mask
     ray_x, ray_y = frame.camera.ray_planes
@@ -66,7 +66,7 @@ def robot_mask(
             for c, radius in zip(group, radii, strict=True)
         ]
         near, far = float(min(low for low, _ in reach)), float(max(high for _, high in reach))
-        depth = frame.depth_m[rows, columns]
+        depth = frame.depth_within(rows, columns)
         most_m = float(_off_m(far + 2 * float(_off_m(far, noise, padding_m)), noise, padding_m))
         # Few pixels of the window are as deep as the capsules; a little more, for rounding.
         close = (depth > near - most_m - 1e-4) & (depth < far + most_m + 1e-4)

@@ -94,10 +94,9 @@ class RGBDFrame:
     def coverage(self) -> float:
         """Share of pixels whose depth is valid."""
         raw = self.__dict__.get("_depth_mm")
-        if raw is None or "depth_m" in self.__dict__:
+        if raw is None:
             return float(np.count_nonzero(self.valid) / self.valid.size)
-        # 0 and 65535 are neighbours where counting wraps around.
-        return float(np.count_nonzero(raw + np.uint16(1) > 1) / raw.size)
+        return float((np.count_nonzero(raw) - np.count_nonzero(raw == 65535)) / raw.size)
 
     def part(self, rows: slice, columns: slice) -> RGBDFrame:
         """The image of some rows and columns: the same points, fewer of them. Not a copy."""
@@ -151,9 +150,10 @@ def depth_to_metres(depth: npt.NDArray[np.generic], unit_m: float | None = None)
     if depth.ndim != 2:
         raise FrameError(f"depth has shape {depth.shape}, expected (height, width)")
     if depth.dtype == np.uint16:
-        raw = depth.astype(np.float32)
-        raw[(depth == 0) | (depth == 65535)] = np.nan
-        return raw * np.float32(0.001 if unit_m is None else unit_m)
+        metres = np.multiply(depth, np.float32(0.001 if unit_m is None else unit_m), dtype=np.float32)
+        # 0 and 65535 are neighbours where counting wraps around.
+        metres[depth + np.uint16(1) <= 1] = np.nan
+        return metres
     if depth.dtype in (np.float32, np.float64):
         metres = depth.astype(np.float32) * np.float32(1.0 if unit_m is None else unit_m)
         metres[~(np.isfinite(metres) & (metres > 0))] = np.nan
