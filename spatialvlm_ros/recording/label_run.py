@@ -6,6 +6,7 @@ labelled does not keep the others from being labelled, and is named.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
@@ -342,6 +343,8 @@ _shared: dict[str, Any] = {}
 def _prepare(updates: Any, stop: Any) -> None:
     """In a new process."""
     prepare_worker()
+    # What is there by now stays: to look at it again and again for what may go takes time, and a copy of its memory.
+    gc.freeze()
     _shared.update(updates=updates, stop=stop)
 
 
