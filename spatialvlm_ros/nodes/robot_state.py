@@ -98,15 +98,12 @@ class RobotStateReader:
         self._gravity_frame = parameters.param("gravity_frame")
         self._world_frame = parameters.param("world_frame")
         self._capsules = [LinkCapsule.parse(text) for text in parameters.param("robot_capsules") if text.strip()]
-        by_frame: dict[str, list[int]] = {}
-        for index, capsule in enumerate(self._capsules):
-            by_frame.setdefault(capsule.frame_id, []).append(index)
         own = self._capsules
-        # Frame, numbers of its capsules, and their ends (K, 2, 3): of one frame all at once.
-        self._by_frame = [
-            (frame, numbers, np.array([(own[number].start, own[number].end) for number in numbers]))
-            for frame, numbers in by_frame.items()
-        ]
+        # Frames, the number of each capsule's, and the capsules' ends (K, 2, 3) in it: all are placed at once.
+        self._frames = tuple(dict.fromkeys(capsule.frame_id for capsule in own))
+        self._frame_of = np.array([self._frames.index(capsule.frame_id) for capsule in own], dtype=np.intp)
+        self._ends = np.array([(capsule.start, capsule.end) for capsule in own], dtype=np.float64).reshape(-1, 2, 3)
+        self._radii_m = [capsule.radius_m for capsule in own]
         self._places = dict(_named_frame(text) for text in parameters.param("named_frames") if text.strip())
         self.problem: str | None = None
 
@@ -152,13 +149,17 @@ class RobotStateReader:
             return str(error)
 
     def _place_capsules(self, poses: Mapping[str, RigidTransform | str]) -> list[Capsule]:
-        placed: dict[int, Capsule] = {}
-        for frame, numbers, ends in self._by_frame:
-            pose = poses[frame]
-            if isinstance(pose, RigidTransform):
-                for number, (start, end) in zip(numbers, pose.apply(ends), strict=True):
-                    placed[number] = Capsule(start, end, self._capsules[number].radius_m)
-        return [placed[number] for number in sorted(placed)]
+        found = [pose if isinstance(pose := poses[frame], RigidTransform) else None for frame in self._frames]
+        if not any(found):
+            return []
+        nowhere = RigidTransform.identity()
+        turned = np.array([(pose or nowhere).rotation for pose in found])[self._frame_of]
+        moved = np.array([(pose or nowhere).translation for pose in found])[self._frame_of]
+        ends = self._ends @ turned.transpose(0, 2, 1) + moved[:, None]
+        capsules = [Capsule(start, end, radius_m) for (start, end), radius_m in zip(ends, self._radii_m, strict=True)]
+        if all(found):
+            return capsules
+        return [capsule for capsule, number in zip(capsules, self._frame_of, strict=True) if found[number] is not None]
 
 
 def _split(pose: RigidTransform | str | None) -> tuple[RigidTransform | None, str | None]:
