@@ -141,7 +141,7 @@ class SpatialEngine:
             objects=(*seen, *hidden, *(thing for thing, _ in others), *([tool] if tool is not None else [])),
             canonical=canonical, canonical_reason=robot.up_problem or segmentation.reason, support_plane=plane,
             depth_coverage=frame.coverage, pairs=self._memory.pairs,
-            bindings=bound, labels=self._labels.of(frame, segmentation, [*others, *pairs]),
+            bindings=bound, draw_labels=self._labels.later(frame, segmentation, [*others, *pairs]),
             views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask, noise=sighting.noise,
         )  # fmt: skip
 

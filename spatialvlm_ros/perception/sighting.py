@@ -6,8 +6,9 @@ It is most of the work on an image, and knows nothing of other images: it may be
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,6 +170,12 @@ class LabelImages:
 
     def __init__(self) -> None:
         self._last: tuple[tuple[object, ...], list[int], npt.NDArray[np.int32]] | None = None
+
+    def later(
+        self, frame: RGBDFrame, segmentation: TabletopSegmentation, things: Sequence[tuple[SceneObject, Region]]
+    ) -> Callable[[], npt.NDArray[np.int32]]:
+        """What makes it when it is asked for."""
+        return partial(self.of, frame, segmentation, things)
 
     def of(
         self, frame: RGBDFrame, segmentation: TabletopSegmentation, things: Sequence[tuple[SceneObject, Region]]

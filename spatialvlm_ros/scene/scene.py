@@ -225,7 +225,6 @@ class Scene:
     Attributes:
         canonical: the gravity-aligned frame, or None with ``canonical_reason``.
         support_plane: (4,) (nx, ny, nz, d) with n up and n . p + d = height of p above it, metres; NaN when none.
-        labels: (H, W) int32, object id of each pixel, 0 nothing, -1 support plane; None when not kept.
         bindings: what each asked name stands for.
         views: pose in the scene's frame of each tf frame that a query may be seen from, or the reason why it is not known.
         viewer: (right, away), unit vectors (3,) in the scene's frame of who looks; None for the camera.
@@ -234,6 +233,7 @@ class Scene:
         robot: (H, W) bool, pixels of the robot itself; None when unknown.
         noise: of the depth that its things were measured with; None when not kept.
         pairs: nearest points of its things, and of those that stood there on the images before.
+        draw_labels: makes ``labels``, which few ask for.
     """
 
     stamp_ns: int
@@ -244,7 +244,7 @@ class Scene:
     support_plane: FloatArray
     depth_coverage: float
     bindings: Mapping[str, Binding] = field(default_factory=dict)
-    labels: npt.NDArray[np.int32] | None = None
+    draw_labels: Callable[[], npt.NDArray[np.int32]] | None = field(default=None, compare=False, repr=False)
     views: Mapping[str, RigidTransform | str] = field(default_factory=dict)
     viewer: tuple[FloatArray, FloatArray] | None = None
     scale_std: float = 0.0
@@ -252,6 +252,11 @@ class Scene:
     robot: BoolArray | None = None
     noise: DepthNoise | None = None
     pairs: NearestPairs = field(default_factory=NearestPairs, compare=False, repr=False)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int32] | None:
+        """(H, W) int32, object id of each pixel, 0 nothing, -1 support plane; None when not kept. Not to be written to."""
+        return None if self.draw_labels is None else self.draw_labels()
 
     @cached_property
     def worked_out(self) -> dict[object, tuple[object, Any]]:
