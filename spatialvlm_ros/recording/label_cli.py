@@ -107,6 +107,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Label, or look only. Raises ValueError, OSError or ImportError for arguments that cannot be used."""
+    from .bag_files import hashed_early
+
+    # Before all that takes long to load. One bag is labelled by this process, which hashes it meanwhile.
+    mine = options.bags[max(0, options.shard_index) :: max(1, options.num_shards)]
+    is_parallel = options.workers > 1 and len(mine) > 1 and options.ray is None and not options.dry_run
+    with hashed_early(mine if is_parallel else ()):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     from .label import LabelOptions
     from .label_run import RunOptions, run_labels
     from .label_steps import DatasetOptions

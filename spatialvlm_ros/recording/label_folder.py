@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from .. import __version__
 from ..evaluation.benchmark_file import plain, sha256, versions
 from .label import LabelError, LabelOptions
 from .label_dataset import LEROBOT
-from .label_salvage import bag_files
 
 PROVENANCE = "provenance.json"
 _PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python", "rosbags", "pyarrow", "av", "h5py")
@@ -41,31 +39,6 @@ def bag_names(bags: Sequence[Path]) -> list[str]:
     if len(set(names)) < len(names):
         raise LabelError(f"bags of the names {', '.join(names)} cannot be told apart; label them into folders of their own")
     return names
-
-
-class InputHash(threading.Thread):
-    """sha256 of a bag's files, taken while the bag is labelled."""
-
-    def __init__(self, bag: Path) -> None:
-        super().__init__(name="sha256", daemon=True)
-        self._files = bag_files(bag)
-        self._found: list[dict[str, Any]] = []
-        self._error: OSError | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            for file in self._files:
-                self._found.append({"name": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)})
-        except OSError as error:
-            self._error = error
-
-    def result(self) -> list[dict[str, Any]]:
-        """Name, size and hash of each file. Raises OSError for one that cannot be read."""
-        self.join()
-        if self._error is not None:
-            raise self._error
-        return self._found
 
 
 def inputs_document(

@@ -23,10 +23,11 @@ from ..evaluation.benchmark_file import write_json
 from ..reward.task import TaskSpec
 from ..reward.task_file import dump_task
 from ..synthesis.pool import calm_libraries, prepare_worker, single_threaded
+from .bag_files import InputHash, is_alone
 from .bag_reader import fallback_types
 from .label import BagLabeller, LabelError, LabelOptions, load_task_of, model_of
 from .label_dataset import DATASETS, dataset_losses, dataset_notes, task_sentence
-from .label_folder import PROVENANCE, InputHash, WorkFolder, bag_names, check_place, check_same_inputs, inputs_document
+from .label_folder import PROVENANCE, WorkFolder, bag_names, check_place, check_same_inputs, inputs_document
 from .label_merge import check_free, merge
 from .label_outputs import PLOT, VIDEO, load, needs_pictures, open_outputs, require
 from .label_progress import Progress, Update
@@ -308,17 +309,11 @@ def start_method() -> str:
     Else anew, which takes each a second. Elsewhere than on Linux nothing tells what other threads there are.
     """
     calm_libraries()
-    if not _is_alone():
+    if not is_alone():
         return "spawn"
     warm_up()
     fallback_types()
-    return "fork" if _is_alone() else "spawn"
-
-
-def _is_alone() -> bool:
-    """Whether this process has one thread, those of libraries counted."""
-    threads = Path("/proc/self/task")
-    return threads.is_dir() and len(list(threads.iterdir())) == 1
+    return "fork" if is_alone() else "spawn"
 
 
 def _outcome(future: Future[JobResult], job: Job) -> JobResult:

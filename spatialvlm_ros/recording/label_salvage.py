@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
+from .bag_files import bag_files
 from .bag_reader import BagError, BagReader, fallback_types
 from .label_salvage_db3 import DamagedDb3
 from .label_salvage_mcap import salvage_mcap
 from .label_salvage_ros1 import salvage_ros1
 
 _SUFFIXES = (".mcap", ".db3", ".bag")
-
-
-def bag_files(path: Path) -> list[Path]:
-    """The files of a bag: itself, or what its folder holds, in the order of recording."""
-    if not path.is_dir():
-        return [path]
-    found = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
-    return sorted(found, key=lambda file: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)])
 
 
 def open_bag(path: Path) -> tuple[BagReader, list[str]]:
