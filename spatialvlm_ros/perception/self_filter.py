@@ -6,8 +6,8 @@ Without this the arm is a thing on the table, and a grasped object and the finge
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from operator import is_
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,8 @@ _SHARED = 1.5
 _ALONG_RAY = 3.0
 
 
-class Capsule(NamedTuple):
+@dataclass(frozen=True)
+class Capsule:
     """All points within ``radius_m`` of the segment ``start`` to ``end``, both (3,) in the optical frame, metres."""
 
     start: FloatArray
