@@ -225,3 +225,17 @@ def test_an_image_that_is_due_waits_while_nothing_but_a_carried_thing_moves(look
         seen(engine, at)
     whole = [index for index, look in enumerate(looks.taken) if look == "whole"]
     assert whole[0] == 0 and (whole[1:] in ([10], [11]) if comes else whole == [0]), looks.taken
+
+
+@pytest.mark.parametrize("is_near", [False, True])
+def test_near_another_named_thing_a_hand_is_not_followed_for_longer(looks: Looks, is_near: bool) -> None:
+    """A stage of a task ends there: the error of one measurement must not decide for long when."""
+    engine = new_engine(10.0)
+    start = np.array(GREEN.centre) + np.array([-0.02, 0.07 if is_near else 0.17, 0.03])
+    for index in range(26):
+        place = start + index * np.array([0.0, 0.0, 0.001])
+        picture = picture_of(index, red_at(place), GREEN, BLUE)
+        seen(engine, (picture, robot(picture, tuple(place.tolist()))))
+    anew = [index for index, look in enumerate(looks.taken) if look != "nothing"]
+    assert len(anew) >= 3, looks.taken
+    assert bool(max(np.diff(anew)) <= 7) is is_near, looks.taken

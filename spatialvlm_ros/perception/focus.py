@@ -27,7 +27,7 @@ from .carried import carried, lead_of, motion_with_tool
 from .grid import Window
 from .robot_state import RobotState
 from .sighting import Sighting
-from .still import Backdrop, Known, kept_of, known_of
+from .still import KEPT_NS, Backdrop, Known, kept_of, known_of
 from .tabletop import TabletopConfig, grid_step
 
 # Pixels around a thing that is looked for, and at most; how fast it may be, beside what the tool explains.
@@ -39,6 +39,8 @@ _MOST_PERIODS, _MOST_NS = 4, 4_000_000_000
 _LARGEST, _LONGEST_S = 0.5, 0.5
 # What is found is the thing that is looked for if it is as near to where that was, and as large.
 _NEAR_M, _SAME_SIZE = 0.03, 0.3
+# What is carried is measured more often where it is as near to another named thing.
+_NEARING_M = 0.03
 # Neither the camera nor up may move by more than noise.
 _SAME_M, _SAME_RAD = 0.0005, 0.002
 
@@ -125,17 +127,18 @@ class _Kept:
 
 def _all_kept(known: Sequence[Known], frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> list[_Kept | Known]:
     """Those that need not be measured anew; the others as they are known. Carried things may be in the way of others."""
-    found = [_kept(one, frame, robot, noise) for one in known]
+    found = [_kept(one, frame, robot, noise, [other.thing for other in known if other is not one]) for one in known]
     moved = [one.region for one in found if isinstance(one, _Kept) and one.region is not one.known.as_measured[1]]
     if not moved:
         return found
     return [_still(one, frame, robot, noise, moved) or one if isinstance(one, Known) else one for one in found]
 
 
-def _kept(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> _Kept | Known:
+def _kept(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise, others: Sequence[SceneObject]) -> _Kept | Known:
     """What is where it was measured, or was carried from there by the tool; what is neither, as it is known."""
-    ways = (_still, _carried) if known.measured is None else (_carried, _still)
-    return ways[0](known, frame, robot, noise) or ways[1](known, frame, robot, noise) or known
+    if known.measured is None:
+        return _still(known, frame, robot, noise) or _carried(known, frame, robot, noise, others) or known
+    return _carried(known, frame, robot, noise, others) or _still(known, frame, robot, noise) or known
 
 
 def _still(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise, moved: Sequence[Region] = ()) -> _Kept | None:
@@ -143,9 +146,18 @@ def _still(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise,
     return _Kept(known, thing, region) if region is not None and known.is_still(frame, robot, noise, moved) else None
 
 
-def _carried(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise) -> _Kept | None:
+def _carried(known: Known, frame: RGBDFrame, robot: RobotState, noise: DepthNoise, others: Sequence[SceneObject]) -> _Kept | None:
     moved = carried(known, frame, robot, noise)
-    return None if moved is None else _Kept(known, *moved)
+    if moved is None:
+        return None
+    # A goal may be reached any moment: there a measurement's error must not stay for long.
+    is_old = frame.stamp_ns - known.stamp_ns >= KEPT_NS
+    return None if is_old and any(_is_near(moved[0], other) for other in others) else _Kept(known, *moved)
+
+
+def _is_near(one: SceneObject, other: SceneObject) -> bool:
+    reach_m = _NEARING_M + float(np.max(one.extents) + np.max(other.extents)) / 2
+    return norm(one.centre - other.centre) <= reach_m
 
 
 def needs_all(queries: Iterable[Query]) -> bool:
