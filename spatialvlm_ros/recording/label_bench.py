@@ -34,7 +34,8 @@ NOTES = (
     "memory is the largest resident set of the process tree, sampled",
     "focus: label --focus-s 0.5: an image is taken whole twice a second, less often "
     "where nothing but the robot and those things moves, and those between are looked at where the things "
-    "of the task are; how far its labels are from those of whole images stands beside it",
+    "of the task are; how far its labels are from those of whole images stands beside it: where a stage begins an image earlier "
+    "or later, distances of two stages are compared, so that the largest in one stage is told as well",
 )
 _FOCUS = ("--focus-s", "0.5")
 _SAMPLE_S = 0.05
@@ -152,9 +153,12 @@ def labels_apart(whole: Mapping[str, bytes], focused: Mapping[str, bytes]) -> di
     """How far the labels of some images are from those of whole ones, by the same rows."""
     one, other = (_columns(files) for files in (whole, focused))
     potential, distance_m = (np.abs(one[name] - other[name]) for name in ("potential", "distance_m"))
+    # Distances of two stages are of different things.
+    alike = one["stage_index"] == other["stage_index"]
     return {
         "potential_median": float(np.nanmedian(potential)), "potential_max": float(np.nanmax(potential)),
         "distance_m_median": float(np.nanmedian(distance_m)), "distance_m_max": float(np.nanmax(distance_m)),
+        "distance_m_max_in_one_stage": float(np.nanmax(distance_m[alike])), "same_stage": float(np.mean(alike)),
         "same_success": float(np.mean(one["success"] == other["success"])),
         "same_measured": float(np.mean(np.isnan(one["distance_m"]) == np.isnan(other["distance_m"]))),
     }  # fmt: skip
@@ -165,7 +169,7 @@ def _columns(files: Mapping[str, bytes]) -> dict[str, npt.NDArray[np.float64]]:
     import pyarrow.parquet as pq
 
     (data,) = files.values()
-    table = pq.read_table(pa.BufferReader(data), columns=["potential", "distance_m", "success"])
+    table = pq.read_table(pa.BufferReader(data), columns=["potential", "distance_m", "success", "stage_index"])
     return {name: table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in table.column_names}
 
 

@@ -15,16 +15,18 @@ from spatialvlm_ros.recording.label_bench import labels_apart
 from spatialvlm_ros.recording.label_bench_bag import write_bag
 
 
-def table(distance_m: list[float], potential: list[float], success: list[bool]) -> dict[str, bytes]:
+def table(distance_m: list[float], potential: list[float], success: list[bool], stage: list[int]) -> dict[str, bytes]:
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({"distance_m": distance_m, "potential": potential, "success": success}), sink)
+    columns = {"distance_m": distance_m, "potential": potential, "success": success, "stage_index": stage}
+    pq.write_table(pa.table(columns), sink)
     return {"bag/labels.parquet": sink.getvalue().to_pybytes()}
 
 
 def test_how_far_labels_are_apart_is_counted_by_image() -> None:
-    one = table([0.3, 0.2, 0.1, math.nan], [0.1, 0.2, 0.3, 0.4], [False, False, True, True])
-    other = table([0.301, 0.2, 0.104, 0.1], [0.1, 0.2, 0.35, 0.4], [False, False, False, True])
+    one = table([0.3, 0.2, 0.1, math.nan], [0.1, 0.2, 0.3, 0.4], [False, False, True, True], [0, 0, 1, 1])
+    other = table([0.301, 0.2, 0.104, 0.1], [0.1, 0.2, 0.35, 0.4], [False, False, False, True], [0, 0, 0, 1])
     apart = labels_apart(one, other)
+    assert apart["distance_m_max_in_one_stage"] == pytest.approx(0.001) and apart["same_stage"] == 0.75
     assert apart["distance_m_median"] == pytest.approx(0.001) and apart["distance_m_max"] == pytest.approx(0.004)
     assert apart["potential_median"] == 0.0 and apart["potential_max"] == pytest.approx(0.05)
     assert apart["same_success"] == 0.75 and apart["same_measured"] == 0.75
