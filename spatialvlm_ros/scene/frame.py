@@ -150,10 +150,11 @@ def depth_to_metres(depth: npt.NDArray[np.generic], unit_m: float | None = None)
     if depth.ndim != 2:
         raise FrameError(f"depth has shape {depth.shape}, expected (height, width)")
     if depth.dtype == np.uint16:
-        metres = np.multiply(depth, np.float32(0.001 if unit_m is None else unit_m), dtype=np.float32)
+        raw: npt.NDArray[np.uint16] = depth.astype(np.uint16, copy=False)
+        scaled: npt.NDArray[np.float32] = np.multiply(raw, np.float32(0.001 if unit_m is None else unit_m), dtype=np.float32)
         # 0 and 65535 are neighbours where counting wraps around.
-        metres[depth + np.uint16(1) <= 1] = np.nan
-        return metres
+        scaled[raw + np.uint16(1) <= 1] = np.nan
+        return scaled
     if depth.dtype in (np.float32, np.float64):
         metres = depth.astype(np.float32) * np.float32(1.0 if unit_m is None else unit_m)
         metres[~(np.isfinite(metres) & (metres > 0))] = np.nan
