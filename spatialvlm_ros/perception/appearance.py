@@ -44,6 +44,7 @@ class Appearance:
         length_m, width_m: footprint of what is visible, length >= width.
         roundness: of the footprint: 1 a disc, 0 a rectangle or thinner.
         centre: (3,) middle of the visible points in the optical frame. All metres NaN without depth.
+        form: what the shapes are judged by; None when depth does not tell.
     """
 
     colors: Mapping[str, float]
@@ -55,6 +56,7 @@ class Appearance:
     roundness: float = math.nan
     centre: FloatArray = field(default_factory=lambda: np.full(3, np.nan))
     sizes: Mapping[str, float] = field(default_factory=dict)
+    form: ShapeMeasure | None = None
 
     @property
     def volume_m3(self) -> float:
@@ -129,6 +131,7 @@ def _shaped(
         width_m=shape.width_m,
         roundness=shape.roundness,
         centre=np.asarray((points.min(axis=1) + points.max(axis=1)) / 2, dtype=np.float64),
+        form=shape,
     )
 
 

@@ -250,7 +250,7 @@ def _segmented(batch: RenderedBatch, config: DataConfig, wanted: Tensor) -> list
         masks = np.stack([region.mask for region in regions])
         ids = batch.ids[image].cpu().numpy()
         first = int(np.flatnonzero(batch.image == image)[0]) if (batch.image == image).any() else 0
-        things = [_owner(ids, mask, config.min_pixels) for mask in masks]
+        things = [owner_of(ids, mask, config.min_pixels) for mask in masks]
         # What covers a thing by half is neither it nor nothing.
         clear = [i for i, owner in enumerate(things) if owner is not None]
         owners = torch.tensor([_index(things[i], first) for i in clear], dtype=torch.long)
@@ -265,7 +265,7 @@ def _index(owner: int | None, first: int) -> int:
     return first + owner if owner is not None and owner >= 0 else -1
 
 
-def _owner(ids: npt.NDArray[np.int32], mask: npt.NDArray[np.bool_], min_pixels: int) -> int | None:
+def owner_of(ids: npt.NDArray[np.int32], mask: npt.NDArray[np.bool_], min_pixels: int) -> int | None:
     """Which thing of its image a mask shows, -1 for none, None where that is open."""
     inside = ids[mask]
     inside = inside[inside > 0]
