@@ -188,9 +188,9 @@ class SpatialEngine:
         self, frame: RGBDFrame, sighting: Sighting, measured: list[tuple[SceneObject, Region]], appearances: list[Appearance]
     ) -> list[tuple[SceneObject, Region]]:
         """The same list, or one with the parts of what two names share in its place."""
-        regions = [region for _, region in measured]
-        result = measured
-        for index, parts in part_by_names(frame, regions, appearances, self._words).items():
+        regions, result = [region for _, region in measured], measured
+        words = self._words if self._model_names is None else self._model_names.not_absent(self._words)
+        for index, parts in part_by_names(frame, regions, appearances, words).items():
             found = [(self._measure_one(frame, part, sighting), part) for part in parts]
             known = [(thing, part) for thing, part in found if thing is not None]
             if len(known) == len(found):

@@ -17,6 +17,7 @@ from spatialvlm_ros.scene.facts import Query, Source, Status
 from spatialvlm_ros.scene.frame import Region
 from spatialvlm_ros.vlm.interface import Glance, Grounding, ModelAnswer, Question, SpatialVlm, View, VlmError
 from spatialvlm_ros.vlm.judge import MAX_NAMES, Judgement, NameJudge, NamingConfig
+from spatialvlm_ros.vlm.model_names import ModelNames
 
 HEIGHT = Query("height", "red block")
 DISTANCE = Query("distance", "gizmo", "red block")
@@ -158,6 +159,17 @@ def test_of_two_that_are_near_one_is_meant_where_one_alone_answers(several: floa
     judgement = judge.of("flask")
     assert judgement is not None and judgement.several and judgement.best is None
     assert judgement.meant() == (None if meant is None else (meant, supposed))
+
+
+def test_a_name_of_nothing_does_not_vouch_for_a_part(picture: Picture) -> None:
+    """A print in the colour of a name that the model holds absent cuts no thing in two; what it does not know may."""
+    view = View(picture.frame.color, picture.frame, tuple(picture.region(index) for index in range(2)))
+    for present, unknown, left in ((0.05, False, []), (0.05, True, ["gizmo"]), (0.3, False, ["gizmo"])):
+        vlm = Sure(present)
+        vlm.unknown = unknown
+        names = ModelNames(NameJudge(vlm, NamingConfig()))
+        names.start(view, ["gizmo"], {}, 0)
+        assert names.not_absent(["gizmo", "not asked for"]) == [*left, "not asked for"]
 
 
 def test_the_model_is_not_asked_about_a_thing_that_is_hidden(picture: Picture) -> None:

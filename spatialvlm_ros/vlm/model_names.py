@@ -16,6 +16,8 @@ from .judge import LIKELY, NameJudge, regions_of
 
 # A region of the model's own that is mostly one that was proposed is that one.
 _SAME = 0.5
+# What is less likely to be there than this is not.
+_ABSENT = 0.1
 
 
 class ModelNames:
@@ -45,6 +47,11 @@ class ModelNames:
         # What the model itself holds to be absent must not become a thing.
         there = [said for said in self._said if said.present >= LIKELY]
         return _different([region for said in there for region, index in regions_of(said) if index < 0 and _is_new(region, view)])
+
+    def not_absent(self, names: Sequence[str]) -> list[str]:
+        """The names without those that the model, asked by ``start``, takes for certain that nothing answers to."""
+        absent = {said.name for said in self._said if said.understood and said.present < _ABSENT}
+        return [name for name in names if name not in absent]
 
     def finish(
         self,
