@@ -12,6 +12,7 @@ import torch
 from things import box, camera_over_table, scene
 
 from spatialvlm_ros.geometry.camera import CameraModel
+from spatialvlm_ros.scene.facts import Status
 from spatialvlm_ros.training.embedded.tower_phrases import tower_words
 from spatialvlm_ros.vlm.embedded import tower_folded
 from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
@@ -169,7 +170,7 @@ def test_what_a_view_has_measured_is_not_measured_again(tmp_path: Path) -> None:
     vlm = EmbeddedVlm.from_folder(tmp_path)
     vlm.calibration = Calibration(found=0.0, several_slope=0.0, several_offset=-9.0)
     view = tiny_embedded.table_view(things=1)
-    asked = [Question("How far is the red mug from the blue can?")]
+    asked = [Question("How wide is the red mug?")]
     by_itself = vlm.look(view).answer(asked)
     proposed = Proposed(view, torch.device("cpu"))
     assert view.frame is not None
@@ -180,6 +181,14 @@ def test_what_a_view_has_measured_is_not_measured_again(tmp_path: Path) -> None:
     assert vlm.look(told).answer(asked) == by_itself
     moved = replace(view, things={0: replace(thing, extents_std=thing.extents_std + 0.5)})
     assert vlm.look(moved).answer(asked) != by_itself
+
+
+def test_two_names_of_a_question_are_not_one_thing(tmp_path: Path) -> None:
+    tiny_embedded.tiny_model(tmp_path)
+    vlm = EmbeddedVlm.from_folder(tmp_path)
+    vlm.calibration = Calibration(found=0.0, several_slope=0.0, several_offset=-9.0)
+    (said,) = vlm.look(tiny_embedded.table_view(things=1)).answer([Question("How far is the red mug from the blue can?")])
+    assert said.status is Status.AMBIGUOUS and "'red mug' and 'blue can' cannot be told apart" in said.text
 
 
 @pytest.mark.parametrize(

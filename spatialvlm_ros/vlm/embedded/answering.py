@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 # From this probability of several on a name is ambiguous.
 _SEVERAL = 0.5
+_ONE_THING = "cannot be told apart: one thing on the image answers to more than one of them"
 _NOT_IN_SIGHT, _NO_REGION = "is not in sight.", "is nothing that I look for among regions."
+_ONE_OF_SEVERAL = "may be one of several things."
 
 
 class Answerer:
@@ -84,6 +86,9 @@ class Answerer:
             if isinstance(thing, ModelAnswer):
                 return thing
             things.append(thing)
+        # What a region was measured as is one object, whichever name means it.
+        if len({id(thing) for thing in things}) < len(things):
+            return ModelAnswer(f"{' and '.join(repr(name) for name in query.names)} {_ONE_THING}", Status.AMBIGUOUS)
         scene = replace(scene, objects=tuple(things))
         return AskedOf(scene, question.text, query.names, tuple(things), query, not question.wordless)
 
@@ -216,7 +221,10 @@ def choose(
     def problem(row: int, at: int) -> str:
         if not known[row][at]:
             return _NO_REGION
-        return _problem(calibration, chances[row * three + at], measured[row][at])
+        others = [best[row, other] for other in range(three) if other != at and known[row][other]]
+        found = _problem(calibration, chances[row * three + at], measured[row][at])
+        # Two names of one question mean two things.
+        return found or (_ONE_OF_SEVERAL if best[row, at] in others else "")
 
     problems = [[problem(row, at) if one else "" for at, one in enumerate(each)] for row, each in enumerate(named.tolist())]
     told = torch.tensor([not problem for row in problems for problem in row], dtype=torch.bool, device=named.device)
@@ -230,5 +238,5 @@ def _problem(calibration: Calibration, chances: npt.NDArray[np.float64], measure
     if likely < calibration.found and supposed < LIKELY:
         return _NOT_IN_SIGHT
     if several >= _SEVERAL and supposed < CLEARLY and np.count_nonzero(chances >= calibration.rival * chances.max()) > 1:
-        return "may be one of several things."
+        return _ONE_OF_SEVERAL
     return "" if measured else "shows too little depth to be measured."
