@@ -13,7 +13,7 @@ import torch
 from ...vlm.embedded.calibration import Calibration, fit, independent, log_odds, odds_of
 from ...vlm.embedded.tokenizer import PhraseTokenizer
 from ...vlm.embedded.tower import Regions, RegionTextTower, match
-from ...vlm.embedded.witness import testify
+from ...vlm.embedded.witness import forms_say, testify
 from .pool import REGION, THING, TRUTH, unpack_pictures
 from .tower_validation import ValidationSet
 
@@ -51,15 +51,15 @@ def score(tower: RegionTextTower, found: ValidationSet, calibration: Calibration
 
     Half of the set's names are of nothing, so that ``Calibration.prior_odds`` are left out.
     """
-    matches, overlaps = matches_of(tower, found)
-    calibration = replace(calibration or fit_on(found, matches), prior_odds=1.0)
+    (matches, overlaps), forms = matches_of(tower, found), forms_of(tower, found)
+    calibration = replace(calibration or fit_on(found, matches, forms), prior_odds=1.0)
     members, testimony = _members(found), testimony_of(found)
     right: dict[str, list[bool]] = defaultdict(list)
     best: dict[bool, list[float]] = {True: [], False: []}
     several: dict[bool, list[float]] = {True: [], False: []}
     told: list[tuple[float, bool]] = []
-    for query, values, said in zip(found.queries, matches, testimony, strict=True):
-        chances = calibration.probabilities(values, said)
+    for query, values, said, form in zip(found.queries, matches, testimony, forms, strict=True):
+        chances = calibration.probabilities(values, said, form)
         present, more = calibration.present_and_several(chances)
         if not query.open:
             best[bool(query.answers)].append(present)
@@ -83,19 +83,30 @@ def testimony_of(found: ValidationSet) -> list[FloatArray]:
     return [testify([query.text], looks[members[query.scene]])[0] for query in found.queries]
 
 
-def fit_on(found: ValidationSet, matches: Sequence[FloatArray]) -> Calibration:
-    """A calibration on all pairs of phrases and regions that are not open, and on all phrases about which nothing is open."""
+def forms_of(tower: RegionTextTower, found: ValidationSet) -> list[FloatArray]:
+    """For each query what its scene's regions' forms say of its noun."""
+    tokenizer = PhraseTokenizer(tower.config.words, tower.config.max_words)
+    members, looks = _members(found), found.looks.numpy()
+    return [forms_say([tokenizer.split(query.text)], looks[members[query.scene]])[0] for query in found.queries]
+
+
+def fit_on(found: ValidationSet, matches: Sequence[FloatArray], forms: Sequence[FloatArray]) -> Calibration:
+    """A calibration on all pairs of phrases and regions that are not open, and on all phrases about which nothing is open.
+
+    Args:
+        matches, forms: as ``matches_of`` and ``forms_of`` give them.
+    """
     members, testimony = _members(found), testimony_of(found)
     values, answers = [], []
-    for query, own, said in zip(found.queries, matches, testimony, strict=True):
+    for query, own, said, form in zip(found.queries, matches, testimony, forms, strict=True):
         closed = ~np.isin(members[query.scene], query.open)
-        values.append(np.stack([log_odds(own), said, said == 0], axis=1)[closed])
+        values.append(np.stack([log_odds(own), said, said == 0, form], axis=1)[closed])
         answers.append(np.isin(members[query.scene], query.answers)[closed])
-    slope, witness, unheard, offset = fit(np.concatenate(values), np.concatenate(answers)).tolist()
-    calibration = Calibration(slope, offset, witness, unheard)
+    slope, witness, unheard, form_weight, offset = fit(np.concatenate(values), np.concatenate(answers)).tolist()
+    calibration = Calibration(slope, offset, witness, unheard, form_weight)
     settled = [
-        (independent(calibration.probabilities(own, said)), len(query.answers))
-        for query, own, said in zip(found.queries, matches, testimony, strict=True)
+        (independent(calibration.probabilities(own, said, form)), len(query.answers))
+        for query, own, said, form in zip(found.queries, matches, testimony, forms, strict=True)
         if not query.open
     ]
     present = fit([[odds_of(one)] for (one, _), _ in settled], [count > 0 for _, count in settled])

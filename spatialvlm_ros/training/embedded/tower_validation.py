@@ -88,7 +88,7 @@ class ValidationSet:
 
     Attributes:
         names: of the regions' things, "" for a region that is none.
-        looks: (N, 17) float32 of ``witness.LOOKS``, what depth and colour say of the regions without a model.
+        looks: (N, 17 + K) float32 of ``witness.looks_of``, what depth and colour say of the regions without a model.
     """
 
     regions: RegionShard
@@ -161,7 +161,7 @@ class Observed:
         masks, truths: (N, H, W) bool, proposals and the things they show.
         owners: the thing of each proposal, -1 for none, -2 - i for a piece of thing i.
         up: (3,) normal of the plane in the optical frame. height_m: of the camera above it.
-        looks: (N, 17) float32, ``witness.LOOKS`` of the proposals.
+        looks: (N, 17 + K) float32, ``witness.looks_of`` the proposals.
     """
 
     frame: RGBDFrame

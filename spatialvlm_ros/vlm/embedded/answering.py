@@ -155,11 +155,12 @@ def answer_words(
     said: Tensor,
     questions: Tensor,
     testimony: Tensor,
+    forms: Tensor,
 ) -> Tensor:
     """See ``SpatialVlmModel.generate``."""
     decoder = model.decoder
     assert decoder is not None
-    chosen, there, problems = choose(model, pictures, scalars, things, present, names, said, testimony)
+    chosen, there, problems = choose(model, pictures, scalars, things, present, names, said, testimony, forms)
     prompted = decoder.prompt(chosen, there, questions)
     values, _ = number_of(decoder, prompted)
     verdicts = first_words(decoder, prompted)
@@ -201,6 +202,7 @@ def choose(
     names: Tensor,
     said: Tensor,
     testimony: Tensor,
+    forms: Tensor,
 ) -> tuple[Tensor, Tensor, list[list[str]]]:
     """What names mean: object tokens (Q, 3, F) of the regions that answer best, (Q, 3) bool where there is one that was measured,
     and why there is none, "" else. Decided as ``Answerer`` does; see ``SpatialVlmModel.generate``."""
@@ -212,9 +214,8 @@ def choose(
         return things.new_zeros(count, three, things.shape[1]), torch.zeros_like(named), nothing
     calibration = model.config.calibration_config()
     log_match = match(model.tower.phrases(names.reshape(count * three, length)), model.regions(pictures, scalars))
-    chances = calibration.probabilities(
-        log_match.double().cpu().numpy(), testimony.reshape(count * three, len(pictures)).double().cpu().numpy()
-    )
+    said_of = (each.reshape(count * three, len(pictures)).double().cpu().numpy() for each in (testimony, forms))
+    chances = calibration.probabilities(log_match.double().cpu().numpy(), *said_of)
     best = torch.from_numpy(chances.argmax(axis=1)).to(things.device).reshape(count, three)
     measured = present[best].tolist()
 

@@ -26,7 +26,7 @@ from .model import SpatialVlmModel
 from .rivals import called_otherwise, other_wordings
 from .tokenizer import PhraseTokenizer
 from .tower import match
-from .witness import looks_of, testify
+from .witness import forms_say, looks_of, testify
 
 SOURCE = "embedded"
 #: Names of the robot's hand, which the head for grippers finds.
@@ -103,8 +103,11 @@ class EmbeddedGlance(Glance):
 
     def probabilities(self, phrases: Sequence[str]) -> FloatArray:
         """(P, N) calibrated probability that each proposal answers to each phrase, words of size aside; there must be some."""
-        testimony = testify(phrases, looks_of(self.looked.appearances)) if self._calibration.witness else 0.0
-        return self._calibration.probabilities(self._matches(phrases), testimony)
+        if not (self._calibration.witness or self._calibration.forms):
+            return self._calibration.probabilities(self._matches(phrases))
+        looks = looks_of(self.looked.appearances)
+        forms = forms_say([self._tokenizer.split(phrase) for phrase in phrases], looks)
+        return self._calibration.probabilities(self._matches(phrases), testify(phrases, looks), forms)
 
     @torch.no_grad()
     def _matches(self, phrases: Sequence[str]) -> FloatArray:

@@ -107,6 +107,7 @@ class SpatialVlmModel(PreTrainedModel):
         said: Tensor,
         questions: Tensor,
         testimony: Tensor,
+        forms: Tensor,
         **_: Any,
     ) -> Tensor:
         """Answer questions about one image, the way of transformers: numbers of words in, numbers of words out.
@@ -122,6 +123,7 @@ class SpatialVlmModel(PreTrainedModel):
             said: (Q, 3, M) int64, the same names in the decoder's words, for the answer.
             questions: (Q, Lq) int64 decoder words with pointers, see ``AnswerDecoder.prompt``.
             testimony: (Q, 3, N) how far colour and depth say that each region answers to each name, see ``witness.testify``.
+            forms: (Q, 3, N) what the forms of the regions say of each name's noun, see ``witness.forms_say``.
 
         Returns:
             (Q, T) int64 decoder words, 0 behind the end; ``SpatialVlmProcessor.batch_decode`` makes text of them.
@@ -130,7 +132,7 @@ class SpatialVlmModel(PreTrainedModel):
 
         if self.decoder is None:
             raise ValueError("this model has no decoder: it finds things and does not answer")
-        return answer_words(self, pictures, scalars, things, present, names, said, questions, testimony)
+        return answer_words(self, pictures, scalars, things, present, names, said, questions, testimony, forms)
 
 
 def config_of(

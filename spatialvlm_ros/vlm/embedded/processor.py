@@ -31,7 +31,7 @@ from .looking import Proposed
 from .measured import bare_scene, measure
 from .object_tokens import NUM_FEATURES, object_tokens
 from .tokenizer import PhraseTokenizer
-from .witness import looks_of, testify
+from .witness import forms_say, looks_of, testify
 
 _FILE = "processor_config.json"
 _DEVICE = torch.device("cpu")
@@ -124,7 +124,9 @@ class SpatialVlmProcessor(ProcessorMixin):
         # The gripper is no region.
         encoded = self.names.encode(["" if is_gripper(name) else name for name in every]).ids
         names = torch.from_numpy(encoded).reshape(len(questions), MAX_THINGS, -1)
-        testimony = torch.from_numpy(testify(every, looks_of(looked.appearances)).astype(np.float32))
+        looks, shape = looks_of(looked.appearances), (len(questions), MAX_THINGS, len(looked.proposals))
+        testimony = torch.from_numpy(testify(every, looks).astype(np.float32)).reshape(shape)
+        forms = forms_say([self.names.split(name) for name in every], looks)
         things, present = _things(frame, looked, direction)
         pictures, scalars = looked.pictures if looked.proposals else _no_pictures()
         return BatchFeature(
@@ -136,7 +138,8 @@ class SpatialVlmProcessor(ProcessorMixin):
                 "names": names,
                 "said": said,
                 "questions": questions,
-                "testimony": testimony.reshape(len(questions), MAX_THINGS, len(looked.proposals)),
+                "testimony": testimony,
+                "forms": torch.from_numpy(forms.astype(np.float32)).reshape(shape),
             }
         )
 
