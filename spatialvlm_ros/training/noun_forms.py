@@ -153,8 +153,7 @@ def _trained(features: Tensor, truths: Tensor, scale: Floats, training: NounTrai
 
 
 def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = np.round(np.asarray(values, np.float64), _DIGITS)
-    return found
+    return np.asarray(np.round(np.asarray(values, np.float64), _DIGITS), np.float64)
 
 
 def _figures(forms: NounForms, held: NounExamples, count: int) -> dict[str, float]:

@@ -46,7 +46,7 @@ class Calibration:
     several_slope: float = 1.0
     several_offset: float = 0.0
     prior_odds: float = 1.0
-    asked_odds: float = 15.0
+    asked_odds: float = 18.0
     found: float = 0.5
     rival: float = 0.5
     verdicts: Mapping[str, Sequence[float]] = field(default_factory=dict)
