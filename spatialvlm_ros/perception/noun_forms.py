@@ -3,7 +3,7 @@
 A small network (``models/nouns``; the card there tells what it was fitted on) reads what ``shapes.measure_shape`` measured and
 says of each noun how much likelier it became. It sees no pixels, so that its errors are others than those of whoever looks at a
 picture.
-Fitted by ``python -m spatialvlm_ros.training.noun_forms``, used in plain NumPy.
+Fitted by ``python -m spatialvlm_ros.training.embedded.noun_forms``, used in plain NumPy.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ import pytest
 
 from spatialvlm_ros.perception.noun_forms import FEATURES, FOLDER, NounForms, shipped_noun_forms
 from spatialvlm_ros.scene.shipped import shipped_text
+from spatialvlm_ros.training.embedded.noun_forms import NounExamples, NounTraining, examples_of, fitted, main
 from spatialvlm_ros.training.embedded.vocabulary import NOUN_WORDS, NOUNS
-from spatialvlm_ros.training.noun_forms import NounExamples, NounTraining, examples_of, fitted, main
 
 QUICK = NounTraining(hidden=16, steps=300)
 

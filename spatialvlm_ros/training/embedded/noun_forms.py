@@ -1,8 +1,8 @@
 """Fits what a thing's measured form says of nouns (``perception/noun_forms.py``), on scenes as the embedded tower learns from.
 
-``python -m spatialvlm_ros.training.noun_forms --out FOLDER`` renders them (training/embedded: 50 kinds of things, grippers,
-noise), segments, measures, fits and writes the network: some minutes on one core. The scenes that benchmarks test on come from
-another renderer, with things of its own, which this never learns from.
+``python -m spatialvlm_ros.training.embedded.noun_forms --out FOLDER`` renders them (50 kinds of things, grippers, noise),
+segments, measures, fits and writes the network: some minutes on one core. The scenes that benchmarks test on come from another
+renderer, with things of its own, which this never learns from.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..geometry.camera import CameraModel
-from ..perception.appearance import describe_each
-from ..perception.noun_forms import FEATURES, FILE, NounForms, features_of
-from ..perception.shapes import ShapeMeasure
-from ..perception.tabletop import TabletopSegmenter
-from ..scene.frame import RGBDFrame
-from .embedded.render import RenderedBatch, Renderer
-from .embedded.scenes import SceneConfig
-from .embedded.tower_data import owner_of
-from .embedded.vocabulary import NOUN_WORDS, NOUNS, columns
+from ...geometry.camera import CameraModel
+from ...perception.appearance import describe_each
+from ...perception.noun_forms import FEATURES, FILE, NounForms, features_of
+from ...perception.shapes import ShapeMeasure
+from ...perception.tabletop import TabletopSegmenter
+from ...scene.frame import RGBDFrame
+from .render import RenderedBatch, Renderer
+from .scenes import SceneConfig
+from .tower_data import owner_of
+from .vocabulary import NOUN_WORDS, NOUNS, columns
 
 Floats = npt.NDArray[np.float32]
 
@@ -158,7 +158,7 @@ def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def _figures(forms: NounForms, held: NounExamples, count: int) -> dict[str, float]:
     """Mean area under the curve of the nouns that some held-out things are and some are not."""
-    from .embedded.tower_scores import auroc
+    from .tower_scores import auroc
 
     odds = forms.of_features(held.features)
     areas = []
