@@ -2,8 +2,9 @@
 
 A thing that is not found any more is hidden when something nearer (or the robot) covers its place, and gone when its place is
 seen to be empty. A thing that was between the fingers when it was last seen is taken to move with the tool until they open; so
-is one that was out of sight when the tool came to its place, as soon as that place is seen to be empty. Two things that are
-taken for one on an image (a block with the plate it stands on) must not lend their place or size to either.
+is one that was out of sight when the tool came to its place, as soon as the fingers stop closing as far apart as it is wide, or
+its place is seen to be empty. Two things that are taken for one on an image (a block with the plate it stands on) must not lend
+their place or size to either.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from ..geometry.rigid import FloatArray, RigidTransform
 from .emptied import is_let_go, place_is_empty
 from .facts import Status
+from .fingers import Fingers, pose_between
 from .frame import BoolArray, RGBDFrame
 from .nearest import NearestPairs
 from .remembered import KnownSize, as_large_as_before
@@ -106,12 +108,14 @@ class ObjectMemory:
         self._tracks: dict[int, _Track] = {}
         self._next_id = 1
         self._stamp_ns: int | None = None
+        self._fingers = Fingers()
         self.pairs = NearestPairs()
 
     def clear(self) -> None:
         """Forget everything, as after a jump of time."""
         self._tracks.clear()
         self.pairs.clear()
+        self._fingers = Fingers()
         self._stamp_ns = None
 
     def update(
@@ -146,6 +150,7 @@ class ObjectMemory:
         shown = [*numbered[:still], *(self._completed(thing) for thing in numbered[still:])]
         for n, thing in enumerate(shown):
             self._remember(moved_by(thing, world_from_camera), None if n < still else seen[n], world_from_tool)
+        self._fingers = self._fingers.after(opening_m, frame.stamp_ns)
         self._watch_fingers(world_from_tool, opening_m, frame.stamp_ns)
         camera_from_world = world_from_camera.inverse()
         not_seen = self._wanted(looked_for) - set(ids)
@@ -166,7 +171,7 @@ class ObjectMemory:
         size = np.sort((measured or thing).extents)
         usual = size if before is None else before.usual
         is_whole = _difference(size, usual) <= self._config.other_size
-        in_tool = self._between_fingers(thing, world_from_tool, usual)
+        in_tool = pose_between(thing, world_from_tool, usual, self._config.grip_m)
         if in_tool is not None and before is not None and not is_whole and np.linalg.norm(size) > np.linalg.norm(usual):
             # What was taken for it is more than it (fingers, say), and reaches the tool without it, or is off its middle.
             in_tool = before.in_tool
@@ -195,21 +200,6 @@ class ObjectMemory:
                 track, thing=left, settled=left, in_tool=None, opening_m=math.inf, let_go_ns=stamp_ns
             )  # fmt: skip
 
-    def _between_fingers(
-        self, thing: SceneObject, world_from_tool: RigidTransform | None, usual: FloatArray
-    ) -> RigidTransform | None:
-        """Its pose in the tool where the tool point is in its box, else None; what its ``usual`` size has more may be anywhere.
-
-        By its box and not by its centre: the fingers take a tall thing far above its middle, and a plate that a held block stands
-        on has its middle nearer than that.
-        """
-        if world_from_tool is None:
-            return None
-        unseen_m = max(0.0, float(np.linalg.norm(usual) - np.linalg.norm(thing.extents)))
-        reach = thing.extents / 2 + self._config.grip_m + unseen_m
-        inside = np.abs(thing.axes.T @ (world_from_tool.translation - thing.centre)) <= reach
-        return world_from_tool.inverse() @ RigidTransform(thing.axes, thing.centre) if bool(inside.all()) else None
-
     def _settled(self, track: _Track, frame: RGBDFrame, camera_from_world: RigidTransform, robot: BoolArray | None) -> _Track:
         """The track of a hidden thing with its last whole sighting, where the one after that was a scrap of it beside a hand.
 
@@ -226,14 +216,27 @@ class ObjectMemory:
 
     def _reached(self, track: _Track, world_from_tool: RigidTransform | None, opening_m: float) -> _Track:
         """The track of a hidden thing with the tool's nearest approach to where it lies, and how open the fingers were."""
-        pose = self._between_fingers(track.thing, world_from_tool, track.usual) if track.in_tool is None else None
-        if pose is None:
+        pose = pose_between(track.thing, world_from_tool, track.usual, self._config.grip_m)
+        if track.in_tool is not None or pose is None:
             return track
         was_m = -math.inf if track.reached is None else track.opening_m
         track = replace(track, opening_m=math.inf if math.isnan(opening_m) else max(was_m, opening_m))
         if track.reached is not None and np.linalg.norm(track.reached.translation) <= np.linalg.norm(pose.translation):
             return track
         return replace(track, reached=pose)
+
+    def _closed_on(self, track: _Track) -> bool:
+        """Whether the fingers closed at a hidden thing until something of its width stopped them.
+
+        They hold one thing only: of several that they came to, the one whose middle they came nearest to.
+        """
+        if track.reached is None or not self._fingers.opening_m < track.opening_m - self._config.let_go_m:
+            return False
+        others = [other for other in self._tracks.values() if other is not track]
+        off_m = [float(np.linalg.norm(other.reached.translation)) for other in others if other.reached is not None]
+        is_free = all(other.in_tool is None for other in others)
+        is_nearest = float(np.linalg.norm(track.reached.translation)) <= min(off_m, default=math.inf)
+        return is_free and is_nearest and self._fingers.stopped_at(track.thing)
 
     def _associate(
         self,
@@ -315,6 +318,8 @@ class ObjectMemory:
             age_s = (frame.stamp_ns - track.thing.last_seen_ns) * 1e-9
             track = self._settled(track, frame, camera_from_world, robot)
             track = self._tracks[object_id] = self._reached(track, world_from_tool, opening_m)
+            if self._closed_on(track):
+                track = self._tracks[object_id] = _taken(track)
             thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
             held_at = tool if track.in_tool is not None else None
             is_gone = place_is_empty(thing, frame, robot, held_at)
@@ -322,7 +327,7 @@ class ObjectMemory:
             is_open = opening_m > track.opening_m - self._config.let_go_m
             if is_gone and track.reached is not None and world_from_tool is not None and not is_open:
                 # Nobody saw it, but only the hand was there, and closed: it is between the fingers, unless they show to be empty.
-                track = self._tracks[object_id] = replace(track, in_tool=track.reached, reached=None, opening_m=math.inf)
+                track = self._tracks[object_id] = _taken(track)
                 thing = moved_by(_placed(track.thing, self._predicted(track, world_from_tool)), camera_from_world)
                 is_gone = place_is_empty(thing, frame, robot, tool)
             # What lies inside a seen thing of its colour is a part of that, which was once taken for a thing of its own.
@@ -340,6 +345,11 @@ class ObjectMemory:
             covariance: FloatArray = thing.covariance + std**2 * np.eye(3)
             hidden.append(replace(thing, covariance=covariance, status=status, visible_share=0.0, num_points=0))
         return hidden
+
+
+def _taken(track: _Track) -> _Track:
+    """The track of a thing that the fingers took where they came nearest to it."""
+    return replace(track, in_tool=track.reached, reached=None, opening_m=math.inf)
 
 
 def _difference(size: FloatArray, usual: FloatArray) -> float:
