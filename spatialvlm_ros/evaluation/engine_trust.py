@@ -17,7 +17,6 @@ depth. Noise that the support shows to be another one (``DepthNoise.unlike``) ma
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +31,7 @@ from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_with_evidence
 from ..scene.noise import PRESETS, DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
+from ..scene.shipped import write_shipped
 from ..scene.trust import NAMES, Evidence, foot_is_guessed, kept_foot_std_m, merged_chance, merged_std_m
 from ..scene.trust_trees import FILE, TrustTrees
 from ..training.joint_trees import Boosting, IntArray, Slopes, boosted, grown
@@ -347,14 +347,6 @@ def held(kind: Errors, total: FloatArray) -> tuple[float, float]:
     return float(np.mean(sigmas <= _AT[0])), float(np.mean(sigmas <= _AT[1]))
 
 
-def write(trees: TrustTrees, folder: Path) -> None:
-    """The file of the trees and its SHA256SUMS."""
-    folder.mkdir(parents=True, exist_ok=True)
-    data = trees.to_json().encode()
-    (folder / FILE).write_bytes(data)
-    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(data).hexdigest()}  {FILE}\n", encoding="utf-8")
-
-
 def main() -> None:
     """Render, measure, fit and write."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -375,7 +367,7 @@ def main() -> None:
     found = list(on_workers(partial(rendered_rows, extent=Extent()), seeds, chosen.workers))
     fitted, kept = ([row for rows, out in zip(found, told, strict=True) if out is held for row in rows] for held in (False, True))
     trees, sentences = fit(fitted, kept)
-    write(trees, chosen.out)
+    write_shipped(chosen.out, FILE, trees.to_json())
     print(*sentences, f"trees of {len(fitted)} things: {chosen.out}", sep="\n")
 
 

@@ -20,3 +20,11 @@ def shipped_text(folder: Path, file: str) -> str:
 def an_entry_a_line(entries: Mapping[str, object]) -> str:
     """JSON of which differences can be read."""
     return "{\n" + ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in entries.items()) + "\n}\n"
+
+
+def write_shipped(folder: Path, file: str, text: str) -> None:
+    """A file that ``shipped_text`` reads, with its SHA256SUMS; the folder is made where there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = text.encode()
+    (folder / file).write_bytes(data)
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(data).hexdigest()}  {file}\n", encoding="utf-8")

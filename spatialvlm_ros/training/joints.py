@@ -12,7 +12,6 @@ the same questions of everybody (Dorogush et al. 2018, "CatBoost").
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..perception.joint_features import Joints, features_of
 from ..perception.joints import FILE, FloatArray, Trees, grouped
 from ..perception.piece_sums import COUNT, sums_of
 from ..perception.pieces import Look, look_at, numbered, pieces_of
+from ..scene.shipped import write_shipped
 from .joint_scenes import BoolArray, JointScene, scene_of
 from .joint_trees import Boosting, boosted
 
@@ -141,10 +141,7 @@ def main() -> None:
     chosen = parser.parse_args()
     examples = examples_of(range(chosen.first, chosen.first + chosen.scenes), chosen.renders)
     trees, figures = fitted(examples, Boosting(trees=chosen.trees))
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    data = trees.to_json().encode()
-    (chosen.out / FILE).write_bytes(data)
-    (chosen.out / "SHA256SUMS").write_text(f"{hashlib.sha256(data).hexdigest()}  {FILE}\n", encoding="utf-8")
+    write_shipped(chosen.out, FILE, trees.to_json())
     for name, value in figures.items():
         print(f"{name}: {value:.4g}")
 

@@ -22,10 +22,10 @@ from spatialvlm_ros.evaluation.engine_trust import (
     is_merged,
     rendered_rows,
     sums,
-    write,
 )
 from spatialvlm_ros.evaluation.trust_figures import row_of
 from spatialvlm_ros.scene.noise import PRESETS
+from spatialvlm_ros.scene.shipped import write_shipped
 from spatialvlm_ros.scene.trust import NAMES, Evidence, ThingEvidence
 from spatialvlm_ros.scene.trust_axes import AxisEvidence
 from spatialvlm_ros.scene.trust_trees import FILE, TrustTrees
@@ -98,7 +98,7 @@ def test_a_fit_is_written_read_and_asked_as_it_was_made(tmp_path: Path) -> None:
     trees, told = fit(rows, rows)
     again, _ = fit(rows)
     assert again.to_json() == trees.to_json() and len(told) == 3
-    write(trees, tmp_path)
+    write_shipped(tmp_path, FILE, trees.to_json())
     data = (tmp_path / FILE).read_bytes()
     assert hashlib.sha256(data).hexdigest() in (tmp_path / "SHA256SUMS").read_text()
     read = TrustTrees.from_json(data.decode())

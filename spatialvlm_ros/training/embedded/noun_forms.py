@@ -8,7 +8,6 @@ renderer, with things of its own, which this never learns from.
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from ...perception.noun_forms import FEATURES, FILE, NounForms, features_of
 from ...perception.shapes import ShapeMeasure
 from ...perception.tabletop import TabletopSegmenter
 from ...scene.frame import RGBDFrame
+from ...scene.shipped import write_shipped
 from .render import RenderedBatch, Renderer
 from .scenes import SceneConfig
 from .tower_data import owner_of
@@ -178,10 +178,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     forms, figures = fitted(examples_of(range(chosen.first, chosen.first + chosen.scenes)))
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    data = forms.to_json().encode()
-    (chosen.out / FILE).write_bytes(data)
-    (chosen.out / "SHA256SUMS").write_text(f"{hashlib.sha256(data).hexdigest()}  {FILE}\n", encoding="utf-8")
+    write_shipped(chosen.out, FILE, forms.to_json())
     for name, value in figures.items():
         print(f"{name}: {value:.4g}")
 
