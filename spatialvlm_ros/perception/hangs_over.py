@@ -10,7 +10,8 @@ import numpy as np
 from ..geometry.plane import Plane
 
 if TYPE_CHECKING:
-    from .support import Sample, SupportConfig
+    from .sparse_cloud import Sample
+    from .support import SupportConfig
 
 HANGS_OVER = "is level, but something hangs over it in front, as a table does whose top is not seen"
 

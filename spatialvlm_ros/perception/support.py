@@ -10,21 +10,17 @@ carry things wins; the rims of bins are not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
 
 import numpy as np
-import numpy.typing as npt
 
 from ..geometry.plane import Plane, fit_plane, local_triples, ransac_plane
 from ..geometry.rigid import FloatArray
-from ..scene.frame import BoolArray
 from ..scene.noise import DepthNoise
 from .hangs_over import HANGS_OVER, is_below
-from .walls import Facets, WallConfig, facets_of, may_be_wall
+from .sparse_cloud import FloatMap, Sample
+from .walls import WallConfig, may_be_wall
 
-FloatMap = npt.NDArray[np.float32]
 # Least share of an error of depth that is one of height, where a plane is looked at along itself.
 _LEAST_SLOPE = 0.15
 _BARE = "is level, but nothing stands on it"
@@ -120,34 +116,6 @@ class PlaneCandidate:
     area_m2: float
     objection: str = field(default="")
     score: float = 0.0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A sparse organised cloud: points (N, 3), metres, with grid rows, columns and noise (N,).
-
-    ``facets`` are those of the full grid, worked out when they are asked for: where up is known nobody does.
-    """
-
-    points: FloatArray
-    rows: npt.NDArray[np.intp]
-    columns: npt.NDArray[np.intp]
-    depth_std_m: FloatArray
-    focal_px: float
-    find_facets: Callable[[], Facets] = field(repr=False)
-
-    @cached_property
-    def facets(self) -> Facets:
-        return self.find_facets()
-
-
-def sample_cloud(xyz: FloatMap, usable: BoolArray, noise: DepthNoise, focal_px: float, count: int) -> Sample:
-    """Every n-th usable point of an organised cloud (H, W, 3); ``focal_px`` is of that cloud's grid."""
-    step = max(1, round(math.sqrt(usable.size / count)))
-    rows, columns = np.nonzero(usable[step // 2 :: step, step // 2 :: step])
-    points = xyz[step // 2 :: step, step // 2 :: step][rows, columns].astype(np.float64)
-    find_facets = partial(facets_of, xyz, usable, noise, focal_px)
-    return Sample(points, rows, columns, noise.pixel_std_m(points[:, 2]), focal_px / step, find_facets)
 
 
 def find_support(

@@ -22,7 +22,8 @@ from .enclosures import EnclosureConfig, without_walls
 from .grid import FloatMap, Grid, make_grid
 from .masks import full_resolution_masks
 from .parts import PartConfig
-from .support import SupportConfig, find_support, sample_cloud
+from .sparse_cloud import sample_cloud
+from .support import SupportConfig, find_support
 
 SOURCE = "tabletop"
 # A plane of another image fits where the middle of what lies on it is off it by less than this share of what still counts as on

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.geometry.rigid import RigidTransform
-from spatialvlm_ros.perception.support import SupportConfig, find_support, sample_cloud
+from spatialvlm_ros.perception.sparse_cloud import sample_cloud
+from spatialvlm_ros.perception.support import SupportConfig, find_support
 from spatialvlm_ros.scene.noise import PRESETS
 
 CAMERA = CameraModel(200, 150, 190.0, 190.0, 99.5, 74.5)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from spatialvlm_ros.geometry.plane import Plane
-from spatialvlm_ros.perception.support import SupportConfig, find_support, sample_cloud
+from spatialvlm_ros.perception.sparse_cloud import sample_cloud
+from spatialvlm_ros.perception.support import SupportConfig, find_support
 from spatialvlm_ros.perception.vessels import VesselConfig, has_vessel
 from spatialvlm_ros.scene.noise import PRESETS
 
