@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reasoning.grammar import COMPOSED_KINDS
+from ..reasoning.grammar import composed_kinds
 from ..simulation.random_scene import SceneSampling
 from .benchmark_file import sha256, write_benchmark, write_json
 from .engine_accuracy import on_workers
@@ -148,7 +148,7 @@ def run_language_bench(options: LanguageBenchOptions) -> bool:
 
 def results_of(found: Found, options: LanguageBenchOptions) -> dict[str, Any]:
     """Figures of everything but speed."""
-    kinds = tuple(COMPOSED_KINDS)
+    kinds = tuple(composed_kinds())
     logic = score_logic(found.true, kinds)
     return {
         "round_trip": score_trips(found.trips),
@@ -269,7 +269,7 @@ def _fuzz_part(index: int, extent: LanguageExtent, seed: int, answers: Sequence[
     measured = (measured_scene(render_scene(number, FUZZED), family, Observer(family)) for number in seeds)
     posed = next(found.by_number for found in measured if found is not None)
     generator = np.random.default_rng((seed, index, 47))
-    drawn = [draw(posed, kind, generator) for kind in list(COMPOSED_KINDS)[index :: extent.parts]]
+    drawn = [draw(posed, kind, generator) for kind in list(composed_kinds())[index :: extent.parts]]
     questions = [question.text for question in drawn if question is not None]
     count = extent.inputs // extent.parts + (index < extent.inputs % extent.parts)
     return fuzz(count, first, questions, answers, posed.scene, posed.names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..reasoning.grammar import COMPOSED_KINDS, render
+from ..reasoning.grammar import composed_kinds, render
 from .engine_facts import ANYTHING, TOOL
 from .language_scenes import Posed
 from .language_truth import GRIPPER
@@ -47,7 +47,7 @@ class Question:
 
 def draw(posed: Posed, kind_id: str, generator: np.random.Generator) -> Question | None:
     """A question of a kind, or None where the scene has too few things for it."""
-    fields = COMPOSED_KINDS[kind_id].fields
+    fields = composed_kinds()[kind_id].fields
     letters = [letter for letter in _LETTERS if letter in fields]
     if len(letters) > len(posed.names):
         return None
@@ -60,7 +60,7 @@ def draw(posed: Posed, kind_id: str, generator: np.random.Generator) -> Question
         things[gripper] = GRIPPER
     lengths = _lengths(kind_id, fields, generator)
     number = _number(kind_id, kinds, generator)
-    wordings = COMPOSED_KINDS[kind_id].wordings
+    wordings = composed_kinds()[kind_id].wordings
     index = int(generator.integers(len(wordings)))
     names = {letter: TOOL if thing == GRIPPER else posed.names[thing] for letter, thing in things.items()}
     text = render(kind_id, index, {**names, **nouns}, {**lengths, "k": number})

@@ -11,7 +11,7 @@ from ..expressions.evaluate import Evaluator
 from ..expressions.tree import ExpressionError
 from ..language.questions import QuestionError
 from ..reasoning.answer import Answer, answer_of
-from ..reasoning.grammar import COMPOSED_KINDS
+from ..reasoning.grammar import composed_kinds
 from ..reasoning.reasoner import Reasoner
 from .engine_facts import TOOL
 from .language_draw import Question, draw
@@ -38,7 +38,7 @@ _TRIES = 8
 
 def kinds_in_turn(first: int, count: int) -> list[str]:
     """``count`` kinds from number ``first`` on, counted around, so that scenes share all of them evenly."""
-    every = tuple(COMPOSED_KINDS)
+    every = tuple(composed_kinds())
     return [every[(first + step) % len(every)] for step in range(count)]
 
 

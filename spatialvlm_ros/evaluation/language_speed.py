@@ -17,7 +17,7 @@ import numpy as np
 from ..expressions.evaluate import Evaluator
 from ..expressions.samples import NUM_SAMPLES
 from ..language.answers import measure_query
-from ..reasoning.grammar import COMPOSED_KINDS, parse
+from ..reasoning.grammar import composed_kinds, parse
 from ..reasoning.reasoner import Reasoner
 from ..scene.scene import Binding, Scene, SceneObject
 from ..simulation.random_scene import SceneSampling
@@ -43,7 +43,7 @@ class SpeedExtent:
     scenes: int = 6
     each: int = 4
     naive: int = NUM_SAMPLES
-    kinds: int = len(COMPOSED_KINDS)
+    kinds: int = len(composed_kinds())
 
 
 def run_speed(first_seed: int, extent: SpeedExtent) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _questions(scenes: Sequence[Posed], extent: SpeedExtent) -> list[tuple[Posed
     generator = np.random.default_rng((scenes[0].seed, 41))
     drawn = [
         (posed, draw(posed, kind, generator))
-        for step, kind in enumerate(tuple(COMPOSED_KINDS)[: extent.kinds])
+        for step, kind in enumerate(tuple(composed_kinds())[: extent.kinds])
         for posed in (scenes[(step + turn) % len(scenes)] for turn in range(extent.each))
     ]
     return [(posed, question) for posed, question in drawn if question is not None]

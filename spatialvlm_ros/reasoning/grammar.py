@@ -19,7 +19,7 @@ Conventions:
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
@@ -45,7 +45,7 @@ from .questions_space import SPACE
 from .questions_totals import TOTALS
 from .questions_triangles import TRIANGLES
 
-__all__ = ["COMPOSED_KINDS", "Kind", "parse", "query_tree", "render"]
+__all__ = ["Kind", "composed_kinds", "parse", "query_tree", "render"]
 
 _GROUPS = (*COMPARISONS, *SETS, *TOTALS, *SPACE, *TRIANGLES)
 _FRAMES = (*CONDITION_FRAMES, *KIND_FRAMES)
@@ -154,11 +154,10 @@ def _with(tree: Tree, told_by: Mapping[str, Tree]) -> Tree:
 # -- kinds ------------------------------------------------------------------------------------------------------------
 
 
-def _known_groups() -> Iterator[Kind]:
-    yield from kinds_of((*_GROUPS, *frame_groups(_FRAMES))).values()
-
-
-COMPOSED_KINDS: Mapping[str, Kind] = MappingProxyType({kind.id: kind for kind in _known_groups()})
+@cache
+def composed_kinds() -> Mapping[str, Kind]:
+    """Kinds of questions by their ids. Made when somebody asks for them: who only reads questions needs none."""
+    return MappingProxyType({kind.id: kind for kind in kinds_of((*_GROUPS, *frame_groups(_FRAMES))).values()})
 
 
 def render(kind_id: str, wording_index: int, names: Mapping[str, str], amounts: Mapping[str, float]) -> str:
@@ -171,7 +170,7 @@ def render(kind_id: str, wording_index: int, names: Mapping[str, str], amounts: 
     Raises:
         KeyError: for an unknown kind, or a field that is not given.
     """
-    wordings = COMPOSED_KINDS[kind_id].wordings
+    wordings = composed_kinds()[kind_id].wordings
     wording = wordings[wording_index % len(wordings)]
 
     def said(found: re.Match[str]) -> str:

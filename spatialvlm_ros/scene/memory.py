@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.rigid import FloatArray, RigidTransform
+from .assignment import assigned
 from .emptied import is_let_go, place_is_empty
 from .facts import Status
 from .fingers import Fingers, pose_between
@@ -256,8 +257,6 @@ class ObjectMemory:
         known = [object_id for object_id in self._tracks if object_id in wanted]
         ids = [0] * len(seen)
         if known and seen:
-            from scipy.optimize import linear_sum_assignment
-
             gate = self._config.gate_m + self._config.max_speed_m_s * dt_s
             # Where the tool would have taken it, or where it was: a grasp may have missed.
             taken = np.stack([self._predicted(self._tracks[i], world_from_tool).translation for i in known])
@@ -279,9 +278,9 @@ class ObjectMemory:
             possible = cost + recolored * (1.0 + resized) * gate / 2 <= gate
             # No pair beyond the gate costs more than another one, so that a newcomer far off does not decide about the others.
             ranked = np.where(possible, np.minimum(ranked, gate), gate)
-            for row, column in zip(*linear_sum_assignment(ranked), strict=True):
+            for row, column in assigned(ranked, possible):
                 if possible[row, column]:
-                    ids[int(row)] = known[int(column)]
+                    ids[row] = known[column]
         for index, object_id in enumerate(ids):
             if object_id == 0:
                 ids[index] = self._next_id

@@ -26,7 +26,7 @@ from spatialvlm_ros.evaluation.language_scores import constant_baseline, reliabi
 from spatialvlm_ros.evaluation.language_truth import exactly
 from spatialvlm_ros.evaluation.language_truth_answers import NO_ANSWER, Expected, counted, number, truth
 from spatialvlm_ros.reasoning.answer import Answer
-from spatialvlm_ros.reasoning.grammar import COMPOSED_KINDS
+from spatialvlm_ros.reasoning.grammar import composed_kinds
 from spatialvlm_ros.scene.facts import Status
 from spatialvlm_ros.simulation.exact_things import surface_points
 from spatialvlm_ros.simulation.random_scene import SceneSampling
@@ -126,7 +126,7 @@ def test_the_best_constant_is_the_majority_the_median_and_what_is_said_first() -
 
 
 def test_kinds_take_turns() -> None:
-    every = tuple(COMPOSED_KINDS)
+    every = tuple(composed_kinds())
     assert kinds_in_turn(len(every) - 1, 2) == [every[-1], every[0]]
 
 

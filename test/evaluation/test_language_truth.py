@@ -19,7 +19,7 @@ from spatialvlm_ros.evaluation.language_truth_conditions import CONDITIONS, Aske
 from spatialvlm_ros.evaluation.language_truth_frames import condition_letters
 from spatialvlm_ros.evaluation.language_truth_kinds import KINDS, truth_of_kind
 from spatialvlm_ros.geometry.rigid import RigidTransform
-from spatialvlm_ros.reasoning.grammar import COMPOSED_KINDS
+from spatialvlm_ros.reasoning.grammar import composed_kinds
 from spatialvlm_ros.simulation import solids
 
 
@@ -68,17 +68,17 @@ def test_all_examples_are_answered_right() -> None:
 
 
 def test_every_kind_of_the_grammar_has_a_truth() -> None:
-    assert [kind for kind in COMPOSED_KINDS if truth_of_kind(kind) is None] == []
+    assert [kind for kind in composed_kinds() if truth_of_kind(kind) is None] == []
     assert truth_of_kind("no such kind") is None and truth_of_kind("is/no_such_condition") is None
 
 
 def test_conditions_take_the_letters_that_the_wordings_have() -> None:
-    framed = [kind for kind in COMPOSED_KINDS if "/" in kind and kind not in KINDS]
+    framed = [kind for kind in composed_kinds() if "/" in kind and kind not in KINDS]
     assert len(framed) > 100
     for kind in framed:
         frame, _, keys = kind.partition("/")
         letters = {letter for one in condition_letters(frame, tuple(keys.split("+"))) for letter in one.values()}
-        assert letters <= COMPOSED_KINDS[kind].fields, kind
+        assert letters <= composed_kinds()[kind].fields, kind
 
 
 def test_no_thing_is_related_to_itself() -> None:
