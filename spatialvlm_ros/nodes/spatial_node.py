@@ -32,6 +32,7 @@ from ..language.answers import check_query, measure_with_error
 from ..perception.focus import needs_all
 from ..reasoning.answer import Answer, without_output
 from ..reasoning.reasoner import MODES, OFF, Reasoner
+from ..scene import assignment
 from ..scene.drawing import draw_scene
 from ..scene.facts import Query, SpatialFact
 from ..scene.frame import RGBDFrame
@@ -142,6 +143,7 @@ class SpatialNode(ManagedNode):
         elif self._model.vlm is not None:
             self.get_logger().info(f"names are found by {self._model.vlm.version}")
         noise, naming = PRESETS[self.param("depth_noise")], naming_of(self.param, self._model.vlm)
+        assignment.warm_up()
         warm_up(config := EngineConfig(noise=noise, naming=naming, focus_s=self.param("focus_s")))
         return SpatialEngine(config, self._model.vlm)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -23,3 +26,15 @@ def test_pairs_cost_what_the_solver_s_cost(seed: int) -> None:
 def test_rows_without_a_possible_pair_get_none_by_right() -> None:
     cost = np.array([[0.2, 0.2], [0.2, 0.1]])
     assert [pair for pair in assigned(cost, cost < 0.2) if cost[pair] < 0.2] == [(1, 1)]
+
+
+def test_the_solver_is_loaded_when_it_is_needed_or_asked_for_beforehand() -> None:
+    script = (
+        "import sys, numpy as np\n"
+        "from spatialvlm_ros.scene.assignment import assigned, warm_up\n"
+        "apart = np.array([[0.0, 1.0], [1.0, 0.0]])\n"
+        "assert assigned(apart, apart < 1) == [(0, 0), (1, 1)] and 'scipy.optimize' not in sys.modules\n"
+        "warm_up()\n"
+        "assert 'scipy.optimize' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
