@@ -125,7 +125,7 @@ class SpatialEngine:
         view.things.update((n, measured[id(region)]) for n, region in enumerate(view.proposals) if id(region) in measured)
         world_from_tool = None if robot.camera_from_tool is None else robot.world_from_camera @ robot.camera_from_tool
         looked_for, opening_m = None if glance is None else glance.looked_for, robot.opening_m
-        known = (frame, robot.world_from_camera, world_from_tool, mask, looked_for, sighting.still, opening_m)
+        known = (frame, robot.world_from_camera, world_from_tool, mask, looked_for, sighting.still, opening_m, plane)
         seen, hidden = self._memory.update(seen, *known)
         self._second_look(view, words, seen, hidden, regions, frame.stamp_ns)
         tool = self._tool(robot, frame.stamp_ns) or self._tool_by_model(names, view, robot, frame.stamp_ns)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray, RigidTransform
 from .assignment import assigned
+from .dropped import dropped, plane_in_world
 from .emptied import is_let_go, place_is_empty
 from .facts import Status
 from .fingers import Fingers, pose_between
@@ -129,6 +130,7 @@ class ObjectMemory:
         looked_for: Collection[int] | None = None,
         still: int = 0,
         opening_m: float = math.nan,
+        plane: FloatArray | None = None,
     ) -> tuple[list[SceneObject], list[SceneObject]]:
         """Things of this image with their ids, in the order given, and remembered things that are hidden on it.
 
@@ -139,6 +141,7 @@ class ObjectMemory:
                 hidden, and stay what they are.
             still: so many of the first things are those of the image before, with their numbers.
             opening_m: how far each finger is open, NaN where nobody knows.
+            plane: (4,) n, d of the support plane, n up, metres, where what the fingers drop comes to lie; NaN when there is none.
         """
         if self._stamp_ns is not None and frame.stamp_ns < self._stamp_ns:
             self.clear()
@@ -152,7 +155,7 @@ class ObjectMemory:
         for n, thing in enumerate(shown):
             self._remember(moved_by(thing, world_from_camera), None if n < still else seen[n], world_from_tool)
         self._fingers = self._fingers.after(opening_m, frame.stamp_ns)
-        self._watch_fingers(world_from_tool, opening_m, frame.stamp_ns)
+        self._watch_fingers(world_from_tool, opening_m, frame.stamp_ns, plane_in_world(plane, world_from_camera))
         camera_from_world = world_from_camera.inverse()
         not_seen = self._wanted(looked_for) - set(ids)
         hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot, opening_m)
@@ -187,8 +190,8 @@ class ObjectMemory:
         opening_m = math.inf if in_tool is None else before.opening_m
         self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, known, None, opening_m)
 
-    def _watch_fingers(self, world_from_tool: RigidTransform | None, opening_m: float, stamp_ns: int) -> None:
-        """What the fingers hold, they hold until they open: from then on it stays where they let it go."""
+    def _watch_fingers(self, world_from_tool: RigidTransform | None, opening_m: float, stamp_ns: int, plane: FloatArray) -> None:
+        """What the fingers hold, they hold until they open: from then on it is where they put it down, or below them."""
         for thing_id, track in self._tracks.items():
             if track.in_tool is None or world_from_tool is None:
                 continue
@@ -196,7 +199,8 @@ class ObjectMemory:
                 # The least of what is known: a NaN is not less.
                 self._tracks[thing_id] = replace(track, opening_m=min(track.opening_m, opening_m))
                 continue
-            left = _placed(track.thing, self._predicted(track, world_from_tool))
+            others = (other.thing for other in self._tracks.values() if other is not track)
+            left = dropped(_placed(track.thing, self._predicted(track, world_from_tool)), others, plane)
             self._tracks[thing_id] = replace(
                 track, thing=left, settled=left, in_tool=None, opening_m=math.inf, let_go_ns=stamp_ns
             )  # fmt: skip
