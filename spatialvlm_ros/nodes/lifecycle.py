@@ -14,15 +14,12 @@ context ends, so that no thread publishes into a context that is gone.
 
 from __future__ import annotations
 
-import faulthandler
 import os
-import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, ClassVar, TypeVar
 
 import rclpy
@@ -33,6 +30,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from .end_signals import EndSignals
 from .executor import PatientExecutor
 from .parameters import AUTOSTART, Param, declare, near_misses
 from .streams import Streams
@@ -254,22 +252,6 @@ def default_ros_environment() -> None:
         os.environ["AMENT_PREFIX_PATH"] = sys.prefix
 
 
-class _EndSignals:
-    """SIGINT and SIGTERM ask for the end; rclpy's own handlers would shut the context down under a node that still works."""
-
-    def __init__(self) -> None:
-        # A plain flag: locks are not safe in a signal handler.
-        self.received = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._receive)
-
-    def _receive(self, number: int, stack: FrameType | None) -> None:
-        if not self.received:
-            self.received = True
-            # Whatever hangs, the process ends, and says where it hung.
-            faulthandler.dump_traceback_later(_END_LIMIT_S, exit=True)
-
-
 class _Spinner:
     """Serves a node's callbacks in a thread, so that the main thread is free for signals."""
 
@@ -313,7 +295,7 @@ def run_node(make: Callable[[], ManagedNode], args: list[str] | None = None, num
     The order of the end: work stops while callbacks are still served, then callbacks, then the node, and the context last.
     """
     default_ros_environment()
-    signals = _EndSignals()
+    signals = EndSignals(_END_LIMIT_S)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: ManagedNode | None = None
     spinner = _Spinner(num_threads)

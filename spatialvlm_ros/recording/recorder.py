@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import queue
-import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,15 +18,19 @@ import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidTopicNameException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from rclpy.validate_topic_name import validate_topic_name
 
+from ..nodes.end_signals import EndSignals
 from .bag_writer import BagWriter
 from .definitions import DefinitionError, normal_type
 
 _DEPTH = 100
+# How long one wait for messages is at the most: so long a signal may go unseen.
+_SPIN_S = 0.1
 _MAX_WAITING_BYTES = 512 * 2**20
 
 
@@ -86,12 +89,13 @@ class Recorder(Node):
             if self._stopped:
                 return dict(self.counts)
             self._stopped = True
-        self.destroy_timer(self._timer)
-        for subscription in self._subscriptions_made.values():
-            self.destroy_subscription(subscription)
+        # The file first: whatever happens to ROS's things, it is whole.
         self._queue.put(None)
         self._writer.join()
         self._bag.close()
+        self.destroy_timer(self._timer)
+        for subscription in self._subscriptions_made.values():
+            self.destroy_subscription(subscription)
         if self._failure is not None:
             raise self._failure
         return dict(self.counts)
@@ -99,6 +103,8 @@ class Recorder(Node):
     # -- topics -------------------------------------------------------------------------------------------------------
 
     def _discover(self) -> None:
+        if self._stopped:
+            return
         for topic in self.missing():
             publishers = self.get_publishers_info_by_topic(topic)
             if publishers:
@@ -195,21 +201,18 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("topics", nargs="+", metavar="TOPIC[:TYPE]")
     given = sys.argv[1:] if args is None else args
     options = parser.parse_args(given[: given.index("--ros-args")] if "--ros-args" in given else given)
-    rclpy.init(args=given)
-    # SIGTERM is how supervisors stop a program; it must flush the file as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signals = EndSignals()
+    rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
     recorder: Recorder | None = None
     try:
         recorder = Recorder(options.output, _parse_topics(options.topics), overwrite=options.overwrite, compress=options.compress)
         executor.add_node(recorder)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        while not signals.received:
+            executor.spin_once(timeout_sec=_SPIN_S)
     except (OSError, ImportError, ValueError) as error:
         sys.exit(f"error: {error}")
     finally:
-        executor.shutdown(timeout_sec=2.0)
         if recorder is not None:
             try:
                 counts = recorder.stop()
@@ -218,6 +221,8 @@ def main(args: list[str] | None = None) -> None:
             for topic in recorder.missing():
                 print(f"nothing was published on {topic}", file=sys.stderr)
             print(f"{recorder.path}: " + ", ".join(f"{topic} {count}" for topic, count in counts.items()))
+        executor.shutdown(timeout_sec=2.0)
+        if recorder is not None:
             recorder.destroy_node()
         rclpy.try_shutdown()
 
