@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.rigid import FloatArray
 from ..language.instruction import BESIDE, HAND_EMPTY, HELD, ON, ON_TABLE, Predicate
 from ..reward.readings import truth_of
 from ..reward.task import Constraint, at_least, at_most, is_true
@@ -24,6 +25,8 @@ CLEAR = "clear"
 # Goal predicate -> relation of the registry with the same meaning.
 _RELATION_OF = {"left_of": "left", "right_of": "right", "in_front_of": "front", "behind": "behind"}
 _UNKNOWN = 0.5
+# What the fingers hold is no further from them than this.
+_NEXT_TO_M = 0.03
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,14 @@ class Beliefs:
         return min((grasped, lifted), key=lambda belief: belief.truth.probability)
 
     def _hand_empty(self, predicate: Predicate) -> Belief:
-        """Nothing that can be asked for is held. A name that nothing on the image answers to is not in the hand."""
+        """Nothing that can be asked for is held. What is seen elsewhere is not, though nothing answers to its label."""
         worst = Belief(predicate, Truth(1.0), "nothing is held")
         for thing in self.world.things.values():
             if not thing.askable:
+                continue
+            fact = self.world.fact("held", thing.name, GRIPPER)
+            is_nameless = fact is not None and fact.status is Status.NOT_FOUND
+            if is_nameless and self.world.gripper is not None and not could_be_at(thing, self.world.gripper):
                 continue
             held = self.of(Predicate(HELD, thing.name))
             if 1 - held.truth.probability < worst.truth.probability:
@@ -167,6 +174,13 @@ def could_be_on(above: Thing, below: Thing) -> bool:
     slack = 2 * math.hypot(above.std_m, below.std_m)
     apart = float(np.linalg.norm(above.centre[:2] - below.centre[:2]))
     return apart <= below.radius_m + slack and float(above.centre[2] - below.centre[2]) > -slack
+
+
+def could_be_at(thing: Thing, point: FloatArray) -> bool:
+    """Whether a point (3,) may lie in a thing's box, or next to it, within two standard deviations."""
+    slack = _NEXT_TO_M + 2 * thing.std_m
+    beside, above = np.linalg.norm(point[:2] - thing.centre[:2]), abs(float(point[2] - thing.centre[2]))
+    return bool(beside <= thing.radius_m + slack and above <= thing.height_m / 2 + slack)
 
 
 def queries_for(goals: Sequence[Predicate], things: Iterable[Thing] = (), most: int = 256) -> list[Query]:
