@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -161,6 +162,21 @@ def test_the_hand_is_empty_until_something_is_lifted() -> None:
     judged = Beliefs(world.world(goal), CONFIG)
     assert judged.verdict(Predicate("hand_empty")) is False
     assert judged.verdict(Predicate("held", "a")) is True and judged.verdict(Predicate("held", "b")) is False
+
+
+@pytest.mark.parametrize(("tool", "verdict"), [((0.45, 0.1, 0.2), True), ((0.45, -0.1, 0.05), None)], ids=["away", "at it"])
+def test_what_no_name_fits_is_in_the_hand_only_where_it_is_seen_at_it(tool: tuple[float, ...], verdict: bool | None) -> None:
+    tiny = TinyWorld([block("a", 0.45, 0.1), block("b", 0.45, -0.1)])
+    tiny.move_tool(np.array(tool))
+    world = tiny.world((Predicate("held", "a"),))
+
+    def empty(status: Status) -> bool | None:
+        """Of a world in which all facts of b are without a value."""
+        asked = (Query("held", "b", GRIPPER), Query("elevation", "b"), Query("distance", GRIPPER, "b"))
+        nothing = {query: replace(world.facts[query], value=math.nan, status=status) for query in asked}
+        return Beliefs(replace(world, facts={**world.facts, **nothing}), CONFIG).verdict(Predicate("hand_empty"))
+
+    assert empty(Status.NOT_FOUND) is verdict and empty(Status.STALE) is None
 
 
 def test_a_world_of_old_images_knows_nothing() -> None:
