@@ -42,6 +42,14 @@ def dropped(thing: SceneObject, others: Iterable[SceneObject], plane: FloatArray
     )
 
 
+def off_fall(points: FloatArray, released: SceneObject, landed: SceneObject) -> FloatArray:
+    """How far points (N, 3) are from the way down of a thing (N,), metres: something that nobody saw may have stopped it."""
+    way = landed.centre - released.centre
+    share = np.clip((points - released.centre) @ way / max(float(way @ way), 1e-12), 0.0, 1.0)
+    distances: FloatArray = np.linalg.norm(points - (released.centre + share[:, None] * way), axis=1)
+    return distances
+
+
 def plane_in_world(plane: FloatArray | None, world_from_camera: RigidTransform) -> FloatArray:
     """A plane (4,) of the optical frame in the world's."""
     if plane is None:

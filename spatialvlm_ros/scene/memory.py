@@ -18,7 +18,7 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray, RigidTransform
 from .assignment import assigned
-from .dropped import dropped, plane_in_world
+from .dropped import dropped, off_fall, plane_in_world
 from .emptied import is_let_go, place_is_empty
 from .facts import Status
 from .fingers import Fingers, pose_between
@@ -65,7 +65,7 @@ class _Track:
     """A remembered thing in the world frame.
 
     Attributes:
-        settled: as it was seen last with its usual size.
+        settled: as it was seen last with its usual size, or where the fingers let it go.
         sizes: (K, 3) its edges on the last images, each sorted, metres.
         colors: the colour words of its labels on the same images.
         known: what is known of how large it is.
@@ -200,9 +200,9 @@ class ObjectMemory:
                 self._tracks[thing_id] = replace(track, opening_m=min(track.opening_m, opening_m))
                 continue
             others = (other.thing for other in self._tracks.values() if other is not track)
-            left = dropped(_placed(track.thing, self._predicted(track, world_from_tool)), others, plane)
+            left = _placed(track.thing, self._predicted(track, world_from_tool))
             self._tracks[thing_id] = replace(
-                track, thing=left, settled=left, in_tool=None, opening_m=math.inf, let_go_ns=stamp_ns
+                track, thing=dropped(left, others, plane), settled=left, in_tool=None, opening_m=math.inf, let_go_ns=stamp_ns
             )  # fmt: skip
 
     def _settled(self, track: _Track, frame: RGBDFrame, camera_from_world: RigidTransform, robot: BoolArray | None) -> _Track:
@@ -212,7 +212,8 @@ class ObjectMemory:
         """
         last, whole = track.thing, track.settled
         away_m = float(np.linalg.norm(last.centre - whole.centre))
-        if track.in_tool is not None or whole is last or away_m > self._config.gate_m + float(track.usual[-1]) / 2:
+        fell = track.let_go_ns > 0
+        if fell or track.in_tool is not None or whole is last or away_m > self._config.gate_m + float(track.usual[-1]) / 2:
             return track
         if place_is_empty(moved_by(whole, camera_from_world), frame, robot):
             return track
@@ -255,8 +256,7 @@ class ObjectMemory:
 
         By nearest predicted centre, things of another colour or size at a penalty.
         """
-        kept = [thing.id for thing in seen[:still]]
-        seen = seen[still:]
+        kept, seen = [thing.id for thing in seen[:still]], seen[still:]
         wanted = self._wanted(looked_for) - set(kept)
         known = [object_id for object_id in self._tracks if object_id in wanted]
         ids = [0] * len(seen)
@@ -272,6 +272,9 @@ class ObjectMemory:
                 # The visible surface moves less than the box that is drawn around it when a part of the thing gets hidden.
                 surfaces = np.stack([thing.surface_point for thing in before])
                 cost = np.fmin(cost, np.linalg.norm(shown - surfaces, axis=-1))
+            for column, track in enumerate(self._tracks[i] for i in known):
+                if track.let_go_ns:
+                    cost[:, column] = np.minimum(cost[:, column], off_fall(centres[:, 0], track.settled, track.thing))
             colors = [self._tracks[i].usual_colors for i in known]
             usual = [self._tracks[i].usual for i in known]
             recolored = np.array([[not _alike(_colors(thing.label), of_one) for of_one in colors] for thing in seen])

@@ -18,8 +18,8 @@ from .interface import SpatialVlm, VlmError
 from .options import VlmOptions
 
 OFF, EMBEDDED = "off", "embedded"
-#: What nodes and commands use when nobody says anything. Not the embedded model yet: on real frames of printed goods it finds more
-#: names than words by colour and shape do, but takes some for another thing, which these never do (benchmarks/model.json).
+#: What nodes and commands use when nobody says anything. Not the embedded model yet: on real frames of printed goods it finds
+#: more names than words by colour and shape do, but takes some for another thing, which these never do (benchmarks/model.json).
 DEFAULT_VLM = OFF
 _HUB = "hub:"
 _URL_RE = re.compile(r"https?://", re.IGNORECASE)

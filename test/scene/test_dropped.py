@@ -11,7 +11,7 @@ from things import box, camera_over_table, placed
 
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.geometry.rigid import RigidTransform
-from spatialvlm_ros.scene.dropped import dropped
+from spatialvlm_ros.scene.dropped import dropped, off_fall
 from spatialvlm_ros.scene.frame import RGBDFrame
 from spatialvlm_ros.scene.memory import MemoryConfig, ObjectMemory
 
@@ -57,3 +57,28 @@ def test_a_hand_that_opens_out_of_sight_lets_it_fall(knows_table: bool) -> None:
     (thing,) = hidden
     height_m = float((pose.inverse().apply(thing.centre))[2])
     assert height_m == pytest.approx(0.025 if knows_table else 0.225, abs=1e-6)
+
+
+def test_what_stopped_it_on_its_way_is_near_the_way() -> None:
+    fallen = dropped(IN_AIR, [], TABLE)
+    points = np.array([[0.7, 0.0, 0.1], [0.74, 0.03, 0.1], [0.7, 0.0, 0.0], [0.7, 0.0, 0.325]])
+    assert off_fall(points, IN_AIR, fallen) == pytest.approx([0.0, 0.05, 0.025, 0.1])
+    assert off_fall(points[:1], IN_AIR, IN_AIR) == pytest.approx([0.125])
+
+
+def test_a_thing_that_a_hidden_ledge_stopped_is_the_one_that_fell() -> None:
+    camera, pose = CameraModel(160, 120, 150.0, 150.0, 79.5, 59.5), camera_over_table(40.0, height_m=0.6)
+    memory, down = ObjectMemory(MemoryConfig()), Rotation.from_euler("x", 180, degrees=True).as_matrix()
+    plane = np.append(pose.rotation[:, 2], -pose.rotation[:, 2] @ pose.translation)
+    on_ledge = box(np.array([0.71, 0.0, 0.115]), (0.05, 0.05, 0.05), label="red block")
+    ids = []
+    for index, opening in enumerate((0.026, 0.026, 0.026, 0.026, 0.04, 0.04)):
+        thing = IN_AIR if index < 3 else on_ledge
+        seen = [placed(thing, pose)] if index not in (3, 4) else []
+        blank = np.zeros((120, 160, 3), np.uint8), np.full((120, 160), 0.3, np.float32)
+        frame = RGBDFrame(index * STEP_NS, *blank, camera, "camera")
+        robot = np.full((120, 160), index in (3, 4))
+        tool = pose @ RigidTransform(down, IN_AIR.centre)
+        shown, _ = memory.update(seen, frame, RigidTransform.identity(), tool, robot, opening_m=opening, plane=plane)
+        ids += [thing.id for thing in shown]
+    assert ids == [1, 1, 1, 1]
