@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .rigid import FloatArray, cross
+from .rigid import FloatArray, RigidTransform, cross
 
 BoolArray = npt.NDArray[np.bool_]
 # So many planes times points are judged at a time, and at most so many points.
@@ -43,6 +43,11 @@ class Plane:
         """Signed distance (...,) of points (..., 3), metres, positive on the normal's side."""
         heights: FloatArray = np.asarray(points, dtype=np.float64) @ self.normal + self.offset_m
         return heights
+
+    def moved(self, pose: RigidTransform) -> Plane:
+        """The plane in another frame, to which ``pose`` takes points of this one."""
+        normal = pose.rotation @ self.normal
+        return Plane(normal, self.offset_m - float(normal @ pose.translation), self.tilt_std_rad)
 
     def basis(self) -> FloatArray:
         """(2, 3) two unit vectors in the plane; the first is the x axis projected on it (y when x is the normal)."""

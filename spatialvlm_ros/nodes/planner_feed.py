@@ -20,6 +20,7 @@ from spatialvlm_msgs.msg import Scene as SceneMsg
 from spatialvlm_msgs.msg import SpatialFactArray
 from spatialvlm_msgs.srv import SetQueries
 
+from ..geometry.plane import Plane
 from ..geometry.rigid import FloatArray, RigidTransform
 from ..geometry.transform_buffer import TransformError
 from ..language.instruction import Predicate
@@ -186,11 +187,10 @@ class PlannerFeed:
 
 def _plane_height_m(plane: FloatArray, to_planning: RigidTransform, at: FloatArray) -> float:
     """Height below a point of the planning frame of a plane (nx, ny, nz, d) of the scene's frame; NaN for a steep one."""
-    normal = to_planning.rotation @ plane[:3]
-    offset = float(plane[3] - normal @ to_planning.translation)
-    if normal[2] < 0.5:
+    there = Plane(plane[:3], float(plane[3])).moved(to_planning)
+    if there.normal[2] < 0.5:
         return math.nan
-    return float(-(normal[:2] @ at[:2] + offset) / normal[2])
+    return float(-(there.normal[:2] @ at[:2] + there.offset_m) / there.normal[2])
 
 
 def _directions(scene: SceneMsg, to_planning: RigidTransform) -> dict[str, FloatArray]:

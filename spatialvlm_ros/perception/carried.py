@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from ..geometry.rigid import FloatArray, RigidTransform, norm
 from ..scene.frame import BoolArray, Region, RGBDFrame
-from ..scene.memory import moved_by
 from ..scene.noise import DepthNoise
-from ..scene.scene import SceneObject
+from ..scene.scene import SceneObject, moved_by
 from .grid import Window, quantiles
 from .robot_state import RobotState
 from .self_filter import robot_mask

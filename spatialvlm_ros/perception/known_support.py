@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..geometry.plane import Plane
-from ..geometry.rigid import FloatArray, RigidTransform
 from ..scene.frame import RGBDFrame
 from ..scene.measure import MeasureConfig
 from .robot_state import RobotState
@@ -23,8 +22,8 @@ class KnownSupport:
 
     def clear(self) -> None:
         """Forget it, as after a jump of time."""
-        self._normal: FloatArray | None = None
-        self._offset_m, self._stamp_ns = 0.0, 0
+        self._in_world: Plane | None = None
+        self._stamp_ns = 0
 
     def sighted(self, frame: RGBDFrame, robot: RobotState, sighting: Sighting) -> Sighting:
         """What an image shows, given what it shows by itself: the same where that has a support plane.
@@ -34,17 +33,10 @@ class KnownSupport:
         """
         if not self._stamp_ns <= frame.stamp_ns <= self._stamp_ns + _FORGET_NS:
             self.clear()
-        if sighting.segmentation.plane is None and self._normal is not None and not robot.up_problem:
-            again = sight(frame, robot, self._segment, self._measure, self._in(robot.world_from_camera, self._normal))
+        pose = robot.world_from_camera
+        if sighting.segmentation.plane is None and self._in_world is not None and not robot.up_problem:
+            again = sight(frame, robot, self._segment, self._measure, self._in_world.moved(pose.inverse()))
             sighting = sighting if again.segmentation.plane is None else again
         if sighting.segmentation.plane is not None:
-            plane, pose = sighting.segmentation.plane.plane, robot.world_from_camera
-            self._normal = pose.rotation @ plane.normal
-            self._offset_m = plane.offset_m - float(self._normal @ pose.translation)
-            self._stamp_ns = frame.stamp_ns
+            self._in_world, self._stamp_ns = sighting.segmentation.plane.plane.moved(pose), frame.stamp_ns
         return sighting
-
-    def _in(self, world_from_camera: RigidTransform, normal: FloatArray) -> Plane:
-        """The plane in the optical frame of a camera."""
-        offset_m = self._offset_m + float(normal @ world_from_camera.translation)
-        return Plane(world_from_camera.rotation.T @ normal, offset_m)

@@ -91,7 +91,7 @@ def width_of(scene: Scene, thing: SceneObject) -> Reckoned:
     turned. Where the two differ neither need be right.
     """
     right, _ = viewer_axes(scene)
-    width, narrower = float(np.abs(right @ thing.axes) @ thing.extents), 0.0
+    width, narrower = thing.length_along(right), 0.0
     if len(thing.points) > 1:
         narrower = max(width - float(np.ptp(thing.mirrored @ right)), 0.0)
     of_box = _alike_std(np.abs(right @ thing.axes) * thing.extents_std)

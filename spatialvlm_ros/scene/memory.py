@@ -16,16 +16,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..geometry.plane import Plane
 from ..geometry.rigid import FloatArray, RigidTransform
 from .assignment import assigned
-from .dropped import dropped, off_fall, plane_in_world
+from .dropped import dropped, ground_of, off_fall
 from .emptied import is_let_go, place_is_empty
 from .facts import Status
 from .fingers import Fingers, pose_between
 from .frame import BoolArray, RGBDFrame
 from .nearest import NearestPairs
 from .remembered import KnownSize, as_large_as_before
-from .scene import SceneObject
+from .scene import SceneObject, moved_by
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class ObjectMemory:
         for n, thing in enumerate(shown):
             self._remember(moved_by(thing, world_from_camera), None if n < still else seen[n], world_from_tool)
         self._fingers = self._fingers.after(opening_m, frame.stamp_ns)
-        self._watch_fingers(world_from_tool, opening_m, frame.stamp_ns, plane_in_world(plane, world_from_camera))
+        self._watch_fingers(world_from_tool, opening_m, frame.stamp_ns, ground_of(plane, world_from_camera))
         camera_from_world = world_from_camera.inverse()
         not_seen = self._wanted(looked_for) - set(ids)
         hidden = self._hidden(not_seen, set(ids), frame, camera_from_world, world_from_tool, robot, opening_m)
@@ -190,7 +191,9 @@ class ObjectMemory:
         opening_m = math.inf if in_tool is None else before.opening_m
         self._tracks[thing.id] = _Track(thing, in_tool, before.confirmed + 1, settled, sizes, colors, known, None, opening_m)
 
-    def _watch_fingers(self, world_from_tool: RigidTransform | None, opening_m: float, stamp_ns: int, plane: FloatArray) -> None:
+    def _watch_fingers(
+        self, world_from_tool: RigidTransform | None, opening_m: float, stamp_ns: int, ground: Plane | None
+    ) -> None:
         """What the fingers hold, they hold until they open: from then on it is where they put it down, or below them."""
         for thing_id, track in self._tracks.items():
             if track.in_tool is None or world_from_tool is None:
@@ -202,7 +205,7 @@ class ObjectMemory:
             others = (other.thing for other in self._tracks.values() if other is not track)
             left = _placed(track.thing, self._predicted(track, world_from_tool))
             self._tracks[thing_id] = replace(
-                track, thing=dropped(left, others, plane), settled=left, in_tool=None, opening_m=math.inf, let_go_ns=stamp_ns
+                track, thing=dropped(left, others, ground), settled=left, in_tool=None, opening_m=math.inf, let_go_ns=stamp_ns
             )  # fmt: skip
 
     def _settled(self, track: _Track, frame: RGBDFrame, camera_from_world: RigidTransform, robot: BoolArray | None) -> _Track:
@@ -381,20 +384,3 @@ def _alike(colors: frozenset[str], others: frozenset[str]) -> bool:
 def _placed(thing: SceneObject, pose: RigidTransform) -> SceneObject:
     """The thing with its box at another pose in the same frame."""
     return moved_by(thing, pose @ RigidTransform(thing.axes, thing.centre).inverse())
-
-
-_SAME_AXES = np.eye(3)
-
-
-def moved_by(thing: SceneObject, transform: RigidTransform) -> SceneObject:
-    """The thing in another frame; itself where that is the same, as for a camera that does not move."""
-    if not transform.translation.any() and np.array_equal(transform.rotation, _SAME_AXES):
-        return thing
-    return replace(
-        thing,
-        centre=transform.apply(thing.centre),
-        covariance=transform.rotate_covariance(thing.covariance),
-        axes=transform.rotation @ thing.axes,
-        surface_point=transform.apply(thing.surface_point),
-        points=transform.apply(thing.points).astype(np.float32),
-    )

@@ -253,7 +253,7 @@ def vertical_extent(scene: Scene, thing: SceneObject) -> tuple[float, float, flo
     Without the scale error, which the support plane and other things share; see ``edges_apart`` for two things.
     """
     up = up_axis(scene)
-    half = float(np.abs(up @ thing.axes) @ thing.extents) / 2
+    half = thing.length_along(up) / 2
     middle = float(up @ thing.centre)
     variance = along(up, thing.own_covariance) ** 2 + extent_std(thing, up) ** 2 / 4 - leaning(thing, up)
     return middle - half, middle + half, math.sqrt(max(variance, 0.0))

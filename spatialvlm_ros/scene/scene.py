@@ -169,6 +169,10 @@ class SceneObject:
         other.__dict__.update((name, value) for name, value in new.items() if value is not None)
         return other
 
+    def length_along(self, direction: FloatArray) -> float:
+        """How long the box is along a unit vector (3,), metres."""
+        return float(np.abs(direction @ self.axes) @ self.extents)
+
     def corners(self) -> FloatArray:
         """(8, 3) corners of its box."""
         signs = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5])).T.reshape(-1, 3)
@@ -296,3 +300,20 @@ class Scene:
         """Signed height (...,) of points (..., 3) in metres; NaN without a support plane."""
         heights: FloatArray = np.asarray(points, dtype=np.float64) @ self.support_plane[:3] + self.support_plane[3]
         return heights
+
+
+_SAME_AXES = np.eye(3)
+
+
+def moved_by(thing: SceneObject, transform: RigidTransform) -> SceneObject:
+    """The thing in another frame; itself where that is the same, as for a camera that does not move."""
+    if not transform.translation.any() and np.array_equal(transform.rotation, _SAME_AXES):
+        return thing
+    return replace(
+        thing,
+        centre=transform.apply(thing.centre),
+        covariance=transform.rotate_covariance(thing.covariance),
+        axes=transform.rotation @ thing.axes,
+        surface_point=transform.apply(thing.surface_point),
+        points=transform.apply(thing.points).astype(np.float32),
+    )

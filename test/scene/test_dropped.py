@@ -10,12 +10,13 @@ from scipy.spatial.transform import Rotation
 from things import box, camera_over_table, placed
 
 from spatialvlm_ros.geometry.camera import CameraModel
+from spatialvlm_ros.geometry.plane import Plane
 from spatialvlm_ros.geometry.rigid import RigidTransform
 from spatialvlm_ros.scene.dropped import dropped, off_fall
 from spatialvlm_ros.scene.frame import RGBDFrame
 from spatialvlm_ros.scene.memory import MemoryConfig, ObjectMemory
 
-TABLE = np.array([0.0, 0.0, 1.0, 0.0])
+TABLE = Plane(np.array([0.0, 0.0, 1.0]), 0.0)
 IN_AIR = box(np.array([0.7, 0.0, 0.225]), (0.05, 0.05, 0.05), label="red block")
 STEP_NS = 100_000_000
 
@@ -38,7 +39,7 @@ def test_what_was_put_down_stays_and_so_does_all_without_a_table() -> None:
     under = box(np.array([0.7, 0.0, 0.095]), (0.08, 0.08, 0.19))
     assert dropped(IN_AIR, [under], TABLE) is IN_AIR
     assert dropped(replace(IN_AIR, centre=np.array([0.7, 0.0, 0.04])), [], TABLE).centre[2] == 0.04
-    assert dropped(IN_AIR, [], np.full(4, np.nan)) is IN_AIR
+    assert dropped(IN_AIR, [], None) is IN_AIR
 
 
 @pytest.mark.parametrize("knows_table", [True, False])
