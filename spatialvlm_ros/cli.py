@@ -373,6 +373,9 @@ def main(arguments: list[str] | None = None) -> int:
             _check(options)
         return command(options)
     except KeyboardInterrupt:
+        # Where it came while a string was executed (a data class is made so), CPython has a mark left by which "python -m" ends
+        # itself by the signal and not with our code. The next string that is executed takes it away.
+        exec("")
         return 130
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

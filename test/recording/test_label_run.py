@@ -343,6 +343,17 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_done(workers: str, place: 
     assert not list(out.glob(".work-*"))
 
 
+def test_ctrl_c_while_a_string_is_executed_ends_with_130_too(tmp_path: Path) -> None:
+    """As while a data class is being made; CPython then wants to end "python -m" by the signal."""
+    (tmp_path / "interrupted.py").write_text(
+        "import sys\n"
+        "from spatialvlm_ros import cli\n"
+        "cli._ask = lambda options: exec('raise KeyboardInterrupt')\n"
+        "sys.exit(cli.main(['ask', '--frame', 'a', 'where is it?']))\n"
+    )
+    assert subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False).returncode == 130
+
+
 def test_two_runs_do_not_fill_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spatialvlm_ros.recording.label_folder._LOCK_WAIT_S", 0.3)
     first, second = WorkFolder(tmp_path, "bag"), WorkFolder(tmp_path, "bag")
