@@ -345,9 +345,9 @@ class SpatialEngine:
         return suppose(scene, names, self._meant, together=False)
 
     def _said(self, scene: Scene, query: Query) -> Said | None:
-        """The model's own number for a query, with its deviation; a probability without one."""
+        """The model's own number for a query, with the deviation that is its own; a probability without one."""
         answer = None if self._answers is None else self._answers.of(scene, [query])[0]
-        return None if answer is None else Said(answer.value, math.nan if answer.is_probability else answer.std)
+        return None if answer is None else Said(answer.value, answer.own_std)
 
     # -- facts ----------------------------------------------------------------------------------------------------------
 

@@ -111,6 +111,7 @@ class ModelAnswer:
         value: in ``unit``, or the probability of "yes" (of the first thing, of the first side); NaN without one.
         std: one standard deviation of ``value``, learnt or from repeated answers; NaN for probabilities and when not known.
         samples: how many answers were averaged.
+        alone_std: ``std`` without what a measurement that the model reads says of itself; NaN where that is the same.
     """
 
     text: str
@@ -119,10 +120,18 @@ class ModelAnswer:
     std: float = math.nan
     unit: str = METRE
     samples: int = 1
+    alone_std: float = math.nan
 
     @property
     def is_probability(self) -> bool:
         return self.unit == PROBABILITY
+
+    @property
+    def own_std(self) -> float:
+        """How sure the model is by itself, for who joins its value with a measurement; NaN for probabilities."""
+        if self.is_probability:
+            return math.nan
+        return self.std if math.isnan(self.alone_std) else self.alone_std
 
 
 @dataclass(frozen=True)

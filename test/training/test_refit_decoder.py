@@ -48,7 +48,9 @@ def test_a_refit_leaves_all_but_the_decoder_as_it_is(started: Path, tmp_path: Pa
     changed = [name for name in old if not torch.equal(old[name], new[name])]
     assert "decoder.std_factor" in changed and len(changed) > 10
     calibration = after.config.calibration_config()
-    assert replace(calibration, verdicts={}) == before.config.calibration_config()
+    assert replace(calibration, verdicts={}, deviations=()) == before.config.calibration_config()
+    own, depth = calibration.deviations
+    assert own >= 0 and depth > 0 and [own, depth] == figures["fitted"]["deviations"]
     assert {"tall_or_short", "left_or_right"} <= set(calibration.verdicts) and calibration.verdicts == figures["fitted"][
         "verdicts"
     ]

@@ -68,6 +68,23 @@ def test_all_43_types_are_answered_at_once_each_in_its_unit(decoder: AnswerDecod
             assert answer.unit == PROBABILITY and 0 <= answer.value <= 1 and math.isnan(answer.std)
 
 
+def test_a_lengths_deviation_is_joined_with_its_measurements(decoder: AnswerDecoder) -> None:
+    asked = [ask(relation) for relation in PAPER_TYPES]
+    for each, plain, answer in zip(
+        asked, answer_questions(decoder, asked), answer_questions(decoder, asked, (0.5, 2.0)), strict=True
+    ):
+        assert each.query is not None
+        if RELATIONS[each.query.relation].kind is not Kind.ESTIMATE:
+            assert answer == plain or math.isnan(answer.std)
+            continue
+        measured = RELATIONS[each.query.relation].measure(SCENE, *each.things)
+        assert answer.std == pytest.approx(math.hypot(0.5 * plain.std, 2.0 * measured.std)) and measured.std > 0
+        assert answer.own_std == plain.std and replace(answer, std=plain.std, alone_std=math.nan) == plain
+    # Where the words alone say what is asked, there is no measurement to join it with.
+    worded = replace(asked[0], query=None)
+    assert str(answer_questions(decoder, [worded], (0.5, 2.0))) == str(answer_questions(decoder, [worded]))
+
+
 def test_a_number_reads_back_from_its_sentence(decoder: AnswerDecoder) -> None:
     asked = [ask(relation, index) for relation in PAPER_TYPES if RELATIONS[relation].kind is Kind.ESTIMATE for index in (0, 5)]
     for answer in answer_questions(decoder, asked):

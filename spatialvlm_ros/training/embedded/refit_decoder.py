@@ -1,8 +1,8 @@
 """Fits the decoder of a model again to what the front end measures now, and leaves everything else of the model as it is.
 
 ``python -m spatialvlm_ros.training.embedded.refit_decoder --out DIR``: things are measured anew on rendered scenes, the decoder
-learns from some of them for a few hundred steps, and its temperatures, its factor of deviations and what joins its verdicts with
-depth's are fitted on the others.
+learns from some of them for a few hundred steps, and its temperatures, its factor of deviations and what joins its verdicts and
+deviations with depth's are fitted on the others.
 Whenever segmentation or measuring change, how right a measurement is changes with them. An hour or less on one CPU core; a call
 after one that was cut off goes on. To ship it: copy what is in ``out/model`` to spatialvlm_ros/models/embedded.
 """
@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from ...scene.relations import RELATIONS, Kind
 from ...vlm.embedded.decoder import AnswerDecoder
 from ...vlm.embedded.decoder_files import save_decoder
 from ...vlm.embedded.decoder_words import Words
@@ -30,11 +31,13 @@ from .answers_data_text import TYPES, all_questions, question_table
 from .assemble import FIGURES, assemble
 from .measured_pool import PoolConfig, make_pool
 from .train_decoder import DecoderTraining, train_decoder
-from .train_decoder_judge import Said, ask, calibrate, fit_verdicts, summary, table_of
+from .train_decoder_judge import Said, ask, calibrate, fit_deviations, fit_verdicts, summary, table_of
 
 Report = Callable[[dict[str, float]], None]
 #: Scenes of nobody else: 500000 to 559999 and 700000 to 739999 judge, those below 50000 the decoder was first trained on.
 LEARN_SEED, FIT_SEED, REPORT_SEED = 690_000, 691_000, 692_000
+#: Types whose answer is a length.
+LENGTHS = tuple(name for name in TYPES if RELATIONS[name].kind is Kind.ESTIMATE)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def refit(run: Refit, told: Report | None = None) -> dict[str, Any]:
     # Asked again: its probabilities are calibrated now.
     compared = [name for name in TYPES if dimension_of(name)]
     fitted["verdicts"] = fit_verdicts(_asked(new, fitting, run.comparisons, compared), fitting)
+    fitted["deviations"] = fit_deviations(_asked(new, fitting, run.questions, LENGTHS), fitting)
     figures = {
         "before": before,
         "after": _figures(new, reporting, run),
@@ -92,7 +96,8 @@ def refit(run: Refit, told: Report | None = None) -> dict[str, Any]:
         "scenes": run.learn if run.steps else 0,
     }
     beside = json.loads((folder / FIGURES).read_text(encoding="utf-8")) if (folder / FIGURES).is_file() else {}
-    sizes, calibration = model.config.gripper_config(), replace(model.config.calibration_config(), verdicts=fitted["verdicts"])
+    sizes, calibration = model.config.gripper_config(), model.config.calibration_config()
+    calibration = replace(calibration, verdicts=fitted["verdicts"], deviations=fitted["deviations"])
     assemble(run.out / "model", model.tower, model.gripper, sizes, new, calibration, {**beside, "decoder": figures})
     return figures
 

@@ -18,6 +18,7 @@ from ...scene.relations import RELATIONS, Kind
 from ...vlm.embedded.decoder import AnswerDecoder
 from ...vlm.embedded.decoder_answers import number_of, pair_probabilities
 from ...vlm.embedded.decoder_words import NUMBER, POINTERS, VERDICT_PAIRS
+from ...vlm.embedded.deviations import fit as fit_weights
 from ...vlm.embedded.verdicts import dimension_of, fit
 from .answers_data import Batch, PosedThings, Questions, usable
 from .answers_data import number_of as number_name
@@ -217,6 +218,18 @@ def fit_verdicts(said: Said, things: PosedThings) -> dict[str, list[float]]:
             parts.setdefault(dimension, []).append((margin, said.probability[asked], said.true[asked] > 0))
     joined = {name: [np.concatenate(column) for column in zip(*found, strict=True)] for name, found in parts.items()}
     return {name: [round(weight, 6) for weight in fit(*columns)] for name, columns in joined.items()}
+
+
+def fit_deviations(said: Said, things: PosedThings) -> list[float]:
+    """The weights that join a calibrated decoder's deviations of lengths with depth's; see vlm/embedded/deviations.py."""
+    own, depth, error = [], [], []
+    for at, asked in _by_type(said):
+        if RELATIONS[TYPES[at]].kind is Kind.ESTIMATE:
+            name, _ = number_name(TYPES[at])
+            own.append(said.std[asked])
+            depth.append(things.said[name][said.group[asked], 1].astype(np.float64))
+            error.append(said.value[asked] - said.true[asked])
+    return list(fit_weights(*(np.concatenate(each) for each in (own, depth, error))))
 
 
 def summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

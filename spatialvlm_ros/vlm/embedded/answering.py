@@ -59,7 +59,7 @@ class Answerer:
             for question, query in zip(questions, queries, strict=True)
         ]
         posed = [each for each in asked if isinstance(each, AskedOf)]
-        answers = iter(decode_questions(self._decoder, posed)) if posed else iter(())
+        answers = iter(decode_questions(self._decoder, posed, self._glance.deviations)) if posed else iter(())
         return [next(answers) if isinstance(each, AskedOf) else each for each in asked]
 
     def _query(self, question: Question) -> Query | ModelAnswer:

@@ -34,6 +34,7 @@ class Calibration:
         found: least ``present`` from which a name is said to be found.
         rival: a region of at least this share of the best one's probability answers as well.
         verdicts: by dimension of comparisons, what joins depth's margin and the decoder's probability; see verdicts.py.
+        deviations: what joins the deviations of a length by the decoder and by depth; see deviations.py.
     """
 
     slope: float = 1.0
@@ -50,6 +51,7 @@ class Calibration:
     found: float = 0.5
     rival: float = 0.5
     verdicts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    deviations: Sequence[float] = ()
 
     def probabilities(self, log_match: npt.ArrayLike, testimony: npt.ArrayLike = 0.0, forms: npt.ArrayLike = 0.0) -> FloatArray:
         """Probability of each region from ``tower.match``, ``witness.testify`` and ``witness.forms_say``, any shape."""

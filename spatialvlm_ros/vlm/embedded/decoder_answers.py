@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ from .decoder_words import (
     pointed,
     within,
 )
+from .deviations import joined
 from .object_tokens import NUM_FEATURES, object_tokens_of_each
 
 # Words for verdicts whose sentence cannot be used.
@@ -77,18 +78,22 @@ class _Row:
     order: tuple[int, ...]
 
 
-def answer_questions(decoder: AnswerDecoder, asked: Sequence[AskedOf], *, full: bool = True) -> list[ModelAnswer]:
+def answer_questions(
+    decoder: AnswerDecoder, asked: Sequence[AskedOf], deviations: Sequence[float] = (), *, full: bool = True
+) -> list[ModelAnswer]:
     """One answer a question, in order. Never raises on what is asked: an answer has a status and a sentence instead.
 
     A number is signed as the question asks ("how far left" is negative for the right); a probability is that of yes, of the first
     of ``names``, or of the side that is named first ("left or right").
 
     Args:
+        deviations: weights that join a length's deviation with its measurement's, where it is known what is asked; see
+            deviations.py.
         full: whole sentences; else a word or a number.
     """
     rows: list[_Row | ModelAnswer] = [_row(decoder, each) for each in asked]
     posed = [row for row in rows if isinstance(row, _Row)]
-    answers = iter(_answered(decoder, posed, full)) if posed else iter(())
+    answers = iter(_answered(decoder, posed, deviations, full)) if posed else iter(())
     return [next(answers) if isinstance(row, _Row) else row for row in rows]
 
 
@@ -125,7 +130,7 @@ def _row(decoder: AnswerDecoder, asked: AskedOf) -> _Row | ModelAnswer:
     return _Row(asked, words, found[1])
 
 
-def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], full: bool) -> list[ModelAnswer]:
+def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], deviations: Sequence[float], full: bool) -> list[ModelAnswer]:
     device = decoder.temperature.device
     objects = np.zeros((len(rows), MAX_THINGS, NUM_FEATURES), np.float32)
     present = np.zeros((len(rows), MAX_THINGS), np.bool_)
@@ -153,8 +158,17 @@ def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], full: bool) -> list[
         if not present[at, : len(row.order)].all():
             answers.append(ModelAnswer("a thing's place or size is not a number", Status.NO_DEPTH))
             continue
-        answers.append(_answer(row, firsts[at], kinds[at], shares[at], numbers[at], std[at], told[at]))
-    return answers
+        answers.append(_answer(row, kinds[at], shares[at], numbers[at], std[at], told[at]))
+    return [_measured_too(row, answer, deviations) for row, answer in zip(rows, answers, strict=True)]
+
+
+def _measured_too(row: _Row, answer: ModelAnswer, deviations: Sequence[float]) -> ModelAnswer:
+    """A length with its deviation joined with that of the same length as the registry measures it."""
+    query = row.asked.query
+    if not deviations or query is None or query.relation not in ANSWERED or not math.isfinite(answer.std):
+        return answer
+    measured = RELATIONS[query.relation].measure(row.asked.scene, *row.asked.things)
+    return replace(answer, std=joined(deviations, answer.std, measured.std), alone_std=answer.std)
 
 
 def _told(decoder: AnswerDecoder, prompted: Prompted, ids: Tensor, allowed: Sequence[Sequence[str]]) -> list[str]:
@@ -251,7 +265,7 @@ def _signed(query: Query | None, value: float, std: float) -> float:
     return 0.0 if -_BELOW_STDS * std < value < 0 else value
 
 
-def _answer(row: _Row, first: str, kind: str, share: float, number: float, std: float, told: str) -> ModelAnswer:
+def _answer(row: _Row, kind: str, share: float, number: float, std: float, told: str) -> ModelAnswer:
     if not kind:
         return ModelAnswer("the question is of no kind that I know", Status.BAD_QUERY)
     length = exact_length(abs(number))

@@ -76,6 +76,11 @@ class EmbeddedGlance(Glance):
         """Least ``Grounding.present`` of what is found."""
         return self._calibration.found
 
+    @property
+    def deviations(self) -> Sequence[float]:
+        """Weights of a length's deviations; see deviations.py."""
+        return self._calibration.deviations
+
     # -- finding --------------------------------------------------------------------------------------------------------
 
     def ground(self, names: Sequence[str]) -> list[Grounding]:
