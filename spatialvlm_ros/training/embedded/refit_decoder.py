@@ -31,7 +31,7 @@ from .answers_data_text import TYPES, all_questions, question_table
 from .assemble import FIGURES, assemble
 from .measured_pool import PoolConfig, make_pool
 from .train_decoder import DecoderTraining, train_decoder
-from .train_decoder_judge import Said, ask, calibrate, fit_deviations, fit_verdicts, summary, table_of
+from .train_decoder_judge import Said, ask, calibrate, fit_deviations, fit_verdicts, joined_shares, summary, table_of
 
 Report = Callable[[dict[str, float]], None]
 #: Scenes of nobody else: 500000 to 559999 and 700000 to 739999 judge, those below 50000 the decoder was first trained on.
@@ -88,9 +88,10 @@ def refit(run: Refit, told: Report | None = None) -> dict[str, Any]:
     compared = [name for name in TYPES if dimension_of(name)]
     fitted["verdicts"] = fit_verdicts(_asked(new, fitting, run.comparisons, compared), fitting)
     fitted["deviations"] = fit_deviations(_asked(new, fitting, run.questions, LENGTHS), fitting)
+    shares = joined_shares(_asked(new, reporting, run.questions, LENGTHS), reporting, fitted["deviations"])
     figures = {
         "before": before,
-        "after": _figures(new, reporting, run),
+        "after": _figures(new, reporting, run) | shares,
         "fitted": fitted,
         "steps": run.steps,
         "scenes": run.learn if run.steps else 0,

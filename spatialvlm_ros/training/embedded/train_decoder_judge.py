@@ -6,7 +6,7 @@ Never changes: all three are judged on the same groups of things; a comparison i
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -222,14 +222,25 @@ def fit_verdicts(said: Said, things: PosedThings) -> dict[str, list[float]]:
 
 def fit_deviations(said: Said, things: PosedThings) -> list[float]:
     """The weights that join a calibrated decoder's deviations of lengths with depth's; see vlm/embedded/deviations.py."""
-    own, depth, error = [], [], []
+    return list(fit_weights(*_lengths(said, things)))
+
+
+def joined_shares(said: Said, things: PosedThings, weights: Sequence[float]) -> dict[str, float]:
+    """Shares of the errors of measured lengths within one and two deviations as such weights join them."""
+    own, depth, error = _lengths(said, things)
+    stds = np.abs(error) / np.hypot(weights[0] * own, weights[1] * depth)
+    return {f"joined_within_{many}_std": float((stds[np.isfinite(stds)] <= many).mean()) for many in (1, 2)}
+
+
+def _lengths(said: Said, things: PosedThings) -> tuple[Array, Array, Array]:
+    """(N,) of all lengths: deviations by the decoder and by depth, NaN where that has none, and the decoder's error."""
+    parts = []
     for at, asked in _by_type(said):
         if RELATIONS[TYPES[at]].kind is Kind.ESTIMATE:
-            name, _ = number_name(TYPES[at])
-            own.append(said.std[asked])
-            depth.append(things.said[name][said.group[asked], 1].astype(np.float64))
-            error.append(said.value[asked] - said.true[asked])
-    return list(fit_weights(*(np.concatenate(each) for each in (own, depth, error))))
+            measured = things.said[number_name(TYPES[at])[0]][said.group[asked], 1].astype(np.float64)
+            parts.append((said.std[asked], measured, said.value[asked] - said.true[asked]))
+    own, depth, error = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return own, depth, error
 
 
 def summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
