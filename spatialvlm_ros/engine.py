@@ -189,12 +189,14 @@ class SpatialEngine:
     ) -> list[tuple[SceneObject, Region]]:
         """The same list, or one with the parts of what two names share in its place."""
         regions, result = [region for _, region in measured], measured
-        words = self._words if self._model_names is None else self._model_names.not_absent(self._words)
-        for index, parts in part_by_names(frame, regions, appearances, words).items():
-            found = [(self._measure_one(frame, part, sighting), part) for part in parts]
-            known = [(thing, part) for thing, part in found if thing is not None]
-            if len(known) == len(found):
+        names = self._model_names
+        may_mean = None if names is None else names.may_mean
+        for index, parts in part_by_names(frame, regions, appearances, self._words, may_mean).items():
+            known = [(thing, part) for part in parts if (thing := self._measure_one(frame, part, sighting)) is not None]
+            if len(known) == len(parts):
                 result = [*(pair for pair in result if pair[1] is not regions[index]), *known]
+                if names is not None:
+                    names.parted(regions[index])
         return result
 
     def _tool(self, robot: RobotState, stamp_ns: int) -> SceneObject | None:
@@ -304,9 +306,7 @@ class SpatialEngine:
         return bool(phrase.colors or phrase.shapes or phrase.unknown or phrase.strange)
 
     def _first_look(self, view: View, words: Sequence[str], stamp_ns: int) -> list[Region]:
-        if self._model_names is None:
-            return []
-        return self._model_names.start(view, words, self._ids_by_name, stamp_ns)
+        return [] if self._model_names is None else self._model_names.start(view, words, self._ids_by_name, stamp_ns)
 
     def _second_look(
         self,

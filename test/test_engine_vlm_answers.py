@@ -14,7 +14,7 @@ from tiny_render import View as Picture
 
 from spatialvlm_ros.engine import SpatialEngine
 from spatialvlm_ros.scene.facts import Query, Source, Status
-from spatialvlm_ros.scene.frame import Region
+from spatialvlm_ros.scene.frame import Region, RGBDFrame
 from spatialvlm_ros.vlm.interface import Glance, Grounding, ModelAnswer, Question, SpatialVlm, View, VlmError
 from spatialvlm_ros.vlm.judge import MAX_NAMES, Judgement, NameJudge, NamingConfig
 from spatialvlm_ros.vlm.model_names import ModelNames
@@ -162,14 +162,40 @@ def test_of_two_that_are_near_one_is_meant_where_one_alone_answers(several: floa
 
 
 def test_a_name_of_nothing_does_not_vouch_for_a_part(picture: Picture) -> None:
-    """A print in the colour of a name that the model holds absent cuts no thing in two; what it does not know may."""
-    view = View(picture.frame.color, picture.frame, tuple(picture.region(index) for index in range(2)))
-    for present, unknown, left in ((0.05, False, []), (0.05, True, ["gizmo"]), (0.3, False, ["gizmo"])):
+    """A print in the colour of a name that the model holds absent, or finds elsewhere, cuts no thing in two."""
+    red, blue = (picture.region(index) for index in range(2))
+    view = View(picture.frame.color, picture.frame, (red, blue))
+    for present, unknown, of_red, of_blue in (
+        (0.05, False, False, False), (0.05, True, True, True), (0.3, False, True, False), (1.0, False, True, False),
+    ):  # fmt: skip
         vlm = Sure(present)
         vlm.unknown = unknown
         names = ModelNames(NameJudge(vlm, NamingConfig()))
         names.start(view, ["gizmo"], {}, 0)
-        assert names.not_absent(["gizmo", "not asked for"]) == [*left, "not asked for"]
+        assert [names.may_mean("gizmo", region) for region in (red, blue)] == [of_red, of_blue]
+        assert names.may_mean("not asked for", blue)
+
+
+@pytest.mark.parametrize("own_pace", [False, True])
+def test_of_a_thing_that_names_part_the_model_spoke_as_one(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch, own_pace: bool
+) -> None:
+    """Its word for the whole is for neither part: there the words decide, and not that nothing is there."""
+
+    def halves(frame: RGBDFrame, regions: Sequence[Region], *others: object) -> dict[int, tuple[Region, Region]]:
+        index = max(range(len(regions)), key=lambda n: float(np.median(frame.color[regions[n].mask][:, 0])))
+        whole = regions[index].mask
+        upper = whole.copy()
+        upper[int(np.median(np.nonzero(whole)[0])) :] = False
+        return {index: (replace(regions[index], mask=upper), replace(regions[index], mask=whole & ~upper))}
+
+    monkeypatch.setattr("spatialvlm_ros.engine.part_by_names", halves)
+    engine = SpatialEngine(replace(CONFIG, naming=NamingConfig(own_pace=own_pace)), Sure())
+    scene = run(engine, picture, ["red block", "gizmo"], 3)[-1]
+    binding = scene.find("red block")
+    assert binding.status is Status.AMBIGUOUS and binding.answering is not None and len(binding.answering) == 2
+    assert scene.find("gizmo").status is Status.NOT_FOUND
+    engine.close()
 
 
 def test_the_model_is_not_asked_about_a_thing_that_is_hidden(picture: Picture) -> None:

@@ -7,7 +7,7 @@ for and nothing else answers to either, the names vouch for two things, and the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -31,18 +31,28 @@ _ENCLOSED = 0.5
 
 
 def part_by_names(
-    frame: RGBDFrame, regions: Sequence[Region], appearances: Sequence[Appearance], names: Iterable[str]
+    frame: RGBDFrame,
+    regions: Sequence[Region],
+    appearances: Sequence[Appearance],
+    names: Iterable[str],
+    may_mean: Callable[[str, Region], bool] | None = None,
 ) -> dict[int, tuple[Region, Region]]:
     """Indices of regions that are two things by two names of different colours, each with its two parts.
 
     A region counts where one of the names means it, the other's colour is on it too, and no other region answers to either.
+
+    Args:
+        may_mean: whether a name may be about a region by what else is known of it; None where nothing is.
     """
-    phrases = [phrase for phrase in map(parse, dict.fromkeys(names)) if phrase.colors and not phrase.strange]
+    phrases = {parse(name): name for name in dict.fromkeys(names)}
+    phrases = {phrase: name for phrase, name in phrases.items() if phrase.colors and not phrase.strange}
     scores = {phrase: [score(phrase, appearance) for appearance in appearances] for phrase in phrases}
     parted: dict[int, tuple[Region, Region]] = {}
     for first, second in combinations(scores, 2):
         index = _shared(first, second, scores[first], scores[second], appearances)
         if index is None or index in parted:
+            continue
+        if may_mean is not None and not all(may_mean(phrases[phrase], regions[index]) for phrase in (first, second)):
             continue
         parts = _parts(frame, regions[index], first, second)
         if parts is not None:

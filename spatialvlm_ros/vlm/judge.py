@@ -29,6 +29,8 @@ LIKELY = 0.5
 CLEARLY = 0.95
 #: Names that are kept in mind: whoever asks may ask for ever new ones.
 MAX_NAMES = 500
+#: In place of the id of a region that was parted in two by names (perception/named_parts.py).
+PARTED = -1
 # As in perception/names.py: what is this close to the best is a rival.
 RIVAL = 0.65
 
@@ -280,12 +282,13 @@ class NameJudge:
         """Note what was said by the ids of things.
 
         Args:
-            ids: of the view's proposals, in order.
+            ids: of the view's proposals, in order; what was said of one that is ``PARTED`` holds for neither part.
             own: by ``id(region)``, of regions that the model found itself and that were measured.
         """
         judged = frozenset(ids) | frozenset(own.values())
         for grounding in groundings:
-            if not grounding.understood:
+            best = next((ids[index] for _, index in regions_of(grounding)[:1] if 0 <= index < len(ids)), None)
+            if not grounding.understood or best == PARTED:
                 self._known.pop(grounding.name, None)
                 _make_room(self._strange, lambda said_ns: said_ns)
                 self._strange[grounding.name] = stamp_ns

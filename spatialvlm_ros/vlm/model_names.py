@@ -12,7 +12,7 @@ import numpy as np
 
 from ..scene.frame import BoolArray, Region
 from .interface import Gripper, Grounding, View
-from .judge import LIKELY, NameJudge, regions_of
+from .judge import LIKELY, PARTED, NameJudge, regions_of
 
 # A region of the model's own that is mostly one that was proposed is that one.
 _SAME = 0.5
@@ -34,10 +34,11 @@ class ModelNames:
         self._hidden: frozenset[int] = frozenset()
         self._said: list[Grounding] = []
         self._asked: list[str] = []
+        self._wholes: list[Region] = []
 
     def start(self, view: View, names: Sequence[str], bearers: Mapping[str, int], stamp_ns: int) -> list[Region]:
         """Ask for the names that are known to need it; gives the regions that are none of the proposals."""
-        self._said, self._asked = [], []
+        self._said, self._asked, self._wholes = [], [], []
         if self.judge.config.own_pace:
             self.judge.collect(stamp_ns)
             return []
@@ -48,10 +49,18 @@ class ModelNames:
         there = [said for said in self._said if said.present >= LIKELY]
         return _different([region for said in there for region, index in regions_of(said) if index < 0 and _is_new(region, view)])
 
-    def not_absent(self, names: Sequence[str]) -> list[str]:
-        """The names without those that the model, asked by ``start``, takes for certain that nothing answers to."""
-        absent = {said.name for said in self._said if said.understood and said.present < _ABSENT}
-        return [name for name in names if name not in absent]
+    def may_mean(self, name: str, region: Region) -> bool:
+        """Whether a name vouches for a part of a region (perception/named_parts.py): not where the model, asked by ``start``,
+        takes for certain that nothing answers to it, or finds that something else answers to it best.
+        """
+        said = next((said for said in self._said if said.name == name and said.understood), None)
+        if said is None:
+            return True
+        return said.present >= _ABSENT and (not said.regions or _overlap(said.regions[0].mask, region.mask) >= _SAME)
+
+    def parted(self, region: Region) -> None:
+        """A proposed region is two things by their names: the model spoke of them as one, so words say which is which."""
+        self._wholes.append(region)
 
     def finish(
         self,
@@ -69,15 +78,17 @@ class ModelNames:
             ids: of the view's proposals, 0 for one that could not be measured.
             own: regions of ``start`` that could be measured, with their ids.
         """
+        wholes = {id(whole) for whole in self._wholes}
+        known = [PARTED if id(each) in wholes else thing for each, thing in zip(view.proposals, ids, strict=True)]
         matched = {id(region): _id_of(region, own, view, ids) for g in self._said for region, at in regions_of(g) if at < 0}
-        self.judge.keep(self._said, ids, {key: thing for key, thing in matched.items() if thing}, stamp_ns)
+        self.judge.keep(self._said, known, {key: thing for key, thing in matched.items() if thing}, stamp_ns)
         seen = [thing for thing in (*ids, *(thing for _, thing in own)) if thing]
         # What is asked for now finds no regions of its own; the next image is for these.
         due = [name for name in self._due(names, bearers, seen, frozenset(hidden), stamp_ns) if name not in self._asked]
         if self.judge.config.own_pace:
-            self.judge.begin(view, due, ids, stamp_ns)
+            self.judge.begin(view, due, known, stamp_ns)
         else:
-            self.judge.keep(self.judge.ground(view, due, stamp_ns), ids, {}, stamp_ns)
+            self.judge.keep(self.judge.ground(view, due, stamp_ns), known, {}, stamp_ns)
         # Without its own: nobody but the model proposes these, so that they are asked for first each time.
         self._seen, self._hidden = tuple(thing for thing in ids if thing), frozenset(hidden)
 

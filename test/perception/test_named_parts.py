@@ -78,6 +78,21 @@ def test_a_thing_that_answers_elsewhere_leaves_the_region_whole() -> None:
     assert part_by_names(frame, regions, looks(frame, regions), NAMES) == {}
 
 
+def test_both_names_have_to_vouch_for_the_region() -> None:
+    frame = picture(*STACK)
+    asked: list[str] = []
+
+    def may_mean(name: str, region: Region) -> bool:
+        assert region is WHOLE
+        asked.append(name)
+        return name != "off-blue block"
+
+    for other, parted in (("off-blue block", []), ("blue block", [0])):
+        names = ("red block", other)
+        assert list(part_by_names(frame, [WHOLE], looks(frame, [WHOLE]), names, may_mean)) == parted
+    assert asked == ["red block", "off-blue block", "red block", "blue block"]
+
+
 @pytest.mark.parametrize(
     "spots", [[(slice(48, 70), slice(66, 84))], [(slice(row, row + 6), slice(60, 90)) for row in (44, 58, 72)]]
 )
