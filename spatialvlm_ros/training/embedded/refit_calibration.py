@@ -18,7 +18,7 @@ import torch
 from ...vlm.embedded.model import SpatialVlmModel
 from ...vlm.weights import check_weights
 from .assemble import FIGURES, assemble
-from .tower_scores import fit_on, forms_of, matches_of, score
+from .tower_scores import evidence_of, fit_on, score
 from .tower_validation import build_validation
 
 #: Scenes of the other renderer that nobody tests on; those that are reported on follow.
@@ -36,7 +36,7 @@ def refit_calibration(out: Path, folder: Path | None = None, first: int = FIRST_
     tower, before = model.tower, model.config.calibration_config()
     fitting = build_validation(range(first, first + scenes))
     reporting = build_validation(range(first + scenes, first + scenes + max(1, scenes // 2)))
-    fitted = fit_on(fitting, matches_of(tower, fitting)[0], forms_of(tower, fitting))
+    fitted = fit_on(fitting, evidence_of(tower, fitting)[0])
     kept = {name: getattr(before, name) for name in ("prior_odds", "asked_odds", "found", "rival", "verdicts")}
     after = replace(fitted, **kept)
     figures = {"before": score(tower, reporting, before), "after": score(tower, reporting, after), "scenes": scenes}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from ...vlm.embedded.calibration import Calibration, fit, independent, log_odds, odds_of
+from ...vlm.embedded.other_colors import other_colors_say
 from ...vlm.embedded.tokenizer import PhraseTokenizer
 from ...vlm.embedded.tower import Regions, RegionTextTower, match
 from ...vlm.embedded.witness import forms_say, testify
@@ -20,8 +22,17 @@ from .tower_validation import ValidationSet
 FloatArray = npt.NDArray[np.float64]
 
 
-def matches_of(tower: RegionTextTower, found: ValidationSet, batch: int = 128) -> tuple[list[FloatArray], FloatArray]:
-    """For each query ``tower.match`` of its scene's regions, and (N,) IoU of mended masks with the things' in their windows."""
+class Evidence(NamedTuple):
+    """What speaks for each region (N,) of its scene that a query means it: see ``Calibration.probabilities``."""
+
+    log_match: FloatArray
+    testimony: FloatArray
+    forms: FloatArray
+    colors: FloatArray
+
+
+def evidence_of(tower: RegionTextTower, found: ValidationSet, batch: int = 128) -> tuple[list[Evidence], FloatArray]:
+    """What speaks for the regions of each query's scene, and (N,) IoU of mended masks with the things' in their windows."""
     tokenizer = PhraseTokenizer(tower.config.words, tower.config.max_words)
     embeddings, overlaps = [], []
     tower.eval()
@@ -34,11 +45,17 @@ def matches_of(tower: RegionTextTower, found: ValidationSet, batch: int = 128) -
             overlaps.append((mended & truth).sum((1, 2)) / (mended | truth).sum((1, 2)).clamp_min(1))
             embeddings.append(regions.embedding)
         texts = list(dict.fromkeys(query.text for query in found.queries))
-        phrases = tower.phrases(torch.from_numpy(tokenizer.encode(texts).ids))
-        table = match(phrases, Regions(torch.cat(embeddings), ())).double().numpy()
+        ids, every = torch.from_numpy(tokenizer.encode(texts).ids), Regions(torch.cat(embeddings), ())
+        table = match(tower.phrases(ids), every).double().numpy()
+        colors = other_colors_say(tower, ids, every)
     row = {text: number for number, text in enumerate(texts)}
-    members = _members(found)
-    return [table[row[query.text]][members[query.scene]] for query in found.queries], torch.cat(overlaps).double().numpy()
+    members, looks = _members(found), found.looks.numpy()
+    evidence = []
+    for query in found.queries:
+        own, number = members[query.scene], row[query.text]
+        said, form = testify([query.text], looks[own])[0], forms_say([tokenizer.split(query.text)], looks[own])[0]
+        evidence.append(Evidence(table[number][own], said, form, colors[number][own]))
+    return evidence, torch.cat(overlaps).double().numpy()
 
 
 def _members(found: ValidationSet) -> list[npt.NDArray[np.intp]]:
@@ -51,15 +68,15 @@ def score(tower: RegionTextTower, found: ValidationSet, calibration: Calibration
 
     Half of the set's names are of nothing, so that ``Calibration.prior_odds`` are left out.
     """
-    (matches, overlaps), forms = matches_of(tower, found), forms_of(tower, found)
-    calibration = replace(calibration or fit_on(found, matches, forms), prior_odds=1.0)
-    members, testimony = _members(found), testimony_of(found)
+    evidence, overlaps = evidence_of(tower, found)
+    calibration = replace(calibration or fit_on(found, evidence), prior_odds=1.0)
+    members = _members(found)
     right: dict[str, list[bool]] = defaultdict(list)
     best: dict[bool, list[float]] = {True: [], False: []}
     several: dict[bool, list[float]] = {True: [], False: []}
     told: list[tuple[float, bool]] = []
-    for query, values, said, form in zip(found.queries, matches, testimony, forms, strict=True):
-        chances = calibration.probabilities(values, said, form)
+    for query, each in zip(found.queries, evidence, strict=True):
+        chances = calibration.probabilities(*each)
         present, more = calibration.present_and_several(chances)
         if not query.open:
             best[bool(query.answers)].append(present)
@@ -77,36 +94,23 @@ def score(tower: RegionTextTower, found: ValidationSet, calibration: Calibration
     return result
 
 
-def testimony_of(found: ValidationSet) -> list[FloatArray]:
-    """For each query what colour and depth say of its scene's regions without a model."""
-    members, looks = _members(found), found.looks.numpy()
-    return [testify([query.text], looks[members[query.scene]])[0] for query in found.queries]
-
-
-def forms_of(tower: RegionTextTower, found: ValidationSet) -> list[FloatArray]:
-    """For each query what its scene's regions' forms say of its noun."""
-    tokenizer = PhraseTokenizer(tower.config.words, tower.config.max_words)
-    members, looks = _members(found), found.looks.numpy()
-    return [forms_say([tokenizer.split(query.text)], looks[members[query.scene]])[0] for query in found.queries]
-
-
-def fit_on(found: ValidationSet, matches: Sequence[FloatArray], forms: Sequence[FloatArray]) -> Calibration:
+def fit_on(found: ValidationSet, evidence: Sequence[Evidence]) -> Calibration:
     """A calibration on all pairs of phrases and regions that are not open, and on all phrases about which nothing is open.
 
     Args:
-        matches, forms: as ``matches_of`` and ``forms_of`` give them.
+        evidence: as ``evidence_of`` gives it.
     """
-    members, testimony = _members(found), testimony_of(found)
+    members = _members(found)
     values, answers = [], []
-    for query, own, said, form in zip(found.queries, matches, testimony, forms, strict=True):
+    for query, (own, said, form, color) in zip(found.queries, evidence, strict=True):
         closed = ~np.isin(members[query.scene], query.open)
-        values.append(np.stack([log_odds(own), said, said == 0, form], axis=1)[closed])
+        values.append(np.stack([log_odds(own), said, said == 0, form, color], axis=1)[closed])
         answers.append(np.isin(members[query.scene], query.answers)[closed])
-    slope, witness, unheard, form_weight, offset = fit(np.concatenate(values), np.concatenate(answers)).tolist()
-    calibration = Calibration(slope, offset, witness, unheard, form_weight)
+    slope, witness, unheard, forms, colors, offset = fit(np.concatenate(values), np.concatenate(answers)).tolist()
+    calibration = Calibration(slope, offset, witness, unheard, forms, colors)
     settled = [
-        (independent(calibration.probabilities(own, said, form)), len(query.answers))
-        for query, own, said, form in zip(found.queries, matches, testimony, forms, strict=True)
+        (independent(calibration.probabilities(*each)), len(query.answers))
+        for query, each in zip(found.queries, evidence, strict=True)
         if not query.open
     ]
     present = fit([[odds_of(one)] for (one, _), _ in settled], [count > 0 for _, count in settled])

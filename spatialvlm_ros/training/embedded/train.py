@@ -30,7 +30,7 @@ from .curve import plot_log, write_log
 from .pool import Pool
 from .tower_data import DataConfig, make_shard
 from .tower_phrases import draw_phrases, tower_words
-from .tower_scores import fit_on, forms_of, matches_of, score
+from .tower_scores import evidence_of, fit_on, score
 from .tower_validation import FIRST_SEED, ValidationSet, build_validation
 from .train_gripper import KIND as IMAGES
 from .train_gripper import GripperRun, GripperTraining, load_gripper_run, new_gripper_run, train_gripper
@@ -174,7 +174,7 @@ def validation_sets(config: EmbeddedTraining) -> tuple[ValidationSet, Validation
 def calibrate_and_score(tower: RegionTextTower, config: EmbeddedTraining) -> tuple[Calibration, dict[str, float]]:
     """A calibration fitted on the first set, and figures of the second with it."""
     fitting, reporting = validation_sets(config)
-    fitted = fit_on(fitting, matches_of(tower, fitting)[0], forms_of(tower, fitting))
+    fitted = fit_on(fitting, evidence_of(tower, fitting)[0])
     calibration = replace(fitted, prior_odds=PRIOR_ODDS)
     return calibration, score(tower, reporting, calibration)
 

@@ -26,6 +26,7 @@ from .decoder_answers import answer_questions as decode_questions
 from .decoder_words import MAX_THINGS, NUMBER, OTHER_SIDE, POINTERS
 from .looking import Looked
 from .measured import bare_scene, measure_each
+from .other_colors import other_colors_say
 from .tower import match
 
 if TYPE_CHECKING:
@@ -213,9 +214,11 @@ def choose(
         nothing = [[_NOT_IN_SIGHT if one else "" for one in row] for row in named.tolist()]
         return things.new_zeros(count, three, things.shape[1]), torch.zeros_like(named), nothing
     calibration = model.config.calibration_config()
-    log_match = match(model.tower.phrases(names.reshape(count * three, length)), model.regions(pictures, scalars))
+    phrases, regions = names.reshape(count * three, length), model.regions(pictures, scalars)
+    log_match = match(model.tower.phrases(phrases), regions)
     said_of = (each.reshape(count * three, len(pictures)).double().cpu().numpy() for each in (testimony, forms))
-    chances = calibration.probabilities(log_match.double().cpu().numpy(), *said_of)
+    colors = other_colors_say(model.tower, phrases, regions) if calibration.colors else 0.0
+    chances = calibration.probabilities(log_match.double().cpu().numpy(), *said_of, colors)
     best = torch.from_numpy(chances.argmax(axis=1)).to(things.device).reshape(count, three)
     measured = present[best].tolist()
 

@@ -21,12 +21,13 @@ _MOST = 12.0
 @dataclass(frozen=True)
 class Calibration:
     """Log odds of a region = slope * log odds of its match + witness * what colour and depth say + forms * what its form says
-    + offset.
+    + colors * what other colours say + offset.
 
     Attributes:
         witness: weight of ``witness.testify``.
         unheard: added where that says nothing, so that the match stands alone.
         forms: weight of ``witness.forms_say``.
+        colors: weight of ``other_colors.other_colors_say``.
         present_slope, present_offset, several_slope, several_offset: the same for "anything" and "several things".
         prior_odds: that what is named is there, against those of the scenes that the rest was fitted on, where half of the names
             were of nothing (most of them nearly of something): people name what they see.
@@ -42,6 +43,7 @@ class Calibration:
     witness: float = 0.0
     unheard: float = 0.0
     forms: float = 0.0
+    colors: float = 0.0
     present_slope: float = 1.0
     present_offset: float = 0.0
     several_slope: float = 1.0
@@ -53,11 +55,15 @@ class Calibration:
     verdicts: Mapping[str, Sequence[float]] = field(default_factory=dict)
     deviations: Sequence[float] = ()
 
-    def probabilities(self, log_match: npt.ArrayLike, testimony: npt.ArrayLike = 0.0, forms: npt.ArrayLike = 0.0) -> FloatArray:
-        """Probability of each region from ``tower.match``, ``witness.testify`` and ``witness.forms_say``, any shape."""
-        said, form = np.asarray(testimony, np.float64), np.asarray(forms, np.float64)
+    def probabilities(
+        self, log_match: npt.ArrayLike, testimony: npt.ArrayLike = 0.0, forms: npt.ArrayLike = 0.0, colors: npt.ArrayLike = 0.0
+    ) -> FloatArray:
+        """Probability of each region from ``tower.match``, ``witness.testify``, ``witness.forms_say`` and
+        ``other_colors.other_colors_say``, any shape.
+        """
+        said, form, color = (np.asarray(each, np.float64) for each in (testimony, forms, colors))
         odds = self.slope * log_odds(log_match) + self.witness * said + self.unheard * (said == 0) + self.forms * form
-        return sigmoid(odds + self.offset)
+        return sigmoid(odds + self.colors * color + self.offset)
 
     def present_and_several(self, probabilities: npt.ArrayLike) -> tuple[float, float]:
         """Probability that at least one, and that more than one, of the regions (N,) answers; 0 without regions."""

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...geometry.rigid import FloatArray
 from ...perception.names import SIZE_WORDS
@@ -23,6 +24,7 @@ from .answering import Answerer
 from .calibration import Calibration, log_odds
 from .looking import Looked
 from .model import SpatialVlmModel
+from .other_colors import other_colors_say
 from .rivals import called_otherwise, other_wordings
 from .tokenizer import PhraseTokenizer
 from .tower import match
@@ -108,17 +110,23 @@ class EmbeddedGlance(Glance):
 
     def probabilities(self, phrases: Sequence[str]) -> FloatArray:
         """(P, N) calibrated probability that each proposal answers to each phrase, words of size aside; there must be some."""
+        ids, matches = self._ids(phrases), self._matches(phrases)
+        colors = other_colors_say(self._model.tower, ids, self.looked.regions) if self._calibration.colors else 0.0
         if not (self._calibration.witness or self._calibration.forms):
-            return self._calibration.probabilities(self._matches(phrases))
+            return self._calibration.probabilities(matches, colors=colors)
         looks = looks_of(self.looked.appearances)
         forms = forms_say([self._tokenizer.split(phrase) for phrase in phrases], looks)
-        return self._calibration.probabilities(self._matches(phrases), testify(phrases, looks), forms)
+        return self._calibration.probabilities(matches, testify(phrases, looks), forms, colors)
+
+    def _ids(self, phrases: Sequence[str]) -> Tensor:
+        """(P, L) words of phrases where the model is."""
+        return torch.from_numpy(self._tokenizer.encode(phrases).ids).to(self._model.device)
 
     @torch.no_grad()
     def _matches(self, phrases: Sequence[str]) -> FloatArray:
         """(P, N) ``tower.match`` of phrases and proposals."""
-        ids = torch.from_numpy(self._tokenizer.encode(phrases).ids).to(self._model.device)
-        return np.asarray(match(self._model.tower.phrases(ids), self.looked.regions).double().cpu().numpy())
+        found = match(self._model.tower.phrases(self._ids(phrases)), self.looked.regions)
+        return np.asarray(found.double().cpu().numpy())
 
     def _decided_of(self, name: str, core: str, sizes: Sequence[str], chances: FloatArray, known: bool) -> Decided:
         present, several = self._calibration.present_and_several(chances)
