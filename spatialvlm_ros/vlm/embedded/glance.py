@@ -39,7 +39,7 @@ GRIPPER_WORDS = frozenset(
     )
 )  # fmt: skip
 # What is less likely than this is not even named as the best guess.
-_LEAST = 0.02
+_LEAST = 0.01
 
 
 @dataclass(frozen=True)
