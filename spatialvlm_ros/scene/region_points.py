@@ -35,6 +35,8 @@ _SLIVER_SHARE, _SLIVER_STDS = 0.02, 1.5
 # Depth goes on without a gap where each step of this length, or of so many standard deviations of one pixel, holds so many
 # pixels of a region, and so large a share of them.
 _GOES_ON_M, _GOES_ON_STDS, _GOES_ON_PIXELS, _GOES_ON_SHARE = 0.008, 1.5, 4, 0.002
+# Stray pixels are so few at most; from so flat a line of sight on (sine) level distances tell them.
+_STRAY_SHARE, _LEVEL_SIGHT, _STRAY_GAP_M, _STRAY_STDS = 0.02, 0.3, 0.01, 2.0
 # What lies beside it is so much nearer.
 _NEARER_M, _NEARER_STDS = 0.005, 2.0
 # The four sides of an image: left, right, up, down, as unit vectors (u, v).
@@ -87,6 +89,10 @@ def region_points(
     points = _on_rays(rays, own, z)
     sliver = None
     if up is not None:
+        stray = _stray(own, points, up.astype(np.float32), noise)
+        if stray is not None:
+            own[own] = ~stray
+            points, z = points[~stray], z[~stray]
         heights_m, std_m = points @ up.astype(np.float32), float(noise.pixel_std_m(middle(z)))
         sliver = _sliver_on_top(own, heights_m, frame.depth_m[v0:v1, u0:u1], mask, std_m)
     if sliver is not None:
@@ -94,6 +100,34 @@ def region_points(
         points, z = points[~sliver], z[~sliver]
     rim, nearest = _rim(mask, own)
     return points, _on_rays(rays, rim, z[nearest])
+
+
+def _stray(own: BoolArray, points: PointArray, up: DepthArray, noise: DepthNoise) -> BoolArray | None:
+    """Which of a region's own pixels (h, w), N in all, with points (N, 3), hang in the air behind or before it; None without any.
+
+    A tall thing that is looked down on is about as deep as it is tall, so that depth alone tells nothing of those, but how far
+    away level is. They are few: many are a part of it.
+    """
+    sight = points.mean(axis=0)
+    away = sight - (sight @ up) * up
+    length = float(np.sqrt(away @ away))
+    if length < _LEVEL_SIGHT * float(np.sqrt(sight @ sight)):
+        return None
+    level_m = points @ (away / length)
+    low, high = _depth_range(level_m)
+    if level_m.min() >= low and level_m.max() <= high:
+        return None
+    gap_m = _STRAY_GAP_M + _STRAY_STDS * float(noise.pixel_std_m(middle(points[:, 2])))
+    low, high = low - _up_to_gap_m(low - level_m, gap_m), high + _up_to_gap_m(level_m - high, gap_m)
+    stray: BoolArray = (level_m < low) | (level_m > high)
+    return stray if 0 < np.count_nonzero(stray) <= _STRAY_SHARE * len(stray) else None
+
+
+def _up_to_gap_m(beyond_m: DepthArray, gap_m: float) -> float:
+    """How far distances (N,) beyond an end go on, metres, until there are none for so long."""
+    there = np.sort(np.append(beyond_m[beyond_m > 0], 0.0))
+    gaps = np.flatnonzero(np.diff(there) > gap_m)
+    return float(there[gaps[0] if len(gaps) else -1])
 
 
 def _sliver_on_top(

@@ -359,3 +359,17 @@ def test_a_thin_part_on_top_of_a_thing_stays_with_it() -> None:
     thing = sure(measured(picture, mask=picture.owner >= 0))
     # Its outermost pixels are rim, but the rest shows that there is something.
     assert thing.extents[2] > 2 * PLATE.size[2]
+
+
+def test_a_patch_that_hangs_behind_a_tall_thing_is_no_part_of_it() -> None:
+    """Looked down on, it is as deep as it is tall: such a patch is within its range of depth."""
+    tall = Solid((0.7, 0.0, 0.1), (0.05, 0.05, 0.2))
+    picture = view([tall], noise=None, pose=camera_over_table(50.0))
+    whole, mask = sure(measured(picture)), picture.region().mask
+    row = int(np.flatnonzero(mask.any(axis=1))[-16])
+    columns = np.flatnonzero(mask[row])
+    depth = picture.frame.depth_m.copy()
+    depth[row - 9 : row, columns[4] : columns[4] + 9] += 0.1
+    stray = sure(measured(replace(picture, frame=replace(picture.frame, depth_m=depth))))
+    assert np.linalg.norm(stray.centre - whole.centre) < 0.002
+    assert np.abs(stray.extents - whole.extents).max() < 0.004
