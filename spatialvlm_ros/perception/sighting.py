@@ -103,7 +103,8 @@ def _placed(
 
     Depth swells to all sides, so that the middle on the ground is where it was, and it is known better from a whole outline than
     from one of which a few pixels were taken; heights are told by faces, not by outlines. Nor does a rim that was drawn in tell
-    whether more of the thing lies beyond it, which is most of how well its sizes are known.
+    whether more of the thing lies beyond it, which is most of how well its sizes are known. The rim within was drawn in, and the
+    surface is not drawn out over it.
 
     ``swollen``: by how much both sides together did, as a share of the distance. What became smaller by far more lost another
     part of it, or its shape.
@@ -119,7 +120,7 @@ def _placed(
     extents[UP] = whole.extents[UP]
     return replace(
         whole, axes=within.axes, extents=extents, extents_std=whole.extents_std[order], lean=whole.lean[order],
-        points=within.points, turns=within.turns, surface_point=within.surface_point,
+        points=within.points, turns=within.turns, surface_point=within.surface_point, rim_m=0.0,
     )  # fmt: skip
 
 

@@ -112,6 +112,7 @@ def _thing_of(seen: Seen, boxed: Boxed, setting: Setting) -> SceneObject:
         point_std_m=seen.pixel_std_m / 2, visible_share=_visible_share(region), truncated=region.truncated,
         num_points=len(points), scale_std=noise.scale, last_seen_ns=setting.frame.stamp_ns, source=Source.DEPTH, status=Status.OK,
         lean=np.zeros(3) if setting.canonical is None else box.lean,
+        rim_m=setting.config.rim_px * (1 - noise.unlike) * float(seen.mean[2]) / setting.frame.camera.fx,
     )  # fmt: skip
 
 

@@ -77,6 +77,7 @@ class SceneObject:
         suspect: probability that it is two things taken for one, as far as its own pixels tell.
         turns: (N,) bool, which of ``points`` half a turn about the third axis, up, puts where the hidden half may be; None where
             up is not known or nothing is known of that, and the hidden half is what a mirror in the centre would show.
+        rim_m: how wide the rim of it is whose pixels are no points, as none of them is trusted; what is known to swell has none.
     """
 
     id: int
@@ -100,6 +101,7 @@ class SceneObject:
     lean: FloatArray = field(default_factory=lambda: np.zeros(3))
     suspect: float = 0.0
     turns: BoolArray | None = None
+    rim_m: float = 0.0
 
     @of_shape
     def own_covariance(self) -> FloatArray:
@@ -122,7 +124,8 @@ class SceneObject:
         """
         if self.turns is None or not len(self.points):
             return self.mirrored
-        return turned_surface(self.points.astype(np.float64), self.centre, self.axes, self.extents, self.turns)
+        points = self.points.astype(np.float64)
+        return turned_surface(points, self.centre, self.axes, self.extents, self.turns, self.rim_m)
 
     @of_shape
     def mirrored(self) -> FloatArray:

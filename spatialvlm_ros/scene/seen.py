@@ -27,6 +27,8 @@ class MeasureConfig:
         far_px: how far short of a face that is turned away the last pixels fall that are trusted, in pixels' footprints.
         top_px: how far beyond a thing's top they reach.
         foot_px: one standard deviation of where the lowest pixels of a thing in the air end, in pixels' footprints.
+        rim_px: how wide the rim of a thing is whose depth is not trusted. Of noise that is another one than its law says less
+            counts: other errors make things swell.
         round_share: how far short of its faces they fall on a thing that is no box, as a share of how far they lie from the box.
         ground_snap_m: a thing whose lowest visible point is this near the support plane stands on it.
         ground_std_m: one standard deviation of where the foot of a thing that stands on the plane is.
@@ -43,6 +45,7 @@ class MeasureConfig:
     far_px: float = 2.8
     top_px: float = 0.3
     foot_px: float = 1.5
+    rim_px: float = 2.0
     round_share: float = 0.17
     ground_snap_m: float = 0.010
     ground_std_m: float = 0.001

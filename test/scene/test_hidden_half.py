@@ -67,6 +67,29 @@ def test_seen_points_come_first_and_one_alone_stays_alone() -> None:
     assert np.array_equal(one, cone.points[:1])
 
 
+def test_a_surface_reaches_over_the_rim_that_is_not_trusted_and_no_farther_than_the_box() -> None:
+    whole = cone_seen_from_the_front()
+    inner = np.hypot(whole.points[:, 0], whole.points[:, 1]) < 0.038
+    short = replace(whole, points=whole.points[inner], turns=np.ones(np.count_nonzero(inner), np.bool_))
+    beside = box((0.0, 0.08, 0.005), (0.02, 0.02, 0.01))
+    drawn = replace(short, rim_m=0.003)
+    assert gap(short, beside) > 0.032
+    assert gap(whole, beside) <= gap(drawn, beside) < gap(short, beside) - 0.001
+    # Of a box that was completed by far more only the rim counts.
+    deeper = replace(drawn, extents=short.extents + np.array([0.1, 0.1, 0.0]))
+    assert 0.0015 < np.abs(deeper.surface[: len(short.points)] - short.points).max() < 0.003
+
+
+def test_where_noise_is_as_its_law_says_the_rim_is_as_wide_as_two_pixels() -> None:
+    picture = view([ARM], noise=None, pose=POSE)
+    thing = measured(picture, picture.region())
+    assert thing.rim_m == pytest.approx(2 * thing.centre[2] / picture.frame.camera.fx, rel=0.1)
+    unlike = measure_region(
+        picture.frame, picture.region(), picture.canonical, picture.plane, replace(NOISE, unlike=1.0), MeasureConfig()
+    )
+    assert unlike is not None and unlike.rim_m == 0
+
+
 def test_an_arm_on_one_side_is_not_on_the_other() -> None:
     """A bracket that lies: its half turn would put an arm where the camera sees the table."""
     picture = view([ARM, OTHER_ARM, BESIDE_IT], noise=None, pose=POSE)
