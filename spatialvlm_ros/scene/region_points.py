@@ -35,6 +35,9 @@ _SLIVER_SHARE, _SLIVER_STDS = 0.02, 1.5
 # Depth goes on without a gap where each step of this length, or of so many standard deviations of one pixel, holds so many
 # pixels of a region, and so large a share of them.
 _GOES_ON_M, _GOES_ON_STDS, _GOES_ON_PIXELS, _GOES_ON_SHARE = 0.008, 1.5, 4, 0.002
+# What lies flat is so much higher at most, and a standard deviation of one pixel, than all but that share of points, is no larger
+# a share of them, and lies so far beyond where all but so few of the others end. So many points tell that.
+_FLAT_M, _FOOT_SHARE, _MOST_FLAT, _SPILL_M, _OUTERMOST, _ENOUGH = 0.01, 0.005, 0.2, 0.006, 0.002, 500
 # Stray pixels are so few at most; from so flat a line of sight on (sine) level distances tell them.
 _STRAY_SHARE, _LEVEL_SIGHT, _STRAY_GAP_M, _STRAY_STDS = 0.02, 0.3, 0.01, 2.0
 # What lies beside it is so much nearer.
@@ -89,11 +92,11 @@ def region_points(
     points = _on_rays(rays, own, z)
     sliver = None
     if up is not None:
-        stray = _stray(own, points, up.astype(np.float32), noise)
+        heights_m, std_m = points @ up.astype(np.float32), float(noise.pixel_std_m(middle(z)))
+        stray = _stray(points, heights_m, up.astype(np.float32), std_m)
         if stray is not None:
             own[own] = ~stray
-            points, z = points[~stray], z[~stray]
-        heights_m, std_m = points @ up.astype(np.float32), float(noise.pixel_std_m(middle(z)))
+            points, z, heights_m = points[~stray], z[~stray], heights_m[~stray]
         sliver = _sliver_on_top(own, heights_m, frame.depth_m[v0:v1, u0:u1], mask, std_m)
     if sliver is not None:
         own[own] = ~sliver
@@ -102,24 +105,36 @@ def region_points(
     return points, _on_rays(rays, rim, z[nearest])
 
 
-def _stray(own: BoolArray, points: PointArray, up: DepthArray, noise: DepthNoise) -> BoolArray | None:
-    """Which of a region's own pixels (h, w), N in all, with points (N, 3), hang in the air behind or before it; None without any.
+def _stray(points: PointArray, heights_m: DepthArray, up: DepthArray, pixel_std_m: float) -> BoolArray | None:
+    """Which of a region's points (N, 3), N > 0, with heights (N,) are no part of it: few that hang behind or before it, or that
+    lie flat beside its foot; None without any.
 
-    A tall thing that is looked down on is about as deep as it is tall, so that depth alone tells nothing of those, but how far
-    away level is. They are few: many are a part of it.
+    A tall thing that is looked down on is about as deep as it is tall, so that depth alone tells nothing of the former, but how
+    far away level is. With the latter a mask spills onto what the thing stands on.
     """
-    sight = points.mean(axis=0)
+    step = max(1, len(points) // _ENOUGH)
+    sight = np.ones(len(points), np.float32) @ points / len(points)
     away = sight - (sight @ up) * up
     length = float(np.sqrt(away @ away))
     if length < _LEVEL_SIGHT * float(np.sqrt(sight @ sight)):
         return None
-    level_m = points @ (away / length)
-    low, high = _depth_range(level_m)
-    if level_m.min() >= low and level_m.max() <= high:
-        return None
-    gap_m = _STRAY_GAP_M + _STRAY_STDS * float(noise.pixel_std_m(middle(points[:, 2])))
-    low, high = low - _up_to_gap_m(low - level_m, gap_m), high + _up_to_gap_m(level_m - high, gap_m)
-    stray: BoolArray = (level_m < low) | (level_m > high)
+    away /= length
+    level_m = np.stack([away, np.cross(away, up)]) @ points.T
+    stray = np.zeros(len(points), np.bool_)
+    low, high = _depth_range(level_m[0, ::step])
+    if level_m[0].min() < low or level_m[0].max() > high:
+        gap_m = _STRAY_GAP_M + _STRAY_STDS * pixel_std_m
+        low, high = low - _up_to_gap_m(low - level_m[0], gap_m), high + _up_to_gap_m(level_m[0] - high, gap_m)
+        stray |= (level_m[0] < low) | (level_m[0] > high)
+    flat_m = float(linear_quantiles(heights_m[::step], (_FOOT_SHARE,))[0]) + _FLAT_M + pixel_std_m
+    flat = np.flatnonzero(heights_m < flat_m)
+    others = level_m[:, ::step].compress(heights_m[::step] >= flat_m, axis=1)
+    if 0 < len(flat) < _MOST_FLAT * len(points) and others.size:
+        first, last = linear_quantiles(others, (_OUTERMOST, 1 - _OUTERMOST))
+        at = level_m[:, flat].T
+        beyond_m = np.maximum(first - at, at - last).max(axis=1)
+        if beyond_m.max() > _SPILL_M + pixel_std_m:
+            stray[flat] |= beyond_m > pixel_std_m
     return stray if 0 < np.count_nonzero(stray) <= _STRAY_SHARE * len(stray) else None
 
 

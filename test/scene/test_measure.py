@@ -373,3 +373,24 @@ def test_a_patch_that_hangs_behind_a_tall_thing_is_no_part_of_it() -> None:
     stray = sure(measured(replace(picture, frame=replace(picture.frame, depth_m=depth))))
     assert np.linalg.norm(stray.centre - whole.centre) < 0.002
     assert np.abs(stray.extents - whole.extents).max() < 0.004
+
+
+def test_a_tongue_of_the_mask_beside_the_foot_is_no_part_of_a_thing() -> None:
+    """A mask that spills onto what the thing stands on, a few pixels wide."""
+    tall = Solid((0.7, 0.0, 0.1), (0.06, 0.05, 0.2))
+    picture = view([tall], noise=None, pose=camera_over_table(40.0))
+    whole, mask = sure(measured(picture)), picture.region().mask.copy()
+    row = int(np.flatnonzero(mask.any(axis=1))[-6])
+    end = int(np.flatnonzero(mask[row])[-1])
+    mask[row - 3 : row + 1, end : end + 20] = True
+    spilled = sure(measured(picture, mask=mask))
+    assert np.linalg.norm(spilled.centre - whole.centre) < 0.003
+    assert np.abs(spilled.extents - whole.extents).max() < 0.006
+
+
+def test_a_long_foot_stays_with_its_thing() -> None:
+    """A block with a flat board before it: that is more than a tongue."""
+    tall, board = Solid((0.7, 0.0, 0.06), (0.05, 0.05, 0.12)), Solid((0.7, 0.09, 0.004), (0.05, 0.13, 0.008))
+    picture = view([tall, board], noise=None, pose=camera_over_table(40.0))
+    both = sure(measured(picture, mask=(picture.owner == 0) | (picture.owner == 1)))
+    assert both.extents[:2].max() == pytest.approx(0.18, abs=0.006)
