@@ -14,7 +14,7 @@
 #   make bench-reward-learning reinforcement learning with sparse, raw, shaped and dense rewards, into benchmarks/reward_learning.json
 #   make ablations    the paper's ablations at small scale, three seeds each, into benchmarks/ablations.json
 #   make train-embedded the model in spatialvlm_ros/models from nothing, into out/train-embedded; hours, goes on where it stopped
-#   make train-joints what tells whether two pieces of surface are one thing, into out/train-joints; a quarter of an hour
+#   make train-joints what tells whether two pieces of surface are one thing, into out/train-joints; five minutes of one core
 #   make refit-decoder the embedded model's decoder to what is measured now, into out/refit-decoder; an hour
 #   make bench-designs the embedded model's design against another on the same budget, into benchmarks/designs.json
 #   make bench-reward-robosuite dense rewards of robosuite's PickPlace tasks, into benchmarks/reward_robosuite.json

@@ -1,7 +1,7 @@
 """Fits what tells whether two neighbouring pieces of surface are one thing (``perception/joints.py``), on rendered scenes.
 
-``python -m spatialvlm_ros.training.joints --out FOLDER`` renders them, fits and writes the trees; on one core that takes about a
-quarter of an hour. Depth has the noise of six families of cameras and more; two of three images are painted anew, with prints
+``python -m spatialvlm_ros.training.joints --out FOLDER`` renders them, fits and writes the trees; that takes one core about five
+minutes. Depth has the noise of six families of cameras and more; two of three images are painted anew, with prints
 that say nothing of where things end, for real goods are printed. Pieces are judged as they are cut, and after some of those that
 are one thing were joined, as they come up at work.
 
