@@ -154,8 +154,10 @@ def _run_episode(options: DemoOptions, bag: Path) -> tuple[Any, list[str]]:
             options.tell(f"task: {options.instruction}  (stages {', '.join(stages)})")
             outcome = client.execute(options.instruction, options.timeout_s, options.tell)
             time.sleep(1.0)  # the last frames of the settled scene belong to the episode
-        return outcome, stages
     finally:
         if "recorder" in supervisor.processes:
             supervisor.stop(["recorder"], grace_s=20.0)
-        supervisor.stop()
+        codes = supervisor.stop()
+    if codes["recorder"] != 0:  # a full disk; what there is of the recording is no whole episode
+        raise DemoError(f"the recorder ended with exit code {codes['recorder']}: is the disk full? See {logs / 'recorder.log'}")
+    return outcome, stages

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,8 +34,8 @@ class BagWriter:
             bag.add_topic("/tf", "tf2_msgs/msg/TFMessage")
             bag.write("/tf", stamp_ns, serialize_message(message))
 
-    The file appears when the bag is closed. An exception inside the ``with`` block still leaves what was written
-    until then: a recording that ended badly is worth more than none. Not thread-safe.
+    The file appears when the bag is closed, as far as there was room for it. An exception inside the ``with`` block still leaves
+    what was written until then: a recording that ended badly is worth more than none. Not thread-safe.
     """
 
     def __init__(self, path: str | Path, *, overwrite: bool = False, compress: bool = False) -> None:
@@ -90,16 +91,33 @@ class BagWriter:
         """Finish the file and put it in its place. A second call does nothing.
 
         Raises FileExistsError when somebody else made the path meanwhile; what was recorded then stays where the text says.
+        Raises OSError when the end cannot be written (a full disk): the path then holds a bag that was cut off.
         """
         if not self._open:
             return
         self._open = False
-        self._writer.close()
+        failure = self._finish()
         written = self._workplace / self.path.stem / f"{self.path.stem}.mcap"
         if self.path.exists() and not self._overwrite:
             raise FileExistsError(f"{self.path} was made by somebody else while it was recorded; the recording is {written}")
         os.replace(written, self.path)
         shutil.rmtree(self._workplace, ignore_errors=True)
+        if failure is not None:
+            raise failure
+
+    def _finish(self) -> OSError | None:
+        """Close the file; what kept its end from being written."""
+        try:
+            self._writer.close()
+        except OSError as error:
+            storage = self._writer.storage
+            if storage is None:  # the file is whole, and only the metadata.yaml beside it, which goes anyway, is not
+                return None
+            with suppress(OSError):  # what waits in its buffer has no room either
+                storage.abort()
+            why = error.strerror or str(error)
+            return OSError(error.errno, f"{why}: {self.path} is cut off, and holds what was written before that")
+        return None
 
     def _refuse_existing(self) -> None:
         if self.path.exists() and not self._overwrite:

@@ -92,10 +92,12 @@ class Recorder(Node):
         # The file first: whatever happens to ROS's things, it is whole.
         self._queue.put(None)
         self._writer.join()
-        self._bag.close()
-        self.destroy_timer(self._timer)
-        for subscription in self._subscriptions_made.values():
-            self.destroy_subscription(subscription)
+        try:
+            self._bag.close()
+        finally:
+            self.destroy_timer(self._timer)
+            for subscription in self._subscriptions_made.values():
+                self.destroy_subscription(subscription)
         if self._failure is not None:
             raise self._failure
         return dict(self.counts)

@@ -2,6 +2,8 @@
 
 import array
 import os
+import resource
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from spatialvlm_msgs.msg import Reward, RewardTerm, Scene, SceneObject, SpatialF
 from spatialvlm_ros.recording.bag_reader import BagError, BagReader
 from spatialvlm_ros.recording.bag_writer import BagWriter
 from spatialvlm_ros.recording.definitions import DefinitionError, definition, dependencies, normal_type
+from spatialvlm_ros.recording.label_salvage import open_bag
 
 STAMP = Time(sec=12, nanosec=345)
 STAMP_NS = 12_000_000_345
@@ -151,6 +154,30 @@ def test_a_recording_that_ends_badly_keeps_what_was_written(tmp_path):
         raise RuntimeError("camera on fire")
     with BagReader(path) as bag:
         assert bag.counts() == {"/tf": 1}
+
+
+@pytest.mark.parametrize("room", [300_000, 2_100_000])
+def test_a_full_disk_costs_no_more_than_what_did_not_fit(tmp_path, room):
+    path = tmp_path / "episode.mcap"
+    image = episode_messages()["/color/image_raw"]
+    image.height, image.width, image.step, image.data = 300, 100, 300, array.array("B", bytes(90_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    bag = BagWriter(path)
+    bag.add_topic("/image", "sensor_msgs/msg/Image")
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        for index in range(28):
+            with suppress(OSError):
+                bag.write("/image", index + 1, serialize_message(image))
+        with pytest.raises(OSError, match=r"episode\.mcap is cut off"):
+            bag.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [found.name for found in tmp_path.iterdir()] == ["episode.mcap"]
+    reader, lost = open_bag(path)
+    with reader:
+        assert reader.counts()["/image"] >= room // 90_000 - 1
+    assert lost and "cut" in lost[0]
 
 
 def test_an_empty_bag_reads_as_empty(tmp_path):
