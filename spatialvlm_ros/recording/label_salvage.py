@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ def open_bag(path: Path) -> tuple[BagReader, list[str]]:
     files = [file for file in bag_files(path) if file.suffix in _SUFFIXES]
     if not files:
         raise BagError(f"{path} holds no file that ends in {', '.join(_SUFFIXES)}; give a bag")
+    _check_one_recording(path, files)
     parts, losses = [], []
     for file in files:
         part, loss = _open_part(file)
@@ -45,6 +48,21 @@ def open_bag(path: Path) -> tuple[BagReader, list[str]]:
         return BagReader(path, source=_combined(parts)), losses
     except BagError as error:
         raise BagError(f"{problem}; nor could it be repaired: {error}") from error
+
+
+def _check_one_recording(path: Path, files: Sequence[Path]) -> None:
+    """Raises BagError for a folder of several recordings: read as one, its episodes would run into each other."""
+    if len(files) < 2 or (path / "metadata.yaml").is_file():
+        return
+    # rosbag2 names the parts of a recording after its folder.
+    if all(re.fullmatch(rf"{re.escape(path.resolve().name)}_\d+", file.stem) for file in files):
+        return
+    name = path.resolve().name
+    raise BagError(
+        f"{path} holds {len(files)} recordings ({files[0].name}, {files[1].name} ...) and no metadata.yaml that makes them one: "
+        f"give each by its name, as {path}/*{files[0].suffix}; parts of one recording are named {name}_0{files[0].suffix}, "
+        f"{name}_1{files[0].suffix} ..."
+    )
 
 
 def _open_part(file: Path) -> tuple[Any, str]:

@@ -141,6 +141,16 @@ def test_a_folder_of_several_files_loses_only_what_is_cut(tmp_path: Path) -> Non
     assert losses[0].startswith("split_10.mcap: it is cut")
 
 
+@pytest.mark.parametrize("names", [("run_0", "run_1"), ("monday", "tuesday")])
+def test_a_folder_of_several_recordings_is_not_read_as_one(tmp_path: Path, names: tuple[str, str]) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in names:
+        write_mcap(folder / f"{name}.mcap", items()[:4])
+    with pytest.raises(BagError, match=rf"holds 2 recordings \({names[0]}.mcap, {names[1]}.mcap .*recordings/\*.mcap"):
+        open_bag(folder)
+
+
 @pytest.mark.parametrize("name", ["a.mcap", "a.bag", "a.db3", "a.txt"])
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(5000)])
 def test_what_is_no_bag_is_named(name: str, content: bytes, tmp_path: Path) -> None:
