@@ -135,6 +135,8 @@ class BagLabeller:
         dataset: DatasetOptions | None = None,
         helpers: int = 0,
     ) -> None:
+        if not bag.exists():  # before what else may be wrong: a slip of the pen
+            raise FileNotFoundError(f"bag {bag} does not exist")
         self._helpers = helpers
         self.bag, self.options, self.task = bag, options, task
         self._pictures = pictures or dataset is not None

@@ -245,6 +245,8 @@ def test_a_task_about_the_gripper_needs_to_know_where_it_is(tmp_path: Path) -> N
     path = write_mcap(tmp_path / "bag.mcap", episode(2))
     with pytest.raises(LabelError, match=r"'reach\(red block\)' is about 'gripper', but no --robot file was given: .*tool_f"):
         label(path, robot=None)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.mcap does not exist"):
+        label(tmp_path / "nowhere.mcap", robot=None)
     other = tmp_path / "other.yaml"
     other.write_text("/**/spatial_node:\n  ros__parameters:\n    gravity_frame: base_link\n")
     with pytest.raises(LabelError, match=r"other.yaml sets no tool_frame"):
