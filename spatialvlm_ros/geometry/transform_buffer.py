@@ -5,6 +5,7 @@ It interpolates as tf2 does (linear and slerp), never extrapolates, and says by 
 
 from __future__ import annotations
 
+import math
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
@@ -40,10 +41,13 @@ class _Edge:
 
 
 class TransformBuffer:
-    """Transforms between named frames over the last ``cache_s`` seconds. Thread-safe."""
+    """Transforms between named frames over the last ``cache_s`` seconds. Thread-safe.
 
-    def __init__(self, cache_s: float = 10.0) -> None:
-        self._cache_ns = int(cache_s * 1e9)
+    Between two that are further apart than ``max_gap_s`` nobody knows what moved where, and nothing is interpolated.
+    """
+
+    def __init__(self, cache_s: float = 10.0, max_gap_s: float = math.inf) -> None:
+        self._cache_ns, self._max_gap_ns = int(cache_s * 1e9), max_gap_s * 1e9
         self._edges: dict[str, _Edge] = {}
         # What was looked up for the last stamp that was asked for: an image asks for many frames from one, and again.
         self._looked_up: dict[tuple[str, str], RigidTransform] = {}
@@ -88,7 +92,7 @@ class TransformBuffer:
 
         Raises:
             UnknownFrameError: a frame is unknown or the two are not connected.
-            ExtrapolationError: the stamp is outside the stored range of an edge on the way.
+            ExtrapolationError: the stamp is outside the stored range of an edge on the way, or in a gap of it.
         """
         target, source = target.lstrip("/"), source.lstrip("/")
         if target == source:
@@ -140,8 +144,7 @@ class TransformBuffer:
             total = step if total is None else step @ total
         return RigidTransform.identity() if total is None else total
 
-    @staticmethod
-    def _at(child: str, edge: _Edge, stamp_ns: int) -> RigidTransform:
+    def _at(self, child: str, edge: _Edge, stamp_ns: int) -> RigidTransform:
         if edge.static:
             return edge.transforms[0]
         stamps = edge.stamps_ns
@@ -156,6 +159,12 @@ class TransformBuffer:
                 too_new=index > 0,
             )
         before, after = stamps[index - 1], stamps[index]
+        if after - before > self._max_gap_ns:
+            raise ExtrapolationError(
+                f"tf '{edge.parent}' -> '{child}' at {stamp_ns * 1e-9:.3f} s lies in a gap of {(after - before) * 1e-9:.1f} s: "
+                f"none was received from {before * 1e-9:.3f} s to {after * 1e-9:.3f} s",
+                too_new=False,
+            )
         share = (stamp_ns - before) / (after - before)
         return interpolate(edge.transforms[before], edge.transforms[after], share)
 

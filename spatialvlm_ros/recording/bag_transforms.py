@@ -13,6 +13,8 @@ from .label_topics import TF_TYPES
 
 _STATIC = "tf_static"
 _LONGEST_BAG_S = 1e9
+# The labeller waits no longer for a transform of an image's stamp, and a live node less.
+_LONGEST_GAP_S = 1.0
 
 
 class BagTransforms:
@@ -22,11 +24,11 @@ class BagTransforms:
     """
 
     def __init__(self, path: Path) -> None:
-        self._buffer = TransformBuffer(_LONGEST_BAG_S)
+        self._buffer = TransformBuffer(_LONGEST_BAG_S, _LONGEST_GAP_S)
         self.stamp_ns = 0
         with open_bag(path)[0] as reader:
             topics = [topic for topic, kind in reader.topics().items() if kind in TF_TYPES]
-            for item in reader.messages(topics):
+            for item in reader.messages(topics, _pass_over):
                 for transform in item.message.transforms:
                     with contextlib.suppress(ValueError):
                         self._buffer.set_transform(
@@ -44,3 +46,7 @@ class BagTransforms:
     def lookup(self, target: str, source: str) -> RigidTransform:
         """``target_from_source`` at the image's stamp. Raises TransformError."""
         return self._buffer.lookup(target, source, self.stamp_ns)
+
+
+def _pass_over(topic: str, log_ns: int) -> None:
+    """Of messages that cannot be decoded."""

@@ -122,6 +122,16 @@ def test_times_outside_are_refused_and_say_whether_waiting_helps(stamp: int, too
     assert isinstance(caught.value, TransformError)
 
 
+def test_nothing_is_made_up_within_a_long_gap() -> None:
+    buffer = TransformBuffer(max_gap_s=1.0)
+    for second in (0, 1, 4):
+        buffer.set_transform("a", "b", second * S, shifted(second))
+    assert buffer.lookup("a", "b", S // 2).translation[0] == 0.5 and buffer.lookup("a", "b", 4 * S).translation[0] == 4.0
+    with pytest.raises(ExtrapolationError, match=r"in a gap of 3\.0 s: none was received from 1\.000 s to 4\.000 s") as caught:
+        buffer.lookup("a", "b", 2 * S)
+    assert not caught.value.too_new
+
+
 def test_one_sample_answers_only_at_its_stamp() -> None:
     buffer = TransformBuffer()
     buffer.set_transform("a", "b", S, pose(1))
