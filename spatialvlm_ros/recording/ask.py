@@ -121,16 +121,24 @@ class Asked:
 
 
 def _frame_at(bag: Path, at_s: float, tell: Callable[[str], None]) -> RGBDFrame:
-    """The image of a bag whose stamp is nearest to ``at_s`` seconds after the first one; none that is far from it."""
+    """The image of a bag whose stamp is nearest to ``at_s`` seconds after the first one; none that is far from it.
+
+    Images that cannot be used are passed over, and told of.
+    """
     best: RGBDFrame | None = None
     wanted_ns = 0
-    for _, frame in read_bag_frames(bag, tell=tell):
+    refused: list[str] = []
+    for _, frame in read_bag_frames(bag, tell=tell, bad_frame=lambda index, why: refused.append(why)):
         if best is None:
             best, wanted_ns = frame, frame.stamp_ns + round(at_s * 1e9)
         elif abs(frame.stamp_ns - wanted_ns) < abs(best.stamp_ns - wanted_ns):
             best = frame
         elif frame.stamp_ns > wanted_ns:
             break
+    if best is None and refused:
+        raise AskError(f"{bag}: none of its {len(refused)} images can be used: {refused[0]}")
+    if refused:
+        tell(f"{len(refused)} of its images cannot be used: {refused[0]}")
     if best is None:
         raise AskError(f"{bag} holds no pair of colour and depth images whose stamps fit together")
     if abs(away_s := (best.stamp_ns - wanted_ns) * 1e-9) > _FARTHEST_S:

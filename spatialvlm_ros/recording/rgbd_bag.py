@@ -32,7 +32,7 @@ def find_topics(reader: BagReader) -> RgbdTopics:
     infos = [topic for topic, kind in reader.topics().items() if kind.endswith("CameraInfo")]
     missing = [word for word, found in (("colour", color), ("depth", depth), ("camera_info", infos)) if not found]
     if missing:
-        listed = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(reader.topics().items()))
+        listed = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(reader.topics().items())) or "nothing"
         raise BagError(f"{reader.path} has no {' and no '.join(missing)} topic; it holds {listed}")
     # Of several cameras, or with pictures that somebody drew, the topics that belong together.
     best = best_camera([found for found in candidates(reader) if found.topic in {*color, *depth, *infos}])
@@ -49,9 +49,10 @@ def read_bag_frames(
 ) -> Iterator[tuple[int, RGBDFrame]]:
     """(index, frame) of each exposure, in the bag's order. Images without a partner within ``slop_s`` are left out.
 
-    A bag that was cut off is read as far as it goes; ``tell`` is called with what is lost. Images that do not fit together cost
-    themselves only where ``bad_frame`` is given, which is called with their index and what is wrong. Raises BagError as
-    find_topics does, and without ``bad_frame`` another ValueError for such images.
+    A bag that was cut off is read as far as it goes, and messages that cannot be decoded are passed over; ``tell`` is called
+    with what is lost. Images that do not fit together cost themselves only where ``bad_frame`` is given, which is called with
+    their index and what is wrong. Raises BagError as find_topics does, and without ``bad_frame`` another ValueError for such
+    images.
     """
     reader, lost = open_bag(path)
     with reader:
@@ -60,11 +61,18 @@ def read_bag_frames(
         topics = find_topics(reader)
         sync = FrameSynchronizer(slop_s)
         # Recorders often write camera_info after the images that it belongs to.
-        first_info = next(iter(reader.messages([topics.info])), None)
+        first_info = next(iter(reader.messages([topics.info], _pass_over)), None)
         if first_info is not None:
             sync.add_info(first_info.message)
         index = 0
-        for item in reader.messages([topics.color, topics.depth, topics.info]):
+        told: set[str] = set()
+
+        def broken(topic: str, log_ns: int) -> None:
+            if topic not in told:
+                told.add(topic)
+                tell(f"one or more messages of {topic} cannot be decoded, the first of {log_ns * 1e-9:.3f} s")
+
+        for item in reader.messages([topics.color, topics.depth, topics.info], broken):
             triple: Any = None
             if item.topic == topics.info:
                 sync.add_info(item.message)
@@ -89,12 +97,16 @@ def _images(reader: BagReader) -> tuple[list[str], list[str]]:
     color: list[str] = []
     depth: list[str] = []
     for topic in reader.topics_of("sensor_msgs/msg/Image"):
-        first = next(iter(reader.messages([topic])), None)
+        first = next(iter(reader.messages([topic], _pass_over)), None)
         if first is not None:
             (depth if first.message.encoding in _DEPTH else color).append(topic)
     for topic in reader.topics_of("sensor_msgs/msg/CompressedImage"):
         (depth if topic.endswith("compressedDepth") else color).append(topic)
     return color, depth
+
+
+def _pass_over(topic: str, log_ns: int) -> None:
+    """Of messages that cannot be decoded, where another tells."""
 
 
 def _common_prefix(a: str, b: str) -> int:

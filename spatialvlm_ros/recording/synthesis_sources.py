@@ -103,11 +103,13 @@ class BagSource:
             reader, lost = open_bag(path)
             with reader:
                 self._topics = find_topics(reader)
-                self._exposures = list(_exposures(reader, self._topics, slop_s))
+                broken: Counter[str] = Counter()
+                self._exposures = list(_exposures(reader, self._topics, slop_s, broken))
             self._transforms = BagTransforms(path) if gravity_frame else None
         except (BagError, FileNotFoundError) as error:
             raise SourceError(str(error)) from error
         self.ignored = Counter(f"loss ({text})" for text in lost)
+        self.ignored.update({f"message of {topic} that cannot be decoded": count for topic, count in broken.items()})
         if not self._exposures:
             raise SourceError(f"{path} holds no pair of colour and depth images whose stamps fit together within {slop_s} s")
 
@@ -124,7 +126,7 @@ class BagSource:
         images: dict[tuple[str, int], Any] = {}
         index = start
         with open_bag(self.path)[0] as reader:
-            for item in reader.messages([self._topics.color, self._topics.depth], start_ns=first, stop_ns=last + 1):
+            for item in reader.messages([self._topics.color, self._topics.depth], _skip, start_ns=first, stop_ns=last + 1):
                 images[item.topic, item.log_ns] = item.message
                 while index < start + len(wanted) and self._has(images, wanted[index - start]):
                     yield self._item(f"{key}{index}", wanted[index - start], images)
@@ -173,14 +175,18 @@ class _Exposure:
         return max(self.color_ns, self.depth_ns)
 
 
-def _exposures(reader: BagReader, topics: RgbdTopics, slop_s: float) -> Iterator[_Exposure]:
-    """As ``rgbd_bag.read_bag_frames`` pairs them, without their pixels."""
+def _exposures(reader: BagReader, topics: RgbdTopics, slop_s: float, broken: Counter[str]) -> Iterator[_Exposure]:
+    """As ``rgbd_bag.read_bag_frames`` pairs them, without their pixels. Messages that cannot be decoded are counted by topic."""
+
+    def count(topic: str, log_ns: int) -> None:
+        broken[topic] += 1
+
     sync = FrameSynchronizer(slop_s)
     infos: dict[bytes, Any] = {}
-    first_info = next(iter(reader.messages([topics.info])), None)
+    first_info = next(iter(reader.messages([topics.info], _skip)), None)
     if first_info is not None:
         sync.add_info(first_info.message)
-    for item in reader.messages([topics.color, topics.depth, topics.info]):
+    for item in reader.messages([topics.color, topics.depth, topics.info], count):
         triple = None
         if item.topic == topics.info:
             # Most of them are alike; one of each is kept.
@@ -191,6 +197,10 @@ def _exposures(reader: BagReader, topics: RgbdTopics, slop_s: float) -> Iterator
             triple = sync.add_depth(item.stamp_ns, item.log_ns)
         if triple is not None:
             yield _Exposure(triple.color, triple.depth, triple.info)
+
+
+def _skip(topic: str, log_ns: int) -> None:
+    """Of a message that cannot be decoded, and was counted when the bag was opened."""
 
 
 def _content(info: Any) -> bytes:

@@ -8,14 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from label_bags import stamp, static_item, tf_item, tool_at, write_mcap
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
+from spatialvlm_ros.geometry.transform_buffer import TransformError
+from spatialvlm_ros.recording.ask import AskError, AskOptions, ask
 from spatialvlm_ros.recording.bag_reader import BagError, BagReader
+from spatialvlm_ros.recording.bag_transforms import BagTransforms
 from spatialvlm_ros.recording.bag_writer import BagWriter
 from spatialvlm_ros.recording.rgbd_bag import find_topics, read_bag_frames
+from spatialvlm_ros.recording.synthesis_sources import BagSource
 from spatialvlm_ros.scene.frame import depth_to_metres
+from spatialvlm_ros.synthesis.record import Picture
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 ROS2, ROS1 = DATA / "bags" / "apc_real_frames_ros2", DATA / "bags" / "apc_real_frames_ros1.bag"
@@ -168,3 +174,44 @@ def test_real_bags_without_rgbd_say_what_is_missing(bag: str, missing: str, has:
     with pytest.raises(BagError, match=missing) as caught:
         list(read_bag_frames(there(DATA / "bags" / bag)))
     assert has in str(caught.value)
+
+
+def test_a_message_that_cannot_be_decoded_costs_its_own_image(tmp_path: Path) -> None:
+    rows = [row for index in range(3) for row in exposure(100 * MS * index, index + 1).values()]
+    path = tmp_path / "bag.mcap"
+    kinds = {COLOR: "sensor_msgs/msg/Image", DEPTH: "sensor_msgs/msg/Image", INFO: "sensor_msgs/msg/CameraInfo"}
+    with BagWriter(path) as bag:
+        for index, (topic, stamp_ns, message) in enumerate(rows):
+            bag.add_topic(topic, kinds[topic])
+            data = serialize_message(message)
+            bag.write(topic, 10**9 + index, data[:30] if (topic, stamp_ns) == (COLOR, 100 * MS) else data)
+    told: list[str] = []
+    assert [frame.stamp_ns for _, frame in read_bag_frames(path, tell=told.append)] == [0, 200 * MS]
+    assert len(told) == 1 and f"messages of {COLOR} cannot be decoded" in told[0]
+    source = BagSource(path)
+    assert len(source) == 2 and source.ignored == {f"message of {COLOR} that cannot be decoded": 1}
+    assert [item.stamp_ns for item in source.items(0, 2) if isinstance(item, Picture)] == [0, 200 * MS]
+
+
+def test_images_that_cannot_be_used_are_passed_over_by_a_question(tmp_path: Path) -> None:
+    rows = [list(exposure(1000 * MS * index, index + 1).values()) for index in range(2)]
+    rows[0][1] = (DEPTH, 0, image(0, np.ones((3, 4), np.uint16), "16UC1"))
+    path = write(tmp_path / "bag.mcap", [row for one in rows for row in one])
+    reply = ask(AskOptions("What is the tallest object?", bag=path))
+    assert (
+        reply.frame.stamp_ns == 1000 * MS
+        and "1 of its images cannot be used: colour is 8 x 6 but depth is 4 x 3" in reply.notes[0]
+    )
+    path = write(tmp_path / "none.mcap", rows[0])
+    with pytest.raises(AskError, match="none of its 1 images can be used: colour is 8 x 6"):
+        ask(AskOptions("What is the tallest object?", bag=path))
+
+
+def test_tf_that_paused_does_not_say_where_the_gripper_was(tmp_path: Path) -> None:
+    rows = [static_item(), *(tf_item(index) for index in (0, 5, 10, 40))]
+    transforms = BagTransforms(write_mcap(tmp_path / "tf.mcap", rows))
+    transforms.begin(stamp(7))
+    assert transforms.lookup("base_link", "tool0").translation[2] == pytest.approx(tool_at(7).translation[2])
+    transforms.begin(stamp(20))
+    with pytest.raises(TransformError, match=r"'base_link' -> 'tool0' at .* lies in a gap of 3\.0 s"):
+        transforms.lookup("base_link", "tool0")
