@@ -34,7 +34,7 @@ from .scene.measure import MeasureConfig, measure_region
 from .scene.memory import MemoryConfig, ObjectMemory
 from .scene.noise import DepthNoise
 from .scene.relation import Measurement
-from .scene.scene import Binding, Scene, SceneObject
+from .scene.scene import Binding, Scene, SceneObject, bind_by_number
 from .vlm.interface import SpatialVlm, View
 from .vlm.judge import NameJudge, NamingConfig
 from .vlm.model_names import ModelNames
@@ -129,8 +129,9 @@ class SpatialEngine:
         seen, hidden = self._memory.update(seen, *known)
         self._second_look(view, words, seen, hidden, regions, frame.stamp_ns)
         tool = self._tool(robot, frame.stamp_ns) or self._tool_by_model(names, view, robot, frame.stamp_ns)
-        looked = segmentation.plane is not None
-        bound = {name: self._bind(name, seen, hidden, appearances, tool, robot, frame.stamp_ns, looked) for name in names}
+        reason = robot.up_problem or segmentation.reason
+        unsought = "" if segmentation.plane is not None else f"things are not looked for: {reason}"
+        bound = {name: self._bind(name, seen, hidden, appearances, tool, robot, frame.stamp_ns, unsought) for name in names}
         pairs = list(zip(seen, regions, strict=True))
         if self._focus is not None:
             things = {name: binding for name, binding in bound.items() if not self._is_of_robot(name, robot)}
@@ -139,7 +140,7 @@ class SpatialEngine:
         return Scene(
             stamp_ns=frame.stamp_ns, frame_id=frame.frame_id,
             objects=(*seen, *hidden, *(thing for thing, _ in others), *([tool] if tool is not None else [])),
-            canonical=canonical, canonical_reason=robot.up_problem or segmentation.reason, support_plane=plane,
+            canonical=canonical, canonical_reason=reason, support_plane=plane,
             depth_coverage=frame.coverage, pairs=self._memory.pairs,
             bindings=bound, draw_labels=self._labels.later(frame, segmentation, [*others, *pairs]),
             views=robot.frames, scale_std=self.config.noise.scale, frame=frame, robot=mask, noise=sighting.noise,
@@ -222,9 +223,12 @@ class SpatialEngine:
         tool: SceneObject | None,
         robot: RobotState,
         stamp_ns: int,
-        looked: bool,
+        unsought: str,
     ) -> Binding:
-        """What a name stands for: the tool, a named tf frame, a number ("#3"), or words."""
+        """What a name stands for: the tool, a named tf frame, a number ("#3"), or words.
+
+        ``unsought`` says why things were not looked for at all; "" where they were.
+        """
         if plain_name(name) in self.config.tool_names:
             if tool is not None:
                 return Binding(Status.OK, tool)
@@ -236,8 +240,9 @@ class SpatialEngine:
             place_id = -1 - list(robot.places).index(plain_name(name))
             return Binding(Status.OK, self._point(place_id, name, place, stamp_ns))
         if name.startswith("#"):
-            return _by_number(name, [*seen, *hidden])
-        return self._bind_words(name, seen, hidden, appearances, looked)
+            return bind_by_number(name, [*seen, *hidden])
+        bound = self._bind_words(name, seen, hidden, appearances, not unsought)
+        return replace(bound, text=unsought) if unsought and bound.status is Status.NOT_FOUND and bound.thing is None else bound
 
     def _bind_words(
         self, name: str, seen: list[SceneObject], hidden: list[SceneObject], appearances: list[Appearance], looked: bool
@@ -390,11 +395,3 @@ def warm_up(config: EngineConfig | None = None) -> None:
         frame = RGBDFrame(stamp_ns, color, depth_m, CameraModel(320, 240, 300.0, 300.0, 159.5, 119.5), "camera")
         scene = engine.observe(frame, ["red block", "blue block"], RobotState(up=np.array([0.0, 0.0, -1.0])))
     engine.facts(scene, [Query("gap", "red block", "blue block")])
-
-
-def _by_number(name: str, things: list[SceneObject]) -> Binding:
-    """The thing of an id, for names like "#3"."""
-    thing = next((thing for thing in things if f"#{thing.id}" == name), None)
-    if thing is None:
-        return Binding(Status.NOT_FOUND, text=f"no thing has number {name}; there are " + ", ".join(f"#{t.id}" for t in things))
-    return Binding(thing.status, thing.called(label=name))

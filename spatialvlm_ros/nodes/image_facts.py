@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from ..engine import SpatialEngine
@@ -24,6 +25,8 @@ IMAGE_PARAMS = (
         10.0,
     ),
 )
+# With less depth than that nothing can be found.
+_LEAST_COVERAGE = 0.01
 Output = tuple[str, RigidTransform] | None
 
 
@@ -46,6 +49,16 @@ def facts_of(engine: SpatialEngine, scene: Scene, queries: Iterable[Query], outp
 def without_frame(fact: SpatialFact, problem: str) -> SpatialFact:
     """The fact as one whose frame tf does not know."""
     return SpatialFact(fact.query, Status.NO_TRANSFORM, fact.source, fact.stamp_ns, fact.frame_id, unit=fact.unit, text=problem)
+
+
+def why_unsought(scene: Scene) -> str:
+    """Why things were not looked for on an image, with the cure; "" where they were."""
+    if scene.depth_coverage < _LEAST_COVERAGE:
+        share = 100.0 * scene.depth_coverage
+        return f"depth is known at {share:.1f} % of the pixels: is something before the camera, or too near to it or too far?"
+    if math.isfinite(scene.support_plane[0]):
+        return ""
+    return f"things are not looked for: {scene.canonical_reason}"
 
 
 def frame_of(facts: Sequence[SpatialFact], scene: Scene) -> str:

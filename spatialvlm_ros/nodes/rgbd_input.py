@@ -64,6 +64,13 @@ class RgbdInput:
             self.topics[kind] = _Topic(resolved)
         node.own_timer(1.0, self._watch, steady=True)
 
+    def begin(self) -> None:
+        """Begin to listen: what waits is of before, and how long a topic is silent counts from now."""
+        self.slot.clear()
+        self.sync.clear()
+        for topic in self.topics.values():
+            topic.heard, topic.since_match = time.monotonic(), 0
+
     def silence(self) -> str | None:
         """A sentence on what keeps frames from coming, or None when all topics are heard."""
         limit = self._node.param("no_data_warn_s")

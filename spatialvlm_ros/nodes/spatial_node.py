@@ -43,7 +43,7 @@ from ..scene.scene import Scene
 from ..scene.sync import NewestSlot, Triple
 from ..vlm.factory import ChosenVlm
 from .conversions import array_to_image, frame_from_messages
-from .image_facts import IMAGE_PARAMS, Output, facts_of, frame_of, output_of, without_frame
+from .image_facts import IMAGE_PARAMS, Output, facts_of, frame_of, output_of, why_unsought, without_frame
 from .imu_input import IMU_PARAMS, ImuInput
 from .lifecycle import ManagedNode, run_node
 from .markers import clear_markers, scene_markers
@@ -101,7 +101,6 @@ class SpatialNode(ManagedNode):
         self._worker: threading.Thread | None = None
         self._closing: threading.Event | None = None
         self._reset_wanted = threading.Event()
-        self._last_scene: Scene | None = None
         self._model, self._engine = ChosenVlm(OFF), SpatialEngine()
         self._reset_statistics()
 
@@ -111,6 +110,7 @@ class SpatialNode(ManagedNode):
         self._last_problem = ""
         self._latencies_s: deque[float] = deque(maxlen=300)
         self._period_s = 0.1
+        self._last_scene: Scene | None = None
 
     # -- lifecycle --------------------------------------------------------------------------------------------------------
 
@@ -164,8 +164,7 @@ class SpatialNode(ManagedNode):
         return measure_with_error(scene, query, output)
 
     def start(self) -> None:
-        self._input.slot.clear()
-        self._input.sync.clear()
+        self._input.begin()
 
     def stop(self) -> None:
         self._actions.running.wait_until_ended()
@@ -208,6 +207,8 @@ class SpatialNode(ManagedNode):
         problem = self._last_problem or self._robot.problem or self._imu.problem
         if problem:
             return DiagnosticStatus.WARN, problem, values
+        if (scene := self._last_scene) is not None and (unsought := why_unsought(scene)):
+            return DiagnosticStatus.WARN, unsought, values
         if self._engine.problem:
             lost = "names by words" if self._engine.names_problem else "answers by depth"
             return DiagnosticStatus.WARN, f"measuring, {lost} alone: {self._engine.problem}", values

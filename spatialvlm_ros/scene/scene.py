@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -195,6 +195,14 @@ class Binding:
     thing: SceneObject | None = None
     text: str = ""
     answering: tuple[SceneObject, ...] | None = None
+
+
+def bind_by_number(name: str, things: Sequence[SceneObject]) -> Binding:
+    """The thing of an id, for names like "#3"."""
+    thing = next((thing for thing in things if f"#{thing.id}" == name), None)
+    if thing is None:
+        return Binding(Status.NOT_FOUND, text=f"no thing has number {name}; there are " + ", ".join(f"#{t.id}" for t in things))
+    return Binding(thing.status, thing.called(label=name))
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,10 @@ class FrameSynchronizer:
         return self._info is not None
 
     def clear(self) -> None:
+        """Forget the images that wait. Their stamps still tell whether time goes back with what comes next."""
         with self._lock:
-            self._clear()
+            self._color.clear()
+            self._depth.clear()
 
     def add_info(self, message: Any) -> None:
         with self._lock:
@@ -59,15 +61,12 @@ class FrameSynchronizer:
         """The triple that this image completes, or None."""
         return self._add(self._depth, self._color, stamp_ns, message)
 
-    def _clear(self) -> None:
-        self._color.clear()
-        self._depth.clear()
-        self._newest_ns = -(2**63)
-
     def _add(self, mine: OrderedDict[int, Any], other: OrderedDict[int, Any], stamp_ns: int, message: Any) -> Triple | None:
         with self._lock:
             if stamp_ns < self._newest_ns - self._jump_ns:
-                self._clear()
+                self._color.clear()
+                self._depth.clear()
+                self._newest_ns = stamp_ns
                 self.jumps += 1
             self._newest_ns = max(self._newest_ns, stamp_ns)
             mine[stamp_ns] = message
