@@ -206,12 +206,23 @@ def array_to_image(pixels: npt.NDArray[Any], encoding: str, stamp_ns: int, frame
 # -- cameras --------------------------------------------------------------------------------------------------------------
 
 
-def camera_from_info(message: CameraInfo) -> CameraModel:
-    """Intrinsics of a CameraInfo. Raises CameraError (a ValueError) for K that no camera has."""
+def is_rectified(topic: str) -> bool:
+    """Whether the images of a topic are free of distortion already, by ROS's names for such: image_rect, image_rect_color.
+
+    Their camera_info is nevertheless that of the camera: P, and neither K nor D, is about them.
+    """
+    return any(part == "image_rect" or part.startswith("image_rect_") for part in topic.split("/"))
+
+
+def camera_from_info(message: CameraInfo, rectified: bool = False) -> CameraModel:
+    """Intrinsics of a CameraInfo, by its P for ``rectified`` images. Raises CameraError (a ValueError) for what is no camera."""
     # ROS 1 bags spell the fields in capitals.
-    d, k = (message.d, message.k) if hasattr(message, "k") else (message.D, message.K)
+    d, k, p = (message.d, message.k, message.p) if hasattr(message, "k") else (message.D, message.K, message.P)
     distortion = tuple(float(value) for value in d)
     intrinsics = (float(k[0]), float(k[4]), float(k[2]), float(k[5]))
+    if rectified:
+        distortion = ()
+        intrinsics = (float(p[0]), float(p[5]), float(p[2]), float(p[6])) if p[0] > 0 else intrinsics  # 0: not calibrated
     return _camera(int(message.width), int(message.height), intrinsics, distortion, message.distortion_model)
 
 
@@ -235,8 +246,10 @@ def camera_to_info(camera: CameraModel, stamp_ns: int, frame_id: str) -> CameraI
     return message
 
 
-def frame_from_messages(color: Image | CompressedImage, depth: Image | CompressedImage, info: CameraInfo) -> RGBDFrame:
-    """One RGBDFrame of three messages, stamped as the colour image.
+def frame_from_messages(
+    color: Image | CompressedImage, depth: Image | CompressedImage, info: CameraInfo, rectified: bool = False
+) -> RGBDFrame:
+    """One RGBDFrame of three messages, stamped as the colour image. ``rectified``: see ``is_rectified``, of the colour topic.
 
     Raises MessageError, FrameError or CameraError (all ValueError) when sizes or frames differ.
     """
@@ -257,7 +270,7 @@ def frame_from_messages(color: Image | CompressedImage, depth: Image | Compresse
             f"colour is in frame '{color.header.frame_id}' but depth in '{depth.header.frame_id}': "
             "use depth that is aligned to colour (it carries colour's frame)"
         )
-    about = camera_from_info(info), color.header.frame_id
+    about = camera_from_info(info, rectified), color.header.frame_id
     if raw.dtype == np.uint16:
         return RGBDFrame.of_millimetres(stamp_to_ns(color.header.stamp), rgb, raw, *about)
     return RGBDFrame(stamp_to_ns(color.header.stamp), rgb, depth_to_metres(raw), *about)

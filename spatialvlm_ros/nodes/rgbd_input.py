@@ -12,7 +12,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..scene.sync import FrameSynchronizer, NewestSlot, Triple
-from .conversions import stamp_to_ns
+from .conversions import is_rectified, stamp_to_ns
 from .lifecycle import ManagedNode
 from .parameters import Param
 
@@ -62,6 +62,7 @@ class RgbdInput:
         ):
             resolved = node.own_stream(message_type, topic, partial(self._receive, kind), SENSOR_QOS)
             self.topics[kind] = _Topic(resolved)
+        self.rectified = is_rectified(self.topics["colour"].name)
         node.own_timer(1.0, self._watch, steady=True)
 
     def begin(self) -> None:

@@ -308,7 +308,7 @@ class SpatialNode(ManagedNode):
             self.get_logger().error(f"frame failed: {error!r}", throttle_duration_sec=5.0)
 
     def _process(self, triple: Triple, closing: threading.Event) -> None:
-        frame = frame_from_messages(triple.color, triple.depth, triple.info)
+        frame = frame_from_messages(triple.color, triple.depth, triple.info, self._input.rectified)
         if self._reset_wanted.is_set():
             self._reset_wanted.clear()
             self._engine.reset()

@@ -14,7 +14,7 @@ from typing import Any
 from ..engine import RobotState
 from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import ExtrapolationError, TransformBuffer, TransformError, UnknownFrameError
-from ..nodes.conversions import frame_from_messages, stamp_to_ns, transform_from_msg
+from ..nodes.conversions import frame_from_messages, is_rectified, stamp_to_ns, transform_from_msg
 from ..nodes.imu_input import ImuInput
 from ..nodes.robot_state import RobotStateReader, output_frame
 from ..scene.frame import RGBDFrame
@@ -142,6 +142,7 @@ class FrameStream:
 
     def __init__(self, reader: BagReader, topics: CameraTopics, robot: RobotFile, options: FrameOptions) -> None:
         self._reader, self._topics, self._options = reader, topics, options
+        self._rectified = is_rectified(topics.color.topic)
         self.losses = Losses()
         self.tf_losses = Losses()
         self.transforms = StreamedTransforms(self.tf_losses)
@@ -297,7 +298,7 @@ class FrameStream:
             self.transforms.give_up()
             self._waiting.popleft()
             try:
-                frame = frame_from_messages(head.triple.color, head.triple.depth, head.triple.info)
+                frame = frame_from_messages(head.triple.color, head.triple.depth, head.triple.info, self._rectified)
             except Exception as error:  # whatever a message holds, the next one is read
                 what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
                 self.losses.add(f"image refused: {what}", head.triple.stamp_ns)

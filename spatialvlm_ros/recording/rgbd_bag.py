@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..nodes.conversions import frame_from_messages
+from ..nodes.conversions import frame_from_messages, is_rectified
 from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer
 from .bag_reader import BagError, BagReader
@@ -82,7 +82,7 @@ def read_bag_frames(
                 triple = sync.add_depth(item.stamp_ns, item.message)
             if triple is not None:
                 try:
-                    frame = frame_from_messages(triple.color, triple.depth, triple.info)
+                    frame = frame_from_messages(triple.color, triple.depth, triple.info, is_rectified(topics.color))
                 except ValueError as error:
                     if bad_frame is None:
                         raise

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..geometry.rigid import FloatArray
 from ..geometry.transform_buffer import TransformError
-from ..nodes.conversions import frame_from_messages
+from ..nodes.conversions import frame_from_messages, is_rectified
 from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer
 from ..synthesis.record import Dropped, Picture
@@ -142,7 +142,7 @@ class BagSource:
         for topic, log_ns in [name for name in images if name[1] <= exposure.first_ns]:
             del images[topic, log_ns]
         try:
-            frame = frame_from_messages(color, depth, exposure.info)
+            frame = frame_from_messages(color, depth, exposure.info, is_rectified(self._topics.color))
         except ValueError as error:  # of the message, the camera or the frame
             return Dropped("unreadable_image", str(error), key)
         digest = hashlib.sha256(bytes(color.data) + bytes(depth.data)).hexdigest()
@@ -205,8 +205,8 @@ def _skip(topic: str, log_ns: int) -> None:
 
 def _content(info: Any) -> bytes:
     """All of a camera_info but its stamp. The fields of ROS 1 have capitals."""
-    k, d = getattr(info, "k", getattr(info, "K", ())), getattr(info, "d", getattr(info, "D", ()))
-    return repr((info.width, info.height, info.distortion_model, info.header.frame_id, list(k), list(d))).encode()
+    numbers = [list(getattr(info, name, getattr(info, name.upper(), ()))) for name in "kdp"]
+    return repr((info.width, info.height, info.distortion_model, info.header.frame_id, numbers)).encode()
 
 
 def _picture(key: str, frame: RGBDFrame, digest: str, up: FloatArray | None) -> Picture:

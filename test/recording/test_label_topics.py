@@ -14,8 +14,13 @@ from spatialvlm_ros.cli import main
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.nodes.conversions import array_to_image, camera_to_info
 from spatialvlm_ros.recording.bag_reader import BagError
+from spatialvlm_ros.recording.label_frames import FrameOptions, FrameStream
 from spatialvlm_ros.recording.label_salvage import open_bag
 from spatialvlm_ros.recording.label_topics import CameraTopics, Wanted, candidates, choose
+from spatialvlm_ros.recording.rgbd_bag import read_bag_frames
+from spatialvlm_ros.recording.robot_file import RobotFile
+from spatialvlm_ros.recording.synthesis_sources import BagSource
+from spatialvlm_ros.synthesis.record import Picture
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "bags"
 
@@ -130,3 +135,23 @@ def test_a_dry_run_names_frames_that_tf_lacks(tmp_path: Path, capsys: pytest.Cap
     assert main(arguments) == 2
     out = capsys.readouterr().out
     assert "MISSING: tf frame 'tool0', which is tool_frame of --robot; tf has base_link, camera_optical" in out
+
+
+def test_what_is_rectified_is_not_rectified_again(tmp_path: Path) -> None:
+    """The camera_info beside rectified images still tells how the camera bends straight lines."""
+
+    def rows(topic: str) -> list[Item]:
+        items = named(images(0), INFO, d=[0.3, 0.1, 0.0, 0.0, 0.0], k=np.array([330.0, 0, 150, 0, 330, 110, 0, 0, 1]))
+        return [Item(topic if item.topic == COLOR else item.topic, item.log_ns, item.message) for item in items]
+
+    rectified = write_mcap(tmp_path / "rect.mcap", rows("/camera/color/image_rect_color"))
+    (frame,) = [frame for _, frame in read_bag_frames(rectified)]
+    assert frame.camera == CAMERA
+    picture_of_bag = next(iter(BagSource(rectified).items(0, 1)))
+    assert isinstance(picture_of_bag, Picture) and picture_of_bag.camera == CAMERA
+    reader, _ = open_bag(rectified)
+    with reader:
+        stream = FrameStream(reader, found(rectified), RobotFile(None), FrameOptions())
+        assert [shot.frame.camera for shot in stream.shots()] == [CAMERA]
+    (frame,) = [frame for _, frame in read_bag_frames(write_mcap(tmp_path / "raw.mcap", rows(COLOR)))]
+    assert frame.camera.fx == 330.0 and frame.camera.is_distorted
