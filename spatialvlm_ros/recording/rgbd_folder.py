@@ -1,8 +1,10 @@
 """RGB-D images in a folder: colour and aligned depth by name, intrinsics and unit beside them.
 
 Understood: pairs of files whose names are equal but for "color" (or "rgb") and "depth"; intrinsics from
-``<name>-intrinsics.json`` or ``intrinsics.json`` with fx, fy, cx, cy and depth_unit ("mm" or "m"), a label image by "label" where
-there is one. A unit is never guessed: 16 bits of 0.1 mm read as millimetres would be a wrong number that looks right.
+``<name>-intrinsics.json`` or ``intrinsics.json`` with fx, fy, cx, cy and depth_unit ("mm" or "m"), and, unless the images are
+rectified, distortion (OpenCV's coefficients k1, k2, p1, p2, k3 ...) and distortion_model (as in CameraInfo; plumb_bob); a label
+image by "label" where there is one. A unit is never guessed: 16 bits of 0.1 mm read as millimetres would be a wrong number that
+looks right.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from ..synthesis.record import Dropped
 from ..synthesis.sources import check_beside_depth
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".bmp")
+_OTHER_DISTORTIONS = frozenset({"coeffs", "coefficients", "dist", "dist_coeffs", "distortion_coefficients", "D", "d", "k1"})
 _UNITS_M = {"mm": 0.001, "m": 1.0, "0.1mm": 0.0001}
 
 
@@ -158,6 +161,16 @@ def _read(index: int, name: str, color_path: Path, depth_path: Path, folder: Pat
     return FolderFrame(name, frame, _image(label_path, color=False) if has_labels else None)
 
 
+def _distortion(values: Mapping[str, Any]) -> tuple[tuple[float, ...], str]:
+    """Coefficients and model of an intrinsics file. Raises ValueError for what other tools write and nobody reads here."""
+    for key in _OTHER_DISTORTIONS & values.keys():
+        found = values[key]
+        if any(found) if isinstance(found, list) else found:
+            raise ValueError(f"'{key}' is not read; rename it to 'distortion' (k1, k2, p1, p2, k3), or rectify the images")
+    coefficients = tuple(float(value) for value in values.get("distortion") or ())
+    return (coefficients, str(values.get("distortion_model") or "plumb_bob")) if any(coefficients) else ((), "")
+
+
 def _intrinsics(folder: Path, name: str, size: tuple[int, int]) -> tuple[CameraModel, float | None]:
     """Camera and depth unit in metres (None: not said)."""
     tried = [folder / f"{name}-intrinsics.json", folder / f"{name}.intrinsics.json", folder / "intrinsics.json"]
@@ -168,7 +181,7 @@ def _intrinsics(folder: Path, name: str, size: tuple[int, int]) -> tuple[CameraM
     try:
         values: dict[str, Any] = json.loads(path.read_text())
         fx, fy, cx, cy = (float(values[key]) for key in ("fx", "fy", "cx", "cy"))
-        camera = CameraModel(*size, fx, fy, cx, cy)
+        camera = CameraModel(*size, fx, fy, cx, cy, *_distortion(values))
     except (ValueError, KeyError, TypeError) as error:
         raise FolderError(f"{path}: {error!r}; expected fx, fy, cx, cy in pixels", "bad_intrinsics") from None
     said = (values.get("width", size[0]), values.get("height", size[1]))

@@ -127,6 +127,22 @@ def test_labels_are_read_where_there_are_some(tmp_path: Path) -> None:
     assert item.labels is not None and np.array_equal(item.labels, labels)
 
 
+def test_distortion_is_read_and_never_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, intrinsics={**INTRINSICS, "distortion": [0.1, -0.2, 0.0, 0.0, 0.0]})
+    (item,) = read_folder(tmp_path)
+    assert (item.frame.camera.distortion, item.frame.camera.distortion_model) == ((0.1, -0.2, 0.0, 0.0, 0.0), "plumb_bob")
+    fisheye = {**INTRINSICS, "distortion": [0.1, 0, 0, 0], "distortion_model": "equidistant"}
+    write(tmp_path, intrinsics=fisheye)
+    assert [item.frame.camera.distortion_model for item in read_folder(tmp_path)] == ["equidistant"]
+    for key, value in (("coeffs", [0.1, 0, 0, 0, 0]), ("k1", 0.2), ("D", [0, 0.1])):
+        write(tmp_path, intrinsics={**INTRINSICS, key: value})
+        assert f"'{key}' is not read; rename it to 'distortion'" in error(tmp_path)
+    write(tmp_path, intrinsics={**INTRINSICS, "distortion": [0.1, 0.2, 0.3]})
+    assert "has 3 coefficients" in error(tmp_path)
+    write(tmp_path, intrinsics={**INTRINSICS, "coeffs": [0, 0, 0, 0, 0], "distortion": []})
+    assert [item.frame.camera.distortion for item in read_folder(tmp_path)] == [()]
+
+
 def test_missing_intrinsics_come_with_an_example(tmp_path: Path) -> None:
     write(tmp_path, intrinsics=None)
     text = error(tmp_path)
