@@ -108,6 +108,17 @@ class TabletopSegmentation:
     regions: list[Region]
 
 
+def _too_far(frame: RGBDFrame, limit_m: float) -> str:
+    """That the depth of an image is beyond what is looked at, as in a wrong unit; "" where it is not."""
+    distances = frame.depth_m[frame.valid]
+    if not len(distances) or np.median(distances) <= limit_m:
+        return ""
+    return (
+        f"no depth within {limit_m:g} m: half of it is farther than {float(np.median(distances)):.4g} m; is its unit right "
+        "(16UC1 is millimetres, 32FC1 metres)?"
+    )
+
+
 class TabletopSegmenter:
     """Stateless: the same image gives the same bytes."""
 
@@ -141,7 +152,7 @@ class TabletopSegmenter:
         sample = sample_cloud(grid.xyz, grid.valid, config.noise, grid.focal_px, config.support.sample_points)
         plane, reason = find_support(sample, config.noise, direction, config.support, tool, known)
         if plane is None:
-            return TabletopSegmentation(None, reason, [])
+            return TabletopSegmentation(None, reason if len(sample.points) else _too_far(frame, limit) or reason, [])
         surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
         if surface.on_plane.sum() < 0.5 * config.support.least_share(direction is not None) * grid.valid.sum():
             return TabletopSegmentation(None, "no horizontal surface found: points on the best plane are scattered", [])

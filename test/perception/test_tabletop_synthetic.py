@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -209,7 +210,11 @@ def test_useless_images_give_a_reason_and_no_exception() -> None:
     assert segmenter.segment(replace(frame, depth_m=odd)).reason.startswith("no depth")
     full, _ = render(SCENE)
     assert segmenter.segment(full, ignore=np.ones((480, 640), bool)).reason.startswith("no depth")
-    assert segmenter.segment(full, max_distance_m=0.3).reason.startswith("no depth")
+    assert segmenter.segment(full, max_distance_m=0.3).reason.startswith("no depth within 0.3 m")
+    wrong_unit = replace(full, depth_m=full.depth_m * 1000.0)
+    assert re.search(
+        r"no depth within 3 m: half of it is farther than \d+ m; is its unit right", segmenter.segment(wrong_unit).reason
+    )
 
 
 def test_invalid_pixels_strewn_over_the_image_do_not_matter() -> None:
