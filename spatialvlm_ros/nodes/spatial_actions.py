@@ -22,7 +22,7 @@ from ..language.questions import QuestionError
 from ..reasoning.answer import Answer
 from ..reasoning.reasoner import FRIEND, OFF, Plan, Reasoner
 from ..reasoning.supposed import certain
-from ..scene.facts import Query, SpatialFact, Status
+from ..scene.facts import Query, Source, SpatialFact, Status
 from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene
@@ -121,7 +121,7 @@ class QueryActions:
                     return execute(goal)
                 except Exception as error:
                     self._node.get_logger().error(f"goal failed: {error!r}")
-                    return self._fail(goal, action_type.Result(), "ERROR_INTERNAL", f"{error!r}; see the node's log")
+                    return self._fail(goal, _nothing_known(action_type), "ERROR_INTERNAL", f"{error!r}; see the node's log")
                 finally:
                     with self._lock:
                         self._accepted -= 1
@@ -131,9 +131,10 @@ class QueryActions:
     # -- measure ----------------------------------------------------------------------------------------------------------
 
     def _measure(self, goal: ServerGoalHandle) -> Any:
-        asked, result = goal.request, Measure.Result()
+        asked = goal.request
         names = (asked.subject.strip(), asked.object.strip(), asked.third.strip())
         query = Query(asked.relation.strip(), *names, asked.amount, asked.frame_id.strip())
+        result = _nothing_known(Measure, query)
         if (problem := check_query(query)) is not None:
             code = "ERROR_WRONG_ARITY" if query.relation in RELATIONS else "ERROR_UNKNOWN_RELATION"
             return self._fail(goal, result, code, problem)
@@ -151,7 +152,7 @@ class QueryActions:
 
     def _ask(self, goal: ServerGoalHandle) -> Any:
         question, view = goal.request.question, goal.request.frame_id.strip()
-        result = AskSpatial.Result(value=math.nan, std=math.nan)
+        result = _nothing_known(AskSpatial)
         known = self._requests.known_names()
         by_grammar = self._reasoner.mode == OFF or self._reasoner.reads(question, known)
         plan: Plan | None = None
@@ -259,6 +260,14 @@ class QueryActions:
         else:
             goal.abort()
         return result
+
+
+def _nothing_known(action_type: Any, query: Query | None = None) -> Any:
+    """A result without a measurement: NaN, for the 0 of an empty message reads like one."""
+    if action_type is AskSpatial:
+        return AskSpatial.Result(value=math.nan, std=math.nan)
+    fact = SpatialFact(query or Query("", ""), Status.UNKNOWN, Source.UNKNOWN, 0, "", unit="")
+    return Measure.Result(fact=fact_to_msg(fact))
 
 
 def _fill(result: Any, answer: Answer) -> None:

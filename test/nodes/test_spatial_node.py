@@ -173,7 +173,8 @@ def test_wrong_input_is_named_and_the_node_lives(ros: Any, text: str) -> None:
     change: Callable[..., None] = WRONG[text]
     _, error, result = bench.measure("distance", "red block", "blue block", change=change)
     assert error == "NO_IMAGE" and text in result.error_msg, result.error_msg
-    assert math.isnan(result.fact.value) or result.fact.status == SpatialFact.STATUS_UNKNOWN
+    fact = result.fact
+    assert math.isnan(fact.value) and math.isnan(fact.subject_point.x) and fact.status == SpatialFact.STATUS_UNKNOWN
     assert not bench.facts.messages
     bench.shoot_until(lambda: bench.report() and text in bench.report().message, "diagnostics", change)
     report = bench.report()
