@@ -21,6 +21,7 @@ def open_bag(path: Path) -> tuple[BagReader, list[str]]:
 
     Raises FileNotFoundError, or BagError for what is no bag or holds no whole message.
     """
+    _check_alone(path)
     cut = [file for file in bag_files(path) if file.suffix == ".db3" and _is_cut(file)]
     try:
         # SQLite opens a file that lacks pages, and fails in the midst of reading.
@@ -48,6 +49,17 @@ def open_bag(path: Path) -> tuple[BagReader, list[str]]:
         return BagReader(path, source=_combined(parts)), losses
     except BagError as error:
         raise BagError(f"{problem}; nor could it be repaired: {error}") from error
+
+
+def _check_alone(path: Path) -> None:
+    """Raises BagError for a file of a compressed rosbag2 folder: how it is compressed stands in the metadata.yaml alone."""
+    about = path.parent / "metadata.yaml"
+    if not path.is_file() or not about.is_file():
+        return
+    told = re.search(r"compression_mode:[ \"']*(\w+)", about.read_text(encoding="utf-8", errors="replace"))
+    mode = told[1].lower() if told else ""
+    if mode == "message" or (mode == "file" and path.suffix == ".zstd"):
+        raise BagError(f"{path} is compressed (mode {mode}), and only the metadata.yaml beside it tells how: give its folder")
 
 
 def _check_one_recording(path: Path, files: Sequence[Path]) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from label_bags import Item, write_db3, write_mcap, write_ros1
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from std_msgs.msg import String
 
-from spatialvlm_ros.recording.bag_reader import BagError, BagReader
+from spatialvlm_ros.recording.bag_reader import BagError, BagReader, fallback_types
 from spatialvlm_ros.recording.label_salvage import open_bag
 
 COUNT = 60
@@ -185,3 +187,18 @@ def test_random_bytes_in_place_of_a_bag_never_do_worse_than_an_error(tmp_path: P
                 for file in made.iterdir():
                     file.unlink()
                 made.rmdir()
+
+
+@pytest.mark.parametrize("mode", ["FILE", "MESSAGE"])
+def test_a_compressed_recording_is_read_by_its_folder(tmp_path: Path, mode: str) -> None:
+    folder = tmp_path / "packed"
+    writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode[mode], CompressionFormat.ZSTD)
+    with writer:
+        connection = writer.add_connection("/text_0", "std_msgs/msg/String", typestore=fallback_types())
+        for item in items()[:4]:
+            writer.write(connection, item.log_ns, serialize_message(item.message))
+    assert texts(open_bag(folder)[0]) == [item.message.data for item in items()[:4]]
+    (file,) = [file for file in folder.iterdir() if file.name != "metadata.yaml"]
+    with pytest.raises(BagError, match=rf"is compressed \(mode {mode.lower()}\).* give its folder"):
+        open_bag(file)
