@@ -72,7 +72,10 @@ def image_to_array(message: Image) -> npt.NDArray[Any]:
     """
     known = _ENCODINGS.get(message.encoding)
     if known is None:
-        raise MessageError(f"image encoding '{message.encoding}' is not understood; known are {', '.join(_ENCODINGS)}")
+        raise MessageError(
+            f"image encoding '{message.encoding}' is not understood; known are {', '.join(_ENCODINGS)}: let the driver or "
+            "image_proc (debayer) publish one of these"
+        )
     dtype, channels = np.dtype(known[0]), known[1]
     row_bytes = message.width * channels * dtype.itemsize
     if not (message.height > 0 and message.width > 0 and message.height * message.width <= _MAX_PIXELS):
