@@ -311,27 +311,6 @@ def test_a_camera_survives_both_ways() -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "rectified"),
-    [
-        ("/rgb/image_rect_color", True), ("/camera/rgb/image_rect/compressed", True), ("/camera/depth/image_rect_raw", True),
-        ("/camera/color/image_raw", False), ("/image_rectifier/color/image_raw", False), ("/rect/image", False),
-    ],
-)  # fmt: skip
-def test_rectified_images_are_told_by_their_topic(topic: str, rectified: bool) -> None:
-    assert c.is_rectified(topic) is rectified
-
-
-def test_a_rectified_image_has_the_camera_of_p_and_no_distortion() -> None:
-    raw = info(d=[0.1, -0.2, 0.0, 0.0, 0.0], distortion_model="plumb_bob")
-    raw.p = np.array([7.0, 0, 3.0, 0, 0, 8.0, 2.0, 0, 0, 0, 1, 0])
-    found = c.camera_from_info(raw, rectified=True)
-    assert (found.fx, found.fy, found.cx, found.cy, found.distortion) == (7.0, 8.0, 3.0, 2.0, ())
-    assert c.camera_from_info(raw).is_distorted
-    raw.p = np.zeros(12)
-    assert c.camera_from_info(raw, rectified=True) == CAMERA
-
-
-@pytest.mark.parametrize(
     ("changed", "text"),
     [
         ({"k": np.zeros(9)}, r"fx = 0.0, fy = 0.0 must be above 0; is the camera calibrated"),
