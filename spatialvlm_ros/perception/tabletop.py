@@ -110,7 +110,7 @@ class TabletopSegmentation:
 
 def _too_far(frame: RGBDFrame, limit_m: float) -> str:
     """That the depth of an image is beyond what is looked at, as in a wrong unit; "" where it is not."""
-    distances = frame.depth_m[frame.valid]
+    distances = frame.depth_m[frame.valid].astype(np.float64)
     if not len(distances) or np.median(distances) <= limit_m:
         return ""
     return (
