@@ -230,8 +230,11 @@ def _capsule(points: np.ndarray) -> np.ndarray:
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
     along = (points - middle) @ axes[0]
-    radius = float(np.linalg.norm((points - middle) - along[:, None] * axes[0], axis=1).max())
-    low, high = along.min() + radius, along.max() - radius
+    off = np.linalg.norm((points - middle) - along[:, None] * axes[0], axis=1)
+    radius = float(off.max())
+    # A rounded end has to reach the corners, too.
+    rounded = np.sqrt(np.maximum(radius**2 - off**2, 0))
+    low, high = (along + rounded).min(), (along - rounded).max()
     if low > high:
         low = high = (low + high) / 2
     return np.concatenate([middle + low * axes[0], middle + high * axes[0], [radius]])
