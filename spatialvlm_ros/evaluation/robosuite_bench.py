@@ -6,6 +6,7 @@ the bin by a tf frame. The simulator's own state is used as truth alone.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from ..scene.frame import RGBDFrame
 from ..scene.noise import PRESETS
 from .benchmark_file import sha256, write_benchmark, write_json
 from .engine_accuracy import on_workers
-from .reward_episodes import TF_STD_M, Plan, Shot, SimEpisode
+from .reward_episodes import Plan, Shot, SimEpisode
 from .reward_gates import gates_of
 from .reward_judge import Judged, judge_tasks
 from .reward_report import draw_curves, print_report
@@ -38,8 +39,9 @@ PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python")
 NAMES: Mapping[str, str] = {"Can": "red can", "Milk": "gray block", "Bread": "brown block", "Cereal": "block"}
 """What each thing looks like to who knows colours and shapes alone; "milk carton" needs a model."""
 _SETTLE_NS = 1_000_000_000
-# A rendered depth image is exact but for its resolution. So is tf.
-ENGINE = EngineConfig(noise=PRESETS["exact"], tool_std_m=TF_STD_M)
+# A rendered depth image is exact but for its resolution. So is tf, for which a hundredth of a millimetre and of a degree stand.
+ENGINE = EngineConfig(noise=PRESETS["exact"], tool_std_m=1e-5)
+_UP_STD_RAD = math.radians(0.01)
 NOTES = (
     "robosuite 1.5.2 with mujoco 3.9 (synthetic): scripted episodes, RGB-D and tf only; depth without sensor noise or error of "
     "scale, and exact tf, of which the engine is told",
@@ -162,7 +164,8 @@ def _shot(content: Mapping[str, Any], index: int, name: str) -> Shot:
         "old bin": camera_from_world @ RigidTransform(np.eye(3), np.asarray(content["thing"][0], dtype=np.float64)),
     }
     robot = RobotState(
-        camera_from_world @ world_from_tool, capsules=capsules, up=camera_from_world.rotation[:, 2], places=places
+        camera_from_world @ world_from_tool, capsules=capsules, up=camera_from_world.rotation[:, 2], up_std_rad=_UP_STD_RAD,
+        places=places,
     )  # fmt: skip
     return Shot(frame, robot, _truth(content, index, name))
 
