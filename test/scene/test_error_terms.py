@@ -122,13 +122,14 @@ def test_every_relation_is_in_one_of_the_lists() -> None:
 @FEW
 @given(seeds)
 def test_a_length_within_its_noise_has_no_terms(seed: int) -> None:
-    """Which way it points is not known, so that nothing cancels in it."""
-    view = random_scene(seed, std_m=(0.5, 0.6))
-    for name in ("distance", "gap", "horizontal_distance", "touching"):
-        found = reckoned(view, name)
-        assert found is not None
-        assert found.error == ()
-        assert found.std > 0.4
+    """Which way it points is not known, so that nothing cancels in it. A surface that is seen errs by a third of the middle."""
+    for names, std_m in ((("distance", "horizontal_distance"), (0.5, 0.6)), (("gap", "touching"), (2.0, 2.4))):
+        view = random_scene(seed, std_m=std_m)
+        for name in names:
+            found = reckoned(view, name)
+            assert found is not None
+            assert found.error == ()
+            assert found.std > 0.4
 
 
 # -- against measuring again -------------------------------------------------------------------------------------------

@@ -296,16 +296,16 @@ def test_elevation_needs_the_table_and_height_does_not() -> None:
 
 
 @pytest.mark.parametrize("side", [1, -1])
-def test_a_gap_to_a_side_that_nobody_sees_errs_twice_as_much_as_its_centre(side: int) -> None:
-    """The oracle draws centres, and mirrors the points that are seen through them; where they are seen they are better known."""
+def test_a_gap_to_a_side_that_is_seen_errs_as_edges_do_and_to_one_that_nobody_sees_more_than_centres_do(side: int) -> None:
+    """The oracle draws centres and edges, and moves the side that counts by its shares of both."""
     std_m, rng = 0.01, np.random.default_rng(8)
     whole = box((0.7, 0.0, 0.05), (0.1, 0.1, 0.1), covariance=std_m**2 * np.eye(3))
     seen = whole.points[np.isclose(whole.points[:, 0], 0.7 + side * 0.05)]
     block = replace(whole, points=seen)
     hand = replace(tool((0.95, 0.0, 0.05)), covariance=np.zeros((3, 3)))
     measured = measure("gap", scene(), block, hand)
-    shift = rng.normal(0.0, std_m, 2000)
-    ends = seen[:, 0].mean() + 0.7 * shift if side > 0 else 2 * (0.7 + shift) - seen[:, 0].mean()
+    shift, longer = rng.normal(0.0, std_m, 2000), rng.normal(0.0, block.extents_std[0], 2000)
+    ends = 0.75 + (0.3 * shift + 0.4 * longer if side > 0 else 1.5 * shift)
     sampled = np.hypot(np.std(0.95 - ends), block.point_std_m)
     assert measured.value == pytest.approx(0.2, abs=0.001)
     assert measured.std == pytest.approx(sampled, rel=0.05)
