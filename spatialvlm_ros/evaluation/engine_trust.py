@@ -2,16 +2,15 @@
 
 Only with the families of noise that the engine's presets describe, and without noise, which is stated, too; the benchmark checks
 the result on other families, too, and on other seeds. ``python -m spatialvlm_ros.evaluation.engine_trust --out FOLDER`` renders,
-measures, fits and writes (twenty minutes).
+measures, fits and writes (half an hour on one core).
 
 A factor of the stated deviation is the exponential of a sum of small trees (Friedman 2001, "Greedy function approximation: a
 gradient boosting machine"), for each axis of the box. Errors are a mixture: most far smaller than stated, a few far larger. So
 the loss is no likelihood but asks for what is to hold: 68.27 % of the errors in one deviation and 95.45 % in two, in each leaf
-(two quantile losses, smoothed: Koenker and Bassett 1978). What is left is settled by factors of each kind: those with which what
-one and two deviations hold of scenes that the trees were not grown on (four folds) is least off, in shares of the tolerances. One
-is for noise as its law says, of which relations of two things hold less than the things alone by ``RELATED``, and one for exact
-depth. Noise that the support shows to be another one (``DepthNoise.unlike``) makes deviations wider by ``ELSEWHERE``. With
-``--held-out`` that many scenes of each run are kept from the fit, and what one and two deviations hold of them is told.
+(two quantile losses, smoothed: Koenker and Bassett 1978). What is left is settled by factors of each kind on scenes that the
+trees were not grown on (``trust_related.py``), so that relations between things hold what they should: one for noise as its law
+says, one for exact depth, and one more where the support shows noise of another law (``DepthNoise.unlike``). With ``--held-out``
+that many scenes of each run are kept from the fit, and what one and two deviations hold of their things is told.
 """
 
 from __future__ import annotations
@@ -33,37 +32,29 @@ from ..scene.noise import PRESETS, DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
 from ..scene.shipped import write_shipped
 from ..scene.trust import NAMES, Evidence, foot_is_guessed, kept_foot_std_m, merged_chance, merged_std_m
-from ..scene.trust_trees import FILE, TrustTrees
+from ..scene.trust_trees import FILE, SUMS, TrustTrees
 from ..training.joint_trees import Boosting, IntArray, Slopes, boosted, grown
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks, on_workers
-from .engine_bench import TRUST_SEEDS
+from .engine_bench import SETTLED_SEEDS, TRUST_SEEDS
 from .engine_render import EXACT, IN_FAMILY, Rendered, noisy_frame, render_scene
 from .engine_solids import Solid
+from .trust_match import match
+from .trust_related import HELD, TOLERANCES, related_images, settled
 
 # A region of which less lies on the thing that it is matched with is more than one thing, whatever comes of it.
 HALF_SHARE = 0.6
 # ... and so is one of which less than this does, and whose height is too large by that share, or that much.
 WHOLE_SHARE, TOO_TALL, TOO_TALL_M = 0.97, 0.12, 0.008
-# How much less one and two deviations hold of relations between things than of the things' own level distances, level edges and
-# heights, as seeds 670000 to 670059 have it; and how far either may be off.
-RELATED = {"centre": (0.05, 0.012), "edges": (0.01, 0.015), "height": (0.03, 0.03)}
-TOLERANCES = (0.05, 0.03)
-# How many times wider deviations have to be where the noise is another one than its law says, so that relations hold what they
-# should there, as these seeds have it, too.
-ELSEWHERE = {"centre": 1.07, "edges": 1.08, "height": 1.15}
-# What one and two deviations of a normal distribution hold, how many that are, what each weighs in the loss, and over which
+# How many deviations are asked for what a normal distribution's hold, what each weighs in the loss, and over which
 # difference of logarithms an error passes for half held.
-_HELD, _AT, _WEIGHTS, _SMOOTH = (0.6827, 0.9545), (1.0, 2.0), (1.0, 2.0), 0.25
+_AT, _WEIGHTS, _SMOOTH = (1.0, 2.0), (1.0, 2.0), 0.25
 # Depth that is stated with less noise than that is exact: between the preset of that name and the others at any distance.
 _EXACT_NOISE = round(float(np.log(8e-4)), 5)
 _LEAST_CURVE, _LEAST_ERROR_M = 0.05, 1e-5
 _FACTORS = Boosting(trees=120, depth=5, rate=0.12, ridge=10.0, share=0.6, tried=0.6)
 _MERGED = Boosting(trees=60, depth=5, rate=0.15, ridge=5.0, share=0.6, tried=0.6)
-_FOLDS = 4
 FITTED = {**IN_FAMILY, EXACT: EXACT}
 Grown = tuple[float, IntArray, FloatArray, FloatArray]
-# A match needs half of the pixels of both.
-_MIN_IOU = 0.5
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,6 @@ class TrustRow:
         height_m: the height itself.
         foot_guessed: whether its height is left out, because where it stands is a guess.
         merged: whether its region is more than one thing.
-        seed: of its scene.
     """
 
     shown: Evidence
@@ -90,7 +80,6 @@ class TrustRow:
     height_m: float
     foot_guessed: bool
     merged: bool
-    seed: int
 
 
 def rows_of(
@@ -105,23 +94,10 @@ def rows_of(
     rows = []
     for region in regions:
         measured = measure_with_evidence(frame, region, canonical, plane, noise, MeasureConfig())
-        index, share = _match(rendered, region, frame)
+        index, share = match(rendered, region, frame)
         if measured is not None and measured[1] is not None and index is not None:
             rows.append(_row(rendered, rendered.truth.solids[index], measured[0], measured[1], share))
     return rows
-
-
-def _match(rendered: Rendered, region: Region, frame: RGBDFrame) -> tuple[int | None, float]:
-    """Index of the true thing that a region shows, None without one, and the share of the region's pixels that show it."""
-    own = rendered.rendering.labels[region.mask & frame.valid]
-    counts = np.bincount(own[own > 0], minlength=1)
-    number = int(counts.argmax())
-    if not counts[number] or number not in rendered.numbers:
-        return None, 0.0
-    of_thing = np.count_nonzero((rendered.rendering.labels == number) & frame.valid)
-    if counts[number] / (of_thing + len(own) - counts[number]) < _MIN_IOU:
-        return None, 0.0
-    return rendered.numbers.index(number), float(counts[number] / len(own))
 
 
 def _row(rendered: Rendered, solid: Solid, thing: SceneObject, shown: Evidence, share: float) -> TrustRow:
@@ -134,7 +110,7 @@ def _row(rendered: Rendered, solid: Solid, thing: SceneObject, shown: Evidence, 
     edges = np.take_along_axis(errors, np.abs(errors).argmax(axis=0)[None], axis=0)[0]
     return TrustRow(
         shown, centre[:2], thing.extents_std[:2] / 2, edges, thing.extents_std, kept_foot_std_m(thing, shown.sheet_m),
-        float(thing.extents[2]), foot_is_guessed(thing), is_merged(share, float(edges[2]), float(reach[2])), rendered.scene.seed,
+        float(thing.extents[2]), foot_is_guessed(thing), is_merged(share, float(edges[2]), float(reach[2])),
     )  # fmt: skip
 
 
@@ -178,7 +154,7 @@ def holding(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Slopes:
         own = np.exp(2 * total)[:, None] * scaled**2
         variance = own + fixed**2
         share, down, curve = own / variance, np.zeros(error.shape), np.zeros(error.shape)
-        for held, at, weight in zip(_HELD, _AT, _WEIGHTS, strict=True):
+        for held, at, weight in zip(HELD, _AT, _WEIGHTS, strict=True):
             holds = 1 / (1 + np.exp(np.clip((size - np.log(at) - np.log(variance) / 2) / _SMOOTH, -50, 50)))
             down += weight * share * (held - holds)
             curve += weight * share**2 * np.maximum(holds * (1 - holds) / _SMOOTH, _LEAST_CURVE)
@@ -189,7 +165,7 @@ def holding(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Slopes:
 
 def fit_scale(evidence: FloatArray, error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Grown:
     """Trees for the logarithm of what multiplies ``scaled``; ``evidence`` (N, K), the others as in ``holding``."""
-    start = float(np.log(np.quantile(np.abs(error) / scaled, _HELD[0])))
+    start = float(np.log(np.quantile(np.abs(error) / scaled, HELD[0])))
     return grown(evidence, start, holding(error, fixed, scaled), _FACTORS)
 
 
@@ -205,19 +181,16 @@ def sums(trees: Grown, evidence: FloatArray) -> FloatArray:
     return total
 
 
-def factor_of(error: FloatArray, fixed: FloatArray, scaled: FloatArray, less: tuple[float, float] = (0.0, 0.0)) -> float:
-    """The factor of ``scaled`` with which one and two deviations hold what they should; as in ``holding``.
-
-    Args:
-        less: by how much less one and two deviations hold than they do of these errors where that counts.
+def factor_of(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> float:
+    """The factor of ``scaled`` with which what one and two deviations hold is least off, in shares of the tolerances; as in
+    ``holding``.
     """
     factors = np.exp(np.linspace(np.log(0.2), np.log(5.0), 321))
     off = []
     for factor in factors.tolist():
         std = np.hypot(fixed, factor * scaled)
         held = [float(np.mean(np.abs(error) <= count * std)) for count in _AT]
-        parts = zip(held, _HELD, TOLERANCES, less, strict=True)
-        off.append(max(abs(share - lower - wanted) / tolerance for share, wanted, tolerance, lower in parts))
+        off.append(max(abs(share - wanted) / tolerance for share, wanted, tolerance in zip(held, HELD, TOLERANCES, strict=True)))
     return float(factors[int(np.argmin(off))])
 
 
@@ -228,15 +201,14 @@ def fit_merged(evidence: FloatArray, merged: BoolArray) -> Grown:
 
 @dataclass(frozen=True)
 class Errors:
-    """One kind of error (N, 1), of axes: evidence (N, F), what stays of its deviation, what is multiplied, scenes (N,),
-    and how far the noise is another one than its law says (N,).
+    """One kind of error (N, 1), of axes: evidence (N, F), what stays of its deviation, what is multiplied, and how far
+    the noise is another one than its law says (N,).
     """
 
     evidence: FloatArray
     error: FloatArray
     fixed: FloatArray
     scaled: FloatArray
-    seeds: IntArray
     unlike: FloatArray
 
     def at(self, which: BoolArray | slice) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -262,13 +234,12 @@ def columns_of(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray
     scaled = np.array([row.edges_std for row in rows]).reshape(-1, 3)
     scaled[:, 2] = np.sqrt(np.maximum(scaled[:, 2] ** 2 - foot_std**2, 1e-12))
     shown = np.array([not row.foot_guessed for row in rows], bool)
-    seeds = np.array([row.seed for row in rows], np.intp)
     unlike_law = np.array([row.shown.unlike for row in rows])
 
     def column(error: FloatArray, fixed: FloatArray, scaled: FloatArray, axes: slice, which: BoolArray) -> Errors:
         flat = [part[which, axes].reshape(-1, 1) for part in (error, fixed, scaled)]
         evidence, each = asked[which, axes].reshape(-1, asked.shape[2]), asked[:1, axes].shape[1]
-        return Errors(evidence, flat[0], flat[1], flat[2], np.repeat(seeds[which], each), np.repeat(unlike_law[which], each))
+        return Errors(evidence, flat[0], flat[1], flat[2], np.repeat(unlike_law[which], each))
 
     level, level_std, edges = (
         np.array([getattr(row, name) for row in rows], np.float64).reshape(len(rows), -1)
@@ -283,31 +254,14 @@ def columns_of(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray
     }
 
 
-def _settled(name: str, kind: Errors) -> Grown:
-    """Trees on all rows, with the factors that scenes call for that they were not grown on: for noise as its law says, and for
-    exact depth.
-    """
-    seeds, scene = np.unique(kind.seeds, return_inverse=True)
-    fold, total = scene * _FOLDS // len(seeds), np.zeros(len(kind.error))
-    for number in range(_FOLDS):
-        inside, outside = fold != number, fold == number
-        total[outside] = sums(fit_scale(kind.evidence[inside], *kind.at(inside)), kind.evidence[outside])
-    noise = NAMES.index("noise")
-    exact = kind.evidence[:, noise] <= _EXACT_NOISE
-    std = np.exp(total)[:, None] * kind.scaled
-    factors = [
-        factor_of(kind.error[which], kind.fixed[which], std[which], less) if which.any() else 1.0
-        for which, less in ((~exact, RELATED[name]), (exact, (0.0, 0.0)))
-    ]
+def _grown(kind: Errors) -> Grown:
+    """Trees on all rows, with one more that asks for exact depth as often as the others ask anything, and adds nothing yet."""
     start, feature, above, added = fit_scale(kind.evidence, kind.error, kind.fixed, kind.scaled)
-    # The second one is a tree that asks for exact depth as often as the others ask anything.
-    leaves = np.zeros((1, added.shape[1]))
-    leaves[0, 0] = round(float(np.log(factors[1] / factors[0])), 5)
     return (
-        round(start + float(np.log(factors[0])), 5),
-        np.concatenate([feature, np.full((1, feature.shape[1]), noise)]),
+        start,
+        np.concatenate([feature, np.full((1, feature.shape[1]), NAMES.index("noise"))]),
         np.concatenate([above, np.full((1, above.shape[1]), _EXACT_NOISE)]),
-        np.concatenate([added, leaves]),
+        np.concatenate([added, np.zeros((1, added.shape[1]))]),
     )
 
 
@@ -316,29 +270,29 @@ def asked_of(rows: Sequence[TrustRow]) -> FloatArray:
     return np.array([row.shown.asked() for row in rows]).reshape(len(rows), 3, len(NAMES))
 
 
-def fit(rows: Sequence[TrustRow], held_out: Sequence[TrustRow] = ()) -> tuple[TrustTrees, list[str]]:
-    """The trees, and sentences about what their deviations hold of ``held_out``."""
-    asked, unseen = asked_of(rows), asked_of(held_out)
+def fit(rows: Sequence[TrustRow]) -> TrustTrees:
+    """The trees, with factors that nothing has settled yet."""
+    asked = asked_of(rows)
     merged = fit_merged(asked[:, 2], np.array([row.merged for row in rows], bool))
     columns = columns_of(rows, asked, sums(merged, asked[:, 2]))
-    others = columns_of(held_out, unseen, sums(merged, unseen[:, 2])) if len(held_out) else {}
-    # What shows nothing is known no better than stated.
-    usual = [max(1.0, ELSEWHERE[name] * factor_of(*columns[name].at(slice(None)), RELATED[name])) for name in ("centre", "edges")]
-    elsewhere = {name: round(float(np.log(factor)), 5) for name, factor in ELSEWHERE.items()}
-    sentences, all_trees = [], []
-    for name, kind in columns.items():
-        trees = _settled(name, kind)
-        all_trees.append(trees)
-        if name in others:
-            one, two = held(others[name], sums(trees, others[name].evidence) + elsewhere[name] * others[name].unlike)
-            sentences.append(f"{name}: one and two deviations hold {one:.1%} and {two:.1%} of those held out")
-    all_trees.append(merged)
+    # What shows nothing is known no better than stated. Without an up no axis is the height.
+    usual = [round(max(1.0, factor_of(*columns[name].at(slice(None)))), 3) for name in ("centre", "edges", "edges")]
+    all_trees = [*(_grown(kind) for kind in columns.values()), merged]
     first = np.cumsum([0, *(len(feature) for _, feature, _, _ in all_trees)])[:-1]
-    start, wider = np.array([trees[0] for trees in all_trees]), np.array([*elsewhere.values()])
+    start = np.array([trees[0] for trees in all_trees])
     feature, above, added = (np.concatenate([trees[i] for trees in all_trees]) for i in (1, 2, 3))
-    # Without an up no axis is the height.
-    factors = tuple(round(factor, 3) for factor in (*usual, usual[1]))
-    return TrustTrees(NAMES, factors, wider, start, first, feature.astype(np.intp), above, added), sentences
+    return TrustTrees(NAMES, tuple(usual), np.zeros(3), start, first, feature.astype(np.intp), above, added)
+
+
+def told_of(rows: Sequence[TrustRow], trees: TrustTrees) -> list[str]:
+    """Sentences about what deviations hold of the errors of things."""
+    if not len(rows):
+        return []
+    asked, sentences = asked_of(rows), []
+    for number, (name, kind) in enumerate(columns_of(rows, asked, trees(asked[:, 2])[:, SUMS.index("merged")]).items()):
+        one, two = held(kind, trees(kind.evidence)[:, number] + trees.elsewhere[number] * kind.unlike)
+        sentences.append(f"{name}: one and two deviations hold {one:.1%} and {two:.1%} of those held out")
+    return sentences
 
 
 def held(kind: Errors, total: FloatArray) -> tuple[float, float]:
@@ -355,6 +309,8 @@ def main() -> None:
     )
     parser.add_argument("--scenes", type=int, default=len(TRUST_SEEDS[0]), help="of each run")
     parser.add_argument("--held-out", type=int, default=0, help="of these, how many to judge the fit on instead")
+    parser.add_argument("--settled-first", type=int, default=SETTLED_SEEDS.start, help="first seed of those that settle factors")
+    parser.add_argument("--settled", type=int, default=len(SETTLED_SEEDS), help="how many of these")
     parser.add_argument("--out", type=Path, default=Path("out/trust"), help="folder for the trees")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     chosen = parser.parse_args()
@@ -366,9 +322,11 @@ def main() -> None:
     ]
     found = list(on_workers(partial(rendered_rows, extent=Extent()), seeds, chosen.workers))
     fitted, kept = ([row for rows, out in zip(found, told, strict=True) if out is held for row in rows] for held in (False, True))
-    trees, sentences = fit(fitted, kept)
+    run = range(chosen.settled_first, chosen.settled_first + chosen.settled)
+    images = [image for some in on_workers(partial(related_images, extent=Extent()), run, chosen.workers) for image in some]
+    trees, sentences = settled(fit(fitted), images)
     write_shipped(chosen.out, FILE, trees.to_json())
-    print(*sentences, f"trees of {len(fitted)} things: {chosen.out}", sep="\n")
+    print(*sentences, *told_of(kept, trees), f"trees of {len(fitted)} things: {chosen.out}", sep="\n")
 
 
 if __name__ == "__main__":

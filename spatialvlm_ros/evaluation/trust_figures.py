@@ -17,7 +17,6 @@ from .engine_accuracy import Extent, on_workers
 from .engine_render import EXACT, IN_FAMILY, OUT_OF_FAMILY
 from .engine_trust import TrustRow, asked_of, columns_of, held, rendered_rows
 
-# ``engine_trust.ELSEWHERE`` was told by the thirty scenes before these.
 _FIRST, _SCENES = 646_030, 50
 _GROUPS: Mapping[str, Mapping[str, str]] = {
     "the three families of the presets": IN_FAMILY,

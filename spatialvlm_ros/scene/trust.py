@@ -23,7 +23,7 @@ from .frame import SURE_ODDS, BoolArray, Region, RGBDFrame
 from .noise import DepthNoise
 from .scene import SceneObject
 from .trust_axes import LEAST_STD_M, AxisEvidence, axes_evidence
-from .trust_trees import shipped_trust
+from .trust_trees import TrustTrees, shipped_trust
 
 # Points and pixels that are looked at: more take longer and tell no more.
 _SOME_POINTS, _SOME_PIXELS = 200, 150
@@ -325,9 +325,12 @@ def foot_is_guessed(thing: SceneObject) -> bool:
     return foot_std > max(top_std, _FOOT_GUESSED_M)
 
 
-def trusted(thing: SceneObject, shown: Evidence | None) -> SceneObject:
-    """The thing with standard deviations that its evidence bears out; without any (None) it passes for a usual one."""
-    trees = shipped_trust()
+def trusted(thing: SceneObject, shown: Evidence | None, by: TrustTrees | None = None) -> SceneObject:
+    """The thing with standard deviations that its evidence bears out; without any (None) it passes for a usual one.
+
+    ``by`` are the trees that judge it; None for those of the package.
+    """
+    trees = shipped_trust() if by is None else by
     if shown is None:
         (middle, flat, upright), suspect, swollen, unlike, sheet_m = trees.usual, 0.0, np.zeros(3), 0.0, 0.0
         centre, edges = np.array([middle, middle]), np.array([flat, flat])
