@@ -18,7 +18,7 @@ _ARGUMENTS = {
     "robot": ("", "Parameter file of spatial_node for your robot: tool_frame, gravity_frame, robot_capsules."),
     "task": ("", "Task that reward_node rewards from the start: an instruction, a name of config/tasks, or a path."),
     "use_sim_time": ("false", "Take the time from /clock (simulation, bag replay)."),
-    "executor": ("dry_run", "planner_node's executor: dry_run, sim, cartesian or moveit."),
+    "executor": ("dry_run", "planner_node's executor: dry_run, sim or cartesian."),
     "allow_motion": ("false", "Must be true before planner_node moves anything."),
     "image_transport": ("raw", "raw or compressed."),
     "depth_image_transport": ("raw", "raw or compressedDepth."),

@@ -121,6 +121,10 @@ class BagReader:
         self.close()
 
 
+def pass_over(topic: str, log_ns: int) -> None:
+    """Of messages that cannot be decoded, where nobody is to be told."""
+
+
 def _header_ns(message: Any, otherwise: int) -> int:
     from ..nodes.conversions import stamp_to_ns
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import TransformBuffer
 from ..nodes.conversions import stamp_to_ns, transform_from_msg
+from .bag_reader import pass_over
 from .label_salvage import open_bag
 from .label_topics import TF_TYPES
 
@@ -28,7 +29,7 @@ class BagTransforms:
         self.stamp_ns = 0
         with open_bag(path)[0] as reader:
             topics = [topic for topic, kind in reader.topics().items() if kind in TF_TYPES]
-            for item in reader.messages(topics, _pass_over):
+            for item in reader.messages(topics, pass_over):
                 for transform in item.message.transforms:
                     with contextlib.suppress(ValueError):
                         self._buffer.set_transform(
@@ -46,7 +47,3 @@ class BagTransforms:
     def lookup(self, target: str, source: str) -> RigidTransform:
         """``target_from_source`` at the image's stamp. Raises TransformError."""
         return self._buffer.lookup(target, source, self.stamp_ns)
-
-
-def _pass_over(topic: str, log_ns: int) -> None:
-    """Of messages that cannot be decoded."""

@@ -26,7 +26,7 @@ from ..scene.scene import Scene
 from ..share import config_file
 from ..vlm.factory import ChosenVlm, choose_vlm
 from ..vlm.options import VlmOptions
-from .bag_reader import BagError, BagReader
+from .bag_reader import BagError, BagReader, pass_over
 from .label_ahead import AheadEngine
 from .label_dataset import DatasetSource
 from .label_frames import HEADER, RECORDED, STATIC, FrameOptions, FrameStream, Shot, fully_qualified
@@ -364,7 +364,7 @@ def missing_frames(reader: BagReader, robot: RobotFile) -> tuple[dict[str, str],
         if not group or wanted.keys() <= known:
             continue
         try:
-            for item in reader.messages(group, lambda topic, log_ns: None):
+            for item in reader.messages(group, pass_over):
                 for transform in item.message.transforms:
                     known |= {str(transform.header.frame_id).lstrip("/"), str(transform.child_frame_id).lstrip("/")}
                 if wanted.keys() <= known:

@@ -10,7 +10,7 @@ from typing import Any
 from ..nodes.conversions import frame_from_messages, is_rectified
 from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer
-from .bag_reader import BagError, BagReader
+from .bag_reader import BagError, BagReader, pass_over
 from .label_salvage import open_bag
 from .label_topics import best_camera, candidates
 
@@ -61,7 +61,7 @@ def read_bag_frames(
         topics = find_topics(reader)
         sync = FrameSynchronizer(slop_s)
         # Recorders often write camera_info after the images that it belongs to.
-        first_info = next(iter(reader.messages([topics.info], _pass_over)), None)
+        first_info = next(iter(reader.messages([topics.info], pass_over)), None)
         if first_info is not None:
             sync.add_info(first_info.message)
         index = 0
@@ -97,16 +97,12 @@ def _images(reader: BagReader) -> tuple[list[str], list[str]]:
     color: list[str] = []
     depth: list[str] = []
     for topic in reader.topics_of("sensor_msgs/msg/Image"):
-        first = next(iter(reader.messages([topic], _pass_over)), None)
+        first = next(iter(reader.messages([topic], pass_over)), None)
         if first is not None:
             (depth if first.message.encoding in _DEPTH else color).append(topic)
     for topic in reader.topics_of("sensor_msgs/msg/CompressedImage"):
         (depth if topic.endswith("compressedDepth") else color).append(topic)
     return color, depth
-
-
-def _pass_over(topic: str, log_ns: int) -> None:
-    """Of messages that cannot be decoded, where another tells."""
 
 
 def _common_prefix(a: str, b: str) -> int:

@@ -20,7 +20,7 @@ from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer
 from ..synthesis.record import Dropped, Picture
 from ..synthesis.sources import SourceError, check_beside_depth
-from .bag_reader import BagError, BagReader
+from .bag_reader import BagError, BagReader, pass_over
 from .bag_transforms import BagTransforms
 from .label_salvage import open_bag
 from .rgbd_bag import RgbdTopics, find_topics
@@ -126,7 +126,7 @@ class BagSource:
         images: dict[tuple[str, int], Any] = {}
         index = start
         with open_bag(self.path)[0] as reader:
-            for item in reader.messages([self._topics.color, self._topics.depth], _skip, start_ns=first, stop_ns=last + 1):
+            for item in reader.messages([self._topics.color, self._topics.depth], pass_over, start_ns=first, stop_ns=last + 1):
                 images[item.topic, item.log_ns] = item.message
                 while index < start + len(wanted) and self._has(images, wanted[index - start]):
                     yield self._item(f"{key}{index}", wanted[index - start], images)
@@ -183,7 +183,7 @@ def _exposures(reader: BagReader, topics: RgbdTopics, slop_s: float, broken: Cou
 
     sync = FrameSynchronizer(slop_s)
     infos: dict[bytes, Any] = {}
-    first_info = next(iter(reader.messages([topics.info], _skip)), None)
+    first_info = next(iter(reader.messages([topics.info], pass_over)), None)
     if first_info is not None:
         sync.add_info(first_info.message)
     for item in reader.messages([topics.color, topics.depth, topics.info], count):
@@ -197,10 +197,6 @@ def _exposures(reader: BagReader, topics: RgbdTopics, slop_s: float, broken: Cou
             triple = sync.add_depth(item.stamp_ns, item.log_ns)
         if triple is not None:
             yield _Exposure(triple.color, triple.depth, triple.info)
-
-
-def _skip(topic: str, log_ns: int) -> None:
-    """Of a message that cannot be decoded, and was counted when the bag was opened."""
 
 
 def _content(info: Any) -> bytes:
