@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-# Shares of the errors that one and two deviations should hold; both count alike.
-_IN_ONE, _IN_TWO = 0.6827, 0.9545
+# Shares of the errors that one and two deviations should hold, and how far off either may be.
+_HELD, _TOLERANCES = (0.6827, 0.9545), (0.05, 0.03)
 _OWN, _DEPTH = np.linspace(0.0, 1.0, 21), np.linspace(0.1, 2.0, 96)
 
 
@@ -38,6 +38,8 @@ def joined(weights: Sequence[float], own_m: float, depth_m: float) -> float:
 def fit(own_m: npt.ArrayLike, depth_m: npt.ArrayLike, error_m: npt.ArrayLike) -> tuple[float, float]:
     """The weights with which the shares of errors (N,) within one and within two deviations are nearest to a normal law's.
 
+    By the squares of how far they are off, in what they may be off: errors are a mixture, and no weights give both.
+
     Raises:
         ValueError: there are none that were measured.
     """
@@ -49,7 +51,8 @@ def fit(own_m: npt.ArrayLike, depth_m: npt.ArrayLike, error_m: npt.ArrayLike) ->
 
     def missed(weights: tuple[float, float]) -> float:
         stds = error / np.hypot(weights[0] * own, weights[1] * depth)
-        return abs(float((stds <= 1).mean()) - _IN_ONE) + abs(float((stds <= 2).mean()) - _IN_TWO)
+        shares = (float((stds <= count).mean()) for count in (1, 2))
+        return sum(((share - held) / most) ** 2 for share, held, most in zip(shares, _HELD, _TOLERANCES, strict=True))
 
     best = min(((float(a), float(b)) for a in _OWN for b in _DEPTH), key=missed)
     return round(best[0], 6), round(best[1], 6)
