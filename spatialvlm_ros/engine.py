@@ -34,7 +34,7 @@ from .scene.measure import MeasureConfig, measure_region
 from .scene.memory import MemoryConfig, ObjectMemory
 from .scene.noise import DepthNoise
 from .scene.relation import Measurement
-from .scene.scene import Binding, Scene, SceneObject, bind_by_number
+from .scene.scene import Binding, Scene, SceneObject, bind_by_number, not_looked_for
 from .vlm.interface import SpatialVlm, View
 from .vlm.judge import NameJudge, NamingConfig
 from .vlm.model_names import ModelNames
@@ -130,7 +130,7 @@ class SpatialEngine:
         self._second_look(view, words, seen, hidden, regions, frame.stamp_ns)
         tool = self._tool(robot, frame.stamp_ns) or self._tool_by_model(names, view, robot, frame.stamp_ns)
         reason = robot.up_problem or segmentation.reason
-        unsought = "" if segmentation.plane is not None else f"things are not looked for: {reason}"
+        unsought = "" if segmentation.plane is not None else not_looked_for(reason)
         bound = {name: self._bind(name, seen, hidden, appearances, tool, robot, frame.stamp_ns, unsought) for name in names}
         pairs = list(zip(seen, regions, strict=True))
         if self._focus is not None:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .benchmark_file import Gate
-from .engine_scores import QUANTITIES, SIGMA_SHARES
+from .engine_scores import QUANTITIES, SIGMA_SHARES, SIGMA_TOLERANCES
 
-_TOLERANCE = (0.05, 0.03)
 _SIDES = (("in_family", "in the noise family"), ("out_of_family", "out of the noise family"))
 # One of each pair of opposites, and neither the choice nor the classification of the same margin: each margin counts once.
 ONE_POLARITY = (
@@ -58,7 +57,7 @@ def _fact_gates(synthetic: Mapping[str, Any]) -> list[Gate]:
         figures = synthetic[side]
         for kind in QUANTITIES:
             numbers = figures["quantities"][kind]
-            for sigmas, share, tolerance in zip((1, 2), SIGMA_SHARES, _TOLERANCE, strict=True):
+            for sigmas, share, tolerance in zip((1, 2), SIGMA_SHARES, SIGMA_TOLERANCES, strict=True):
                 off = abs(numbers[f"coverage_{sigmas}"] - share) if numbers["n"] else None
                 gates.append(Gate(f"coverage of {sigmas} sigma off {share}: {kind} ({words})", off, "<=", tolerance))
         pooled = {what.replace("_", " "): figures[what] for what in ("predicates", "all_verdicts")}

@@ -28,7 +28,8 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
     "direction": ("direction",),
     "free space": ("point_above", "point_below", "point_left", "point_right", "point_behind", "point_front"),
 }
-SIGMA_SHARES = (0.6827, 0.9545)
+# What one and two deviations of a normal distribution hold, and how far off either may be.
+SIGMA_SHARES, SIGMA_TOLERANCES = (0.6827, 0.9545), (0.05, 0.03)
 
 
 def estimates() -> list[str]:

@@ -37,9 +37,10 @@ from ..training.joint_trees import Boosting, IntArray, Slopes, boosted, grown
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks, on_workers
 from .engine_bench import SETTLED_SEEDS, TRUST_SEEDS
 from .engine_render import EXACT, IN_FAMILY, Rendered, noisy_frame, render_scene
+from .engine_scores import SIGMA_SHARES, SIGMA_TOLERANCES
 from .engine_solids import Solid
 from .trust_match import match
-from .trust_related import HELD, TOLERANCES, related_images, settled
+from .trust_related import related_images, settled
 
 # A region of which less lies on the thing that it is matched with is more than one thing, whatever comes of it.
 HALF_SHARE = 0.6
@@ -154,7 +155,7 @@ def holding(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Slopes:
         own = np.exp(2 * total)[:, None] * scaled**2
         variance = own + fixed**2
         share, down, curve = own / variance, np.zeros(error.shape), np.zeros(error.shape)
-        for held, at, weight in zip(HELD, _AT, _WEIGHTS, strict=True):
+        for held, at, weight in zip(SIGMA_SHARES, _AT, _WEIGHTS, strict=True):
             holds = 1 / (1 + np.exp(np.clip((size - np.log(at) - np.log(variance) / 2) / _SMOOTH, -50, 50)))
             down += weight * share * (held - holds)
             curve += weight * share**2 * np.maximum(holds * (1 - holds) / _SMOOTH, _LEAST_CURVE)
@@ -165,7 +166,7 @@ def holding(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Slopes:
 
 def fit_scale(evidence: FloatArray, error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Grown:
     """Trees for the logarithm of what multiplies ``scaled``; ``evidence`` (N, K), the others as in ``holding``."""
-    start = float(np.log(np.quantile(np.abs(error) / scaled, HELD[0])))
+    start = float(np.log(np.quantile(np.abs(error) / scaled, SIGMA_SHARES[0])))
     return grown(evidence, start, holding(error, fixed, scaled), _FACTORS)
 
 
@@ -190,7 +191,12 @@ def factor_of(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> float
     for factor in factors.tolist():
         std = np.hypot(fixed, factor * scaled)
         held = [float(np.mean(np.abs(error) <= count * std)) for count in _AT]
-        off.append(max(abs(share - wanted) / tolerance for share, wanted, tolerance in zip(held, HELD, TOLERANCES, strict=True)))
+        off.append(
+            max(
+                abs(share - wanted) / tolerance
+                for share, wanted, tolerance in zip(held, SIGMA_SHARES, SIGMA_TOLERANCES, strict=True)
+            )
+        )
     return float(factors[int(np.argmin(off))])
 
 

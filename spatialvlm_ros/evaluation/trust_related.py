@@ -27,12 +27,10 @@ from ..scene.trust import Evidence, trusted
 from ..scene.trust_trees import TrustTrees
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks
 from .engine_render import EXACT, IN_FAMILY, OUT_OF_FAMILY, Rendered, noisy_frame, render_scene
-from .engine_scores import QUANTITIES
+from .engine_scores import QUANTITIES, SIGMA_SHARES, SIGMA_TOLERANCES
 from .engine_truth import TRUTHS
 from .trust_match import match
 
-# What is held by one and two deviations of a normal distribution, and how far either may be off.
-HELD, TOLERANCES = (0.6827, 0.9545), (0.05, 0.03)
 FAMILIES = {**IN_FAMILY, **OUT_OF_FAMILY, EXACT: EXACT}
 # Of the kinds of quantities, those that hang on how well things are measured, and the relations of each that are asked: one of
 # two opposites, and none about all things or the whole cloud.
@@ -138,7 +136,7 @@ def off(held: FloatArray) -> float:
 
     A kind whose errors are such a mixture that no factor gives both (gaps) is one of all here, and does not settle the others.
     """
-    shares = np.abs(held - HELD) / TOLERANCES
+    shares = np.abs(held - SIGMA_SHARES) / SIGMA_TOLERANCES
     return float(shares.max(axis=1).mean() + _ALL_COUNT * shares.mean())
 
 

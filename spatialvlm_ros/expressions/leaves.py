@@ -12,7 +12,7 @@ from ..language.names import plain_name
 from ..scene.facts import Query, Source, SpatialFact, Status
 from ..scene.relation import Reckoned
 from ..scene.relations import Kind, Measurement, Relation
-from ..scene.scene import Binding, Scene, SceneObject
+from ..scene.scene import Binding, Scene, SceneObject, not_looked_for
 from .operators import SIDE, THING, relation_type
 from .samples import SharedErrors
 from .tree import All, Apply, Thing
@@ -107,7 +107,7 @@ class Leaves:
         if binding.answering is None:
             text = binding.text or f"'{over.description}' is no description of things here; say e.g. 'red block' or 'object'"
             if self._scene.canonical is None:
-                text = f"things are not looked for: {self._scene.canonical_reason}"
+                text = not_looked_for(self._scene.canonical_reason)
             raise Missing(Status.NOT_FOUND, text)
         found = sorted((thing for thing in binding.answering if thing.source is not Source.TF), key=lambda thing: thing.id)
         return [self._number_found(thing) for thing in found]

@@ -14,7 +14,7 @@ import numpy as np
 from ..geometry.rigid import FloatArray, RigidTransform
 from ..scene.facts import Query, Source, SpatialFact, Status
 from ..scene.relations import RELATIONS, Measurement, Relation
-from ..scene.scene import Binding, Scene, SceneObject
+from ..scene.scene import Binding, Scene, SceneObject, not_looked_for
 from .names import plain_name
 from .sentences import fact_sentence
 
@@ -192,7 +192,7 @@ def _unbound(scene: Scene, bindings: Sequence[Binding], names: Sequence[str], of
             if binding.answering is None:
                 text = binding.text or f"'{names[0]}' is one thing; a description of things is needed, e.g. 'red block' or 'can'"
                 if scene.canonical is None:
-                    text = f"things are not looked for: {scene.canonical_reason}"
+                    text = not_looked_for(scene.canonical_reason)
                 return Status.NOT_FOUND, text
         elif binding.thing is None:
             return binding.status, binding.text

@@ -9,7 +9,7 @@ from ..engine import SpatialEngine
 from ..geometry.rigid import RigidTransform
 from ..geometry.transform_buffer import TransformError
 from ..scene.facts import Query, SpatialFact, Status
-from ..scene.scene import Scene
+from ..scene.scene import Scene, not_looked_for
 from .parameters import Param
 from .robot_state import Transforms
 
@@ -58,7 +58,7 @@ def why_unsought(scene: Scene) -> str:
         return f"depth is known at {share:.1f} % of the pixels: is something before the camera, or too near to it or too far?"
     if math.isfinite(scene.support_plane[0]):
         return ""
-    return f"things are not looked for: {scene.canonical_reason}"
+    return not_looked_for(scene.canonical_reason)
 
 
 def frame_of(facts: Sequence[SpatialFact], scene: Scene) -> str:

@@ -197,6 +197,11 @@ class Binding:
     answering: tuple[SceneObject, ...] | None = None
 
 
+def not_looked_for(reason: str) -> str:
+    """What is said of names on an image on which nothing is looked for, with why it is not."""
+    return f"things are not looked for: {reason}"
+
+
 def bind_by_number(name: str, things: Sequence[SceneObject]) -> Binding:
     """The thing of an id, for names like "#3"."""
     thing = next((thing for thing in things if f"#{thing.id}" == name), None)

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from spatialvlm_ros.evaluation.engine_accuracy import Extent
+from spatialvlm_ros.evaluation.engine_scores import SIGMA_SHARES, SIGMA_TOLERANCES
 from spatialvlm_ros.evaluation.trust_related import (
     ASKED,
-    HELD,
-    TOLERANCES,
     Related,
     elsewhere,
     everywhere,
@@ -64,9 +63,9 @@ def test_factors_that_errors_call_for_are_found(images: list[Related]) -> None:
 def test_what_is_held_is_told_kind_by_kind() -> None:
     kinds, error = np.repeat([0.0, 1.0], 10000), np.random.default_rng(1).normal(size=20000)
     held = held_of(kinds, error, np.repeat([1.0, 2.0], 10000))
-    np.testing.assert_allclose(held[0], HELD, atol=0.02)
+    np.testing.assert_allclose(held[0], SIGMA_SHARES, atol=0.02)
     assert held[1][0] == pytest.approx(0.9545, abs=0.01)
-    assert off(held[:1]) < 0.5 and off(held[1:]) > (0.9545 - HELD[0]) / TOLERANCES[0] - 0.5
+    assert off(held[:1]) < 0.5 and off(held[1:]) > (0.9545 - SIGMA_SHARES[0]) / SIGMA_TOLERANCES[0] - 0.5
     assert off(held) == pytest.approx((off(held[:1]) + off(held[1:])) / 2)
 
 

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
 # Shares of the errors that one and two deviations should hold, and how far off either may be.
 _HELD, _TOLERANCES = (0.6827, 0.9545), (0.05, 0.03)
 _OWN, _DEPTH = np.linspace(0.0, 1.0, 21), np.linspace(0.1, 2.0, 96)
