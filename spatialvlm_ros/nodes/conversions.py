@@ -22,15 +22,12 @@ from std_msgs.msg import Header
 from ..geometry.camera import CameraModel
 from ..geometry.rigid import RigidTransform
 from ..scene.frame import FrameError, RGBDFrame, depth_to_metres
+from .color_encodings import COLOR_ENCODINGS, PIXELS, is_mosaic, to_rgb
 
+_DEPTH: dict[str, tuple[type, int]] = {"16UC1": (np.uint16, 1), "mono16": (np.uint16, 1), "32FC1": (np.float32, 1)}
 # encoding -> dtype and channels, for what depth and colour cameras send
-_ENCODINGS: dict[str, tuple[type, int]] = {
-    "rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3), "rgba8": (np.uint8, 4), "bgra8": (np.uint8, 4),
-    "mono8": (np.uint8, 1), "8UC1": (np.uint8, 1), "8UC3": (np.uint8, 3),
-    "16UC1": (np.uint16, 1), "mono16": (np.uint16, 1), "32FC1": (np.float32, 1),
-}  # fmt: skip
-_COLOR_ENCODINGS = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8", "8UC3")
-_DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
+_ENCODINGS: dict[str, tuple[type, int]] = {**PIXELS, **_DEPTH}
+DEPTH_ENCODINGS = tuple(_DEPTH)
 _MAX_PIXELS = 64_000_000
 
 
@@ -73,8 +70,8 @@ def image_to_array(message: Image) -> npt.NDArray[Any]:
     known = _ENCODINGS.get(message.encoding)
     if known is None:
         raise MessageError(
-            f"image encoding '{message.encoding}' is not understood; known are {', '.join(_ENCODINGS)}: let the driver or "
-            "image_proc (debayer) publish one of these"
+            f"image encoding '{message.encoding}' is not understood; known are {', '.join(_ENCODINGS)}: let the driver "
+            "publish one of these"
         )
     dtype, channels = np.dtype(known[0]), known[1]
     row_bytes = message.width * channels * dtype.itemsize
@@ -101,13 +98,13 @@ def _view_pixels(message: Image, dtype: np.dtype[Any], channels: int, row_bytes:
 
 
 def color_to_rgb(pixels: npt.NDArray[Any], encoding: str) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of pixels in a colour encoding. Raises MessageError when it is not one."""
-    if encoding not in _COLOR_ENCODINGS:
-        raise MessageError(f"colour encoding is '{encoding}'; expected one of {', '.join(_COLOR_ENCODINGS)}")
-    if encoding == "mono8":
-        return np.repeat(pixels[..., None], 3, axis=2)
-    rgb = pixels[..., 2::-1] if encoding.startswith("bgr") or encoding == "8UC3" else pixels[..., :3]
-    return np.ascontiguousarray(rgb, dtype=np.uint8)
+    """(H, W, 3) uint8 RGB of pixels in a colour encoding. Raises MessageError when it is not one, or its size is none of it."""
+    if encoding not in COLOR_ENCODINGS:
+        raise MessageError(f"colour encoding is '{encoding}'; expected one of {', '.join(COLOR_ENCODINGS)}")
+    try:
+        return to_rgb(pixels, encoding)
+    except ValueError as error:
+        raise MessageError(str(error)) from error
 
 
 def _is_compressed(message: Image | CompressedImage) -> bool:
@@ -131,7 +128,7 @@ def _raw_depth(message: Image | CompressedImage) -> npt.NDArray[Any]:
     """(H, W) uint16 millimetres or float32 metres."""
     if _is_compressed(message):
         return decode_compressed_depth(message)
-    if message.encoding not in _DEPTH_ENCODINGS:
+    if message.encoding not in DEPTH_ENCODINGS:
         raise MessageError(
             f"depth encoding is '{message.encoding}'; expected 16UC1 (millimetres) or 32FC1 (metres). "
             "Is depth/image_raw remapped to a colour or a colourised topic?"
@@ -170,6 +167,11 @@ def decode_compressed_color(message: CompressedImage) -> npt.NDArray[np.uint8]:
     import cv2
 
     data = bytes(message.data)
+    encoding = message.format.partition(";")[0].strip()
+    if is_mosaic(encoding):  # image_transport compresses a mosaic as it is
+        mosaic = _decode(data, cv2.IMREAD_UNCHANGED)
+        if mosaic is not None and mosaic.ndim == 2:
+            return color_to_rgb(mosaic, encoding)
     bgr = _decode(data, cv2.IMREAD_COLOR)
     if bgr is None:
         raise MessageError(f"compressed colour image of format '{message.format}', {len(data)} bytes, cannot be decoded")

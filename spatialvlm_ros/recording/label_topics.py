@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..nodes.conversions import depth_image_to_metres, image_to_rgb
+from ..nodes.conversions import DEPTH_ENCODINGS, depth_image_to_metres, image_to_rgb
 from .bag_reader import BagError, BagReader
 
 COLOR, DEPTH, INFO = "colour", "depth", "camera_info"
 TF_TYPES = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
 _IMAGE, _COMPRESSED, _INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
-_DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
 # Pictures that were drawn or computed, not taken.
 _DRAWN = ("debug", "segmentation", "mask", "overlay", "label", "annotated", "infra", "confidence", "colorized")
 
@@ -87,7 +86,7 @@ def _look(reader: BagReader, topic: str, kind: str, count: int) -> Candidate:
         return Candidate(topic, INFO, count, "", (int(first.width), int(first.height)), frame_id)
     compressed = kind == _COMPRESSED
     encoding = str(first.format if compressed else first.encoding)
-    is_depth = encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in f"{encoding} {topic}"
+    is_depth = encoding.startswith(DEPTH_ENCODINGS) or "compressedDepth" in f"{encoding} {topic}"
     name = DEPTH if is_depth else COLOR
     try:
         pixels: Any = depth_image_to_metres(first) if is_depth else image_to_rgb(first)

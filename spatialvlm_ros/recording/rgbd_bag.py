@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..nodes.conversions import frame_from_messages, is_rectified
+from ..nodes.conversions import DEPTH_ENCODINGS, frame_from_messages, is_rectified
 from ..scene.frame import RGBDFrame
 from ..scene.sync import FrameSynchronizer
 from .bag_reader import BagError, BagReader, pass_over
 from .label_salvage import open_bag
 from .label_topics import best_camera, candidates
-
-_DEPTH = ("16UC1", "mono16", "32FC1")
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def _images(reader: BagReader) -> tuple[list[str], list[str]]:
     for topic in reader.topics_of("sensor_msgs/msg/Image"):
         first = next(iter(reader.messages([topic], pass_over)), None)
         if first is not None:
-            (depth if first.message.encoding in _DEPTH else color).append(topic)
+            (depth if first.message.encoding in DEPTH_ENCODINGS else color).append(topic)
     for topic in reader.topics_of("sensor_msgs/msg/CompressedImage"):
         (depth if topic.endswith("compressedDepth") else color).append(topic)
     return color, depth

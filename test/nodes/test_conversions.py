@@ -120,7 +120,7 @@ def test_a_colour_topic_in_place_of_depth_is_named() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
-        ("encoding", "yuv422", "'yuv422' is not understood; known are rgb8"),
+        ("encoding", "nv21", "'nv21' is not understood; known are rgb8"),
         ("encoding", "", "'' is not understood"),
         ("step", 7, "step 7 and 24 bytes; expected a step of at least 8"),
         ("step", 9, "step 9 and 24 bytes"),

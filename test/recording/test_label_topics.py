@@ -87,7 +87,7 @@ def test_real_bags_of_both_kinds_are_understood() -> None:
         ([i for i in images(0) if i.topic != INFO], ("no camera_info topic", "record the camera_info")),
         ([Item("/chatter", stamp(0), String(data="hi"))], ("no colour and no depth and no camera_info", "no images")),
         (images(0, scale=2), ("320 x 240", "160 x 120", "aligned to colour", "align_depth.enable:=true")),
-        (named(images(0), COLOR, encoding="bayer_rggb8"), ("no colour", "'bayer_rggb8'", "rgb8")),
+        (named(images(0), COLOR, encoding="nv21"), ("no colour", "'nv21'", "rgb8")),
         (named(images(0), DEPTH, encoding="64FC1"), ("no depth", "'64FC1'", "16UC1")),
         (named(images(0), INFO, width=99), ("camera_info", "99 x 240", "320 x 240")),
     ],
