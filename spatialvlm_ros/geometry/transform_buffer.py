@@ -30,14 +30,48 @@ class ExtrapolationError(TransformError):
         self.too_new = too_new
 
 
+#: Between two transforms further apart nobody knows what moved where: for live nodes and for bags alike.
+LONGEST_GAP_S = 1.0
+# A stamp so far before the one received last is of a time that began anew; publishers that share an edge differ by less.
+_JUMP_NS = 500_000_000
+
+
 @dataclass
 class _Edge:
-    """Transforms parent_from_child over time; a static edge has one and answers for any time."""
+    """Transforms parent_from_child over time; a static edge has one and answers for any time.
+
+    ``anew`` holds what was received since stamps went back: what is left when the time before is forgotten.
+    """
 
     parent: str
     static: bool
     stamps_ns: list[int] = field(default_factory=list)
     transforms: dict[int, RigidTransform] = field(default_factory=dict)
+    received_ns: int | None = None
+    anew: dict[int, RigidTransform] | None = None
+
+    def add(self, stamp_ns: int, pose: RigidTransform, cache_ns: int) -> None:
+        """Keep a transform as long as ``cache_ns`` before the newest."""
+        if self.received_ns is not None and stamp_ns < self.received_ns - _JUMP_NS:
+            self.anew = {}
+        self.received_ns = stamp_ns
+        if self.anew is not None:
+            self.anew[stamp_ns] = pose
+            while stamp_ns - (oldest := next(iter(self.anew))) > cache_ns:
+                del self.anew[oldest]
+        if stamp_ns not in self.transforms:
+            insort(self.stamps_ns, stamp_ns)
+        self.transforms[stamp_ns] = pose
+        while self.stamps_ns[-1] - self.stamps_ns[0] > cache_ns:
+            del self.transforms[self.stamps_ns.pop(0)]
+
+    def since(self, stamp_ns: int) -> _Edge | None:
+        """The edge of the time that began anew, of which ``stamp_ns`` is; None where nothing was received of it yet."""
+        if self.static:
+            return self
+        if self.anew is None or self.received_ns is None or self.received_ns > stamp_ns + _JUMP_NS:
+            return None
+        return _Edge(self.parent, False, sorted(self.anew), dict(self.anew), self.received_ns)
 
 
 class TransformBuffer:
@@ -55,10 +89,18 @@ class TransformBuffer:
         self._looked_up_ns: int | None = None
         self._lock = threading.Lock()
 
-    def clear(self) -> None:
-        """Forget everything that moves, as after a backward jump of time. Static transforms stay, as in tf2."""
+    def clear(self, now_ns: int | None = None) -> None:
+        """Forget everything that moves, as after a backward jump of time. Static transforms stay, as in tf2.
+
+        Args:
+            now_ns: a stamp of the time after the jump, where one is known; what was received of that time already stays.
+        """
         with self._lock:
-            self._edges = {child: edge for child, edge in self._edges.items() if edge.static}
+            kept = {
+                child: edge.since(now_ns) if now_ns is not None else edge if edge.static else None
+                for child, edge in self._edges.items()
+            }
+            self._edges = {child: edge for child, edge in kept.items() if edge is not None}
             self._forget_looked_up()
 
     def frames(self) -> list[str]:
@@ -81,11 +123,7 @@ class TransformBuffer:
             if static:
                 edge.stamps_ns, edge.transforms = [0], {0: parent_from_child}
                 return
-            if stamp_ns not in edge.transforms:
-                insort(edge.stamps_ns, stamp_ns)
-            edge.transforms[stamp_ns] = parent_from_child
-            while edge.stamps_ns[-1] - edge.stamps_ns[0] > self._cache_ns:
-                del edge.transforms[edge.stamps_ns.pop(0)]
+            edge.add(stamp_ns, parent_from_child, self._cache_ns)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
         """``target_from_source`` at ``stamp_ns``.

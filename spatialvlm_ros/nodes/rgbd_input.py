@@ -45,9 +45,12 @@ class _Topic:
 
 
 class RgbdInput:
-    """Owned by a ManagedNode that declares INPUT_PARAMS; make it in setup(). Frames wait in ``slot``, at most one."""
+    """Owned by a ManagedNode that declares INPUT_PARAMS; make it in setup(). Frames wait in ``slot``, at most one.
 
-    def __init__(self, node: ManagedNode, on_jump: Callable[[], None]) -> None:
+    ``on_jump`` is called with the stamp of an image that is of a time before the others.
+    """
+
+    def __init__(self, node: ManagedNode, on_jump: Callable[[int], None]) -> None:
         self._node = node
         self._on_jump = on_jump
         self.slot: NewestSlot[Triple] = NewestSlot()
@@ -101,7 +104,7 @@ class RgbdInput:
         if self.sync.jumps != jumps:
             self._node.get_logger().warning("image stamps jumped back: buffers and memory cleared")
             self.slot.clear()
-            self._on_jump()
+            self._on_jump(stamp_ns)
         if triple is not None:
             for topic in self.topics.values():
                 topic.since_match = 0

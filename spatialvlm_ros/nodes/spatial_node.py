@@ -266,8 +266,8 @@ class SpatialNode(ManagedNode):
 
     # -- work -------------------------------------------------------------------------------------------------------------
 
-    def _on_jump(self) -> None:
-        self._listener.clear()
+    def _on_jump(self, stamp_ns: int) -> None:
+        self._listener.clear(stamp_ns)
         self._imu.clear()
         self._reset_wanted.set()
         self._marker_publisher.publish(clear_markers())

@@ -11,7 +11,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from tf2_msgs.msg import TFMessage
 
 from ..geometry.rigid import RigidTransform
-from ..geometry.transform_buffer import ExtrapolationError, TransformBuffer, UnknownFrameError
+from ..geometry.transform_buffer import LONGEST_GAP_S, ExtrapolationError, TransformBuffer, UnknownFrameError
 from .conversions import stamp_to_ns, transform_from_msg
 from .lifecycle import ManagedNode
 
@@ -23,15 +23,15 @@ class TransformListener:
     """Owned by a ManagedNode; make it in setup()."""
 
     def __init__(self, node: ManagedNode, cache_s: float = 10.0) -> None:
-        self.buffer = TransformBuffer(cache_s)
+        self.buffer = TransformBuffer(cache_s, LONGEST_GAP_S)
         self._node = node
         self._arrived = threading.Condition()
         node.own_stream(TFMessage, "/tf", lambda m: self._receive(m, False), TF_QOS)
         node.own_stream(TFMessage, "/tf_static", lambda m: self._receive(m, True), TF_STATIC_QOS)
 
-    def clear(self) -> None:
-        """Forget moving transforms, after a backward jump of time."""
-        self.buffer.clear()
+    def clear(self, now_ns: int | None = None) -> None:
+        """Forget moving transforms, after a backward jump of time to ``now_ns``."""
+        self.buffer.clear(now_ns)
 
     def lookup(self, target: str, source: str, stamp_ns: int, timeout_s: float, *, await_unknown: bool = True) -> RigidTransform:
         """``target_from_source`` at a stamp, waiting up to ``timeout_s`` (wall time) for it.

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from ..geometry.rigid import RigidTransform
-from ..geometry.transform_buffer import TransformBuffer
+from ..geometry.transform_buffer import LONGEST_GAP_S, TransformBuffer
 from ..nodes.conversions import stamp_to_ns, transform_from_msg
 from .bag_reader import pass_over
 from .label_salvage import open_bag
@@ -14,8 +14,6 @@ from .label_topics import TF_TYPES
 
 _STATIC = "tf_static"
 _LONGEST_BAG_S = 1e9
-# The labeller waits no longer for a transform of an image's stamp, and a live node less.
-_LONGEST_GAP_S = 1.0
 
 
 class BagTransforms:
@@ -25,7 +23,7 @@ class BagTransforms:
     """
 
     def __init__(self, path: Path) -> None:
-        self._buffer = TransformBuffer(_LONGEST_BAG_S, _LONGEST_GAP_S)
+        self._buffer = TransformBuffer(_LONGEST_BAG_S, LONGEST_GAP_S)
         self.stamp_ns = 0
         with open_bag(path)[0] as reader:
             topics = [topic for topic, kind in reader.topics().items() if kind in TF_TYPES]

@@ -307,8 +307,11 @@ class BagLabeller:
             for before, after in self.stream.jumps
         ]
         wanted = (self.options.vlm or self.robot.vlm) and self._model_problem
-        model = [f"names were found by words alone on some or all images: {self._model_problem}"] if wanted else []
-        return [*self.damage, *self.stream.losses.lines(), *jumps, *model, *self.never_found()]
+        added = [f"names were found by words alone on some or all images: {self._model_problem}"] if wanted else []
+        if (late := self.stream.late_tf) and any("NO_TRANSFORM" in cause for cause in self.counts.unmeasured):
+            wait_s = self.robot.param("tf_timeout_s")
+            added.append(f"{late} x image for which tf came later than tf_timeout_s of --robot ({wait_s:g} s), or never")
+        return [*self.damage, *self.stream.losses.lines(), *jumps, *added, *self.never_found()]
 
 
 @cache

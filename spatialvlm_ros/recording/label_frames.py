@@ -1,7 +1,8 @@
 """The images of a bag with what tf and the IMU say at their stamps, one after the other, as spatial_node would hear them.
 
 Read once, from front to back, in a memory that does not grow with the bag. What never changes: an image waits for the
-transforms of its stamp, by the bag's own clock; an image that has no partner, or cannot be used, is counted with its cause.
+transforms of its stamp as long as a live node would, by the bag's own clock; an image that has no partner, or cannot be used,
+is counted with its cause.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from ..engine import RobotState
 from ..geometry.rigid import RigidTransform
-from ..geometry.transform_buffer import ExtrapolationError, TransformBuffer, TransformError, UnknownFrameError
+from ..geometry.transform_buffer import LONGEST_GAP_S, ExtrapolationError, TransformBuffer, TransformError, UnknownFrameError
 from ..nodes.conversions import frame_from_messages, is_rectified, stamp_to_ns, transform_from_msg
 from ..nodes.imu_input import ImuInput
 from ..nodes.robot_state import RobotStateReader, output_frame
@@ -27,9 +28,7 @@ from .label_vectors import Values, VectorMemory
 from .robot_file import RobotFile
 
 STATIC = "tf_static"
-# As much of the bag's own time an image waits for transforms of its stamp.
-_HORIZON_NS = 1_000_000_000
-# Nor do more images wait, in bags whose times of recording stand still.
+# No more images wait for transforms of their stamps, in bags whose times of recording stand still.
 _MOST_WAITING = 100
 # What a live node remembers of tf.
 _TF_CACHE_S = 10.0
@@ -84,7 +83,7 @@ class StreamedTransforms:
     """Transforms at the stamp of an image, of what has been read of the bag so far; ``blocked`` says what may still come."""
 
     def __init__(self, losses: Losses) -> None:
-        self.buffer = TransformBuffer(_TF_CACHE_S)
+        self.buffer = TransformBuffer(_TF_CACHE_S, LONGEST_GAP_S)
         self.stamp_ns = 0
         self.blocked: tuple[str, str] | None = None
         self._hopeless: set[tuple[str, str]] = set()
@@ -116,15 +115,16 @@ class StreamedTransforms:
             return self.blocked is not None
         return False
 
-    def give_up(self) -> None:
-        """What blocks now did not come in time: frames that tf never heard of are not waited for again."""
+    def give_up(self) -> bool:
+        """What blocks now did not come in time: frames that tf never heard of are not waited for again. True for one it knows."""
         if self.blocked is not None:
             try:
                 self.buffer.lookup(*self.blocked, self.stamp_ns)
             except UnknownFrameError:
                 self._hopeless.add(self.blocked)
             except TransformError:
-                pass
+                return True
+        return False
 
     def add(self, message: Any, static: bool) -> None:
         """All transforms of a message; those that cannot be used are counted."""
@@ -148,8 +148,12 @@ class FrameStream:
         self.transforms = StreamedTransforms(self.tf_losses)
         self.jumps: list[tuple[int, int]] = []
         self.color_images = 0
+        # Images for which a transform came later than tf_timeout_s, or never.
+        self.late_tf = 0
         self._robot = RobotStateReader(robot, self.transforms)
         self._output_frame = output_frame(robot)
+        # A live node waits as long, by the wall's clock.
+        self._tf_wait_ns = round(robot.param("tf_timeout_s") * 1e9)
         self._imu_node = _ImuNode(robot)
         self._imu = ImuInput(self._imu_node, self.transforms)  # type: ignore[arg-type]
         self._sync = FrameSynchronizer(options.slop_s)
@@ -257,7 +261,7 @@ class FrameStream:
         yield from self._ready(None)
         self.jumps.append((self._newest_ns, stamp_ns))
         self._count_unpaired(None)
-        self.transforms.buffer.clear()
+        self.transforms.buffer.clear(stamp_ns)
         self._imu.clear()
         for memory in self._vectors.values():
             memory.clear()
@@ -286,7 +290,7 @@ class FrameStream:
         """Images whose transforms are there, or did not come in time (``log_ns`` None: nothing more will come)."""
         while self._waiting:
             head = self._waiting[0]
-            in_time = log_ns is not None and log_ns - head.log_ns < _HORIZON_NS
+            in_time = log_ns is not None and log_ns - head.log_ns <= self._tf_wait_ns
             may_wait = in_time and len(self._waiting) <= _MOST_WAITING
             blocked = self.transforms.blocked
             is_again = self.transforms.stamp_ns == head.triple.stamp_ns and blocked is not None
@@ -295,7 +299,7 @@ class FrameStream:
             robot = self._state(head.triple)
             if self.transforms.blocked is not None and may_wait:
                 return
-            self.transforms.give_up()
+            self.late_tf += self.transforms.give_up()
             self._waiting.popleft()
             try:
                 frame = frame_from_messages(head.triple.color, head.triple.depth, head.triple.info, self._rectified)

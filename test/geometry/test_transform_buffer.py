@@ -132,6 +132,31 @@ def test_nothing_is_made_up_within_a_long_gap() -> None:
     assert not caught.value.too_new
 
 
+def test_what_came_of_a_time_that_began_anew_stays_when_the_time_before_is_forgotten() -> None:
+    """A bag in a loop: its transforms come before its first image, whose stamp tells that time went back."""
+    for cache_s in (2.0, 100.0):  # shorter and longer than the bag
+        buffer = TransformBuffer(cache_s)
+        buffer.set_transform("a", "still", 0, shifted(9.0), static=True)
+        for second in range(10, 21):
+            buffer.set_transform("a", "b", second * S, shifted(second))
+            buffer.set_transform("a", "old", second * S, shifted(second))
+        for second in (10, 11):
+            buffer.set_transform("a", "b", second * S, shifted(-second))
+        buffer.clear(10 * S + 3 * S // 4)
+        assert buffer.lookup("a", "b", 10 * S + S // 2).translation[0] == -10.5
+        assert buffer.frames() == ["a", "b", "still"], "of the time before nothing is left"
+        with pytest.raises(ExtrapolationError, match="newer"):
+            buffer.lookup("a", "b", 12 * S)
+
+
+def test_a_second_jump_forgets_what_came_after_the_first() -> None:
+    buffer = TransformBuffer()
+    for second in (10, 3, 4, 5):
+        buffer.set_transform("a", "b", second * S, shifted(second))
+    buffer.clear(S)
+    assert buffer.frames() == []
+
+
 def test_one_sample_answers_only_at_its_stamp() -> None:
     buffer = TransformBuffer()
     buffer.set_transform("a", "b", S, pose(1))

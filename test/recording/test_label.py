@@ -37,6 +37,7 @@ from spatialvlm_ros.recording.label_rows import LabelledFrame, reward_row
 from spatialvlm_ros.reward.annotator import RewardStatus
 from spatialvlm_ros.reward.task import TaskError
 from spatialvlm_ros.reward.task_file import TaskFileError
+from spatialvlm_ros.scene.facts import Status
 
 
 def label(path: Path, task: str = TASK, **options: object) -> tuple[list[LabelledFrame], BagLabeller]:
@@ -111,11 +112,32 @@ def test_a_model_that_cannot_be_had_is_a_loss_whoever_named_it(by: str, tmp_path
 def test_an_image_waits_for_its_transform_and_one_that_never_comes_is_named(tmp_path: Path) -> None:
     late = [tf_item(index, 700_000_000) for index in range(-1, 4)]
     items = [static_item(), *late, *(item for index in range(6) for item in images(index))]
-    frames, labeller = label(write_mcap(tmp_path / "bag.mcap", sorted(items, key=lambda item: item.log_ns)))
+    patient = tmp_path / "patient.yaml"
+    patient.write_text(robot_file(tmp_path).read_text() + "    tf_timeout_s: 1.0\n")
+    frames, labeller = label(write_mcap(tmp_path / "bag.mcap", sorted(items, key=lambda item: item.log_ns)), robot=patient)
     assert [frame.sample.status for frame in frames] == [RewardStatus.OK] * 4 + [RewardStatus.HELD] * 2
     assert labeller.counts.unmeasured == {"distance(gripper, red block): NO_TRANSFORM": 2}
     assert reward_row(frames[-1])["cause"] == "distance(gripper, red block): NO_TRANSFORM"
     assert "newer than the newest" in frames[-1].facts[0].text and math.isnan(frames[-1].sample.distance)
+
+
+def test_an_image_in_a_gap_of_tf_waits_no_longer_than_a_live_node(tmp_path: Path) -> None:
+    """Between 0.0 s and 0.5 s no transform came: only what was seen within tf_timeout_s of its end is known."""
+    items = [item for item in episode(7, late_ns=5_000_000) if item.topic != "/tf" or not stamp(1) <= item.log_ns < stamp(5)]
+    frames, labeller = label(write_mcap(tmp_path / "bag.mcap", items))
+    missed = [row.facts[0].status is Status.NO_TRANSFORM for row in frames]
+    assert missed == [False, True, True, True, False, False, False]
+    assert labeller.counts.unmeasured == {"distance(gripper, red block): NO_TRANSFORM": 3}
+    assert labeller.losses() == ["3 x image for which tf came later than tf_timeout_s of --robot (0.1 s), or never"]
+
+
+def test_the_first_image_of_a_second_round_has_the_transforms_of_its_time(plain: list[LabelledFrame], tmp_path: Path) -> None:
+    """As `ros2 bag play --loop`: transforms of the new time come before its first image, and none of its very stamp."""
+    second = [tf_item(index) for index in (-0.7, -0.2, 0.3, 0.8, 1.3)] + [item for index in (0, 1) for item in images(index)]
+    second = [Item(i.topic, i.log_ns + 20 * 10**9, i.message) for i in sorted(second, key=lambda item: item.log_ns)]
+    frames, _ = label(write_mcap(tmp_path / "bag.mcap", [*episode(5, start=100), *second]))
+    assert [frame.facts[0].status for frame in frames[5:]] == [Status.OK] * 2
+    assert frames[5].facts[0].value == pytest.approx(plain[0].facts[0].value, abs=1e-6)
 
 
 def test_static_transforms_that_were_recorded_late_serve_from_the_start(plain: list[LabelledFrame], tmp_path: Path) -> None:
@@ -137,12 +159,12 @@ def test_images_without_a_partner_are_counted_with_their_stamps(tmp_path: Path) 
 def test_images_that_cannot_be_decoded_are_counted_by_cause(tmp_path: Path) -> None:
     items = episode(5)
     by_topic = [item for item in items if item.topic == COLOR]
-    by_topic[2].message.encoding = "yuv422"
+    by_topic[2].message.encoding = "nv21"
     by_topic[3].message.step = 1
     frames, labeller = label(write_mcap(tmp_path / "bag.mcap", items))
     assert stamps(frames) == [stamp(0), stamp(1), stamp(4)]
     text = "\n".join(labeller.losses())
-    assert "1 x image refused: image encoding 'yuv422' is not understood" in text and "has step 1" in text
+    assert "1 x image refused: image encoding 'nv21' is not understood" in text and "has step 1" in text
 
 
 def test_a_message_that_cannot_be_deserialized_costs_itself_alone(tmp_path: Path) -> None:
