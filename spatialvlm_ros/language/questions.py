@@ -47,7 +47,8 @@ _LOOKS = (
     "(as|when|if|) (seen|viewed|looked at|observed) (from|by) {v:view}|(as|when|if|) looking from {v:view}|"
     "(as seen|seen|viewed|) from the (point of view|perspective|viewpoint|standpoint|view) of {v:view}|"
     "(as seen|seen|viewed|) from {v:view} (point of view|perspective|viewpoint|standpoint|view|side)|in {v:view}|"
-    "in the (frame|coordinates) of {v:view}"
+    "in the (frame|coordinates|coordinate frame|coordinate system|reference frame|frame of reference) of {v:view}|"
+    "(using|in terms of|with respect to|w.r.t|wrt|relative to|according to) {v:frame}"
 )
 _VERB_RE = re.compile(rf"(?<![{{\w])({'|'.join(VERBS)})(?![\w}}])", re.IGNORECASE)
 # A hand holds what is in it, where any other thing contains it.

@@ -318,6 +318,7 @@ def view_spans(tokens: Sequence[Token], start: int) -> Iterator[Span]:
     at = 1 if words[0].lower() == "the" and len(words) > 1 else 0
     lower = words[at].lower()
     follows = words[at + 1].lower() if at + 1 < len(words) else ""
+    noun = _frame_noun(tokens, start + at + 1)
     if lower in ("frame", "tf") and follows:
         skip = 2 if lower == "tf" and follows == "frame" else 1
         if at + skip < len(words):
@@ -325,11 +326,33 @@ def view_spans(tokens: Sequence[Token], start: int) -> Iterator[Span]:
         return
     if lower in _CAMERA:
         yield Span(start + at + 1, 0, 0, "")
+        if noun or follows in ("view", "image", "picture"):
+            yield Span(start + at + 1 + (noun or 1), 0, 0, "")
         return
     if lower in _FRAMES or _FRAME_RE.fullmatch(words[at]):
         yield Span(start + at + 1, 0, 0, lower if lower == "canonical" else words[at])
-    if follows == "frame" and lower not in _BREAKS:
-        yield Span(start + at + 2, 0, 0, lower if lower == "canonical" else words[at])
+    if noun and lower not in _BREAKS:
+        yield Span(start + at + 1 + noun, 0, 0, lower if lower == "canonical" else words[at])
+
+
+_FRAME_NOUNS = tuple(
+    tuple(text.split())
+    for text in ("frame of reference", "coordinate frame", "coordinate system", "reference frame", "frame", "coordinates")
+)
+
+
+def _frame_noun(tokens: Sequence[Token], start: int) -> int:
+    """How many words say that what stands before them is a frame: "frame", "coordinate system". 0: none."""
+    words = tuple(token.word for token in tokens[start : start + 3])
+    return next((len(noun) for noun in _FRAME_NOUNS if words[: len(noun)] == noun), 0)
+
+
+def frame_spans(tokens: Sequence[Token], start: int) -> Iterator[Span]:
+    """Who looks, where it is said to be a frame: "the robot's frame", "frame map"."""
+    for span in view_spans(tokens, start):
+        said = {tokens[start].word, tokens[min(start + 1, span.end - 1)].word, tokens[span.end - 1].word}
+        if said & {"frame", "system", "reference", "coordinates"}:
+            yield span
 
 
 SPANS: dict[str, Callable[[Sequence[Token], int], Iterator[Span]]] = {
@@ -340,4 +363,5 @@ SPANS: dict[str, Callable[[Sequence[Token], int], Iterator[Span]]] = {
     "number": number_spans,
     "list": list_spans,
     "view": view_spans,
+    "frame": frame_spans,
 }

@@ -26,6 +26,7 @@ from types import MappingProxyType
 
 from ..expressions.tree import Apply, ExpressionError, Fold, Several, Thing, Tree, Variable, to_text, walk
 from ..expressions.typing import check
+from ..language.foreign_units import KNOWN_LENGTHS, foreign_unit
 from ..language.names import plain_name, plural, with_article
 from ..language.patterns import Matcher, NotUnderstoodError, Pattern, Reading, Slot
 from ..language.questions import QUESTION_PATTERNS
@@ -69,6 +70,11 @@ def parse(text: str, known: Collection[str] = ()) -> Tree:
         NotUnderstoodError: no form fits, with the nearest ones; or what is said cannot be asked of things, and why.
         AmbiguousQuestionError: more than one reading is as good as the best one.
     """
+    if (unit := foreign_unit(text, known)) is not None:
+        raise NotUnderstoodError(
+            f"'{unit}' is no unit of length that is known; known are {KNOWN_LENGTHS}. Where it is a part of a name, put the name "
+            "in double quotes"
+        )
     tree = _matcher().match(text, known)
     problem = _problem(tree)
     if problem:
