@@ -7,7 +7,7 @@ import math
 import sys
 from pathlib import Path
 
-from . import __version__, calm  # noqa: F401 - first of all
+from . import __version__, calm, cli_doctor  # noqa: F401 - first of all
 from .recording import label_cli
 
 # Exit codes: 0 done, 1 ran but the result is not good, 2 wrong arguments or input, 3 could not run.
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add_ablations(commands.add_parser("bench-ablations", help="the paper's ablations at small scale, seeds side by side"))
     _add_ask(commands.add_parser("ask", help="a spatial question about one image of a folder or a bag"))
 
+    cli_doctor.add_arguments(commands.add_parser("doctor", help="what is installed, and what a running camera really sends"))
     label_cli.add_arguments(commands.add_parser("label", help="dense metric rewards for recorded bags, image by image"))
 
     real = commands.add_parser("demo-real", help="real camera frames through the same spatial_node")
@@ -350,6 +351,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = {
         "demo": _demo,
         "ask": _ask,
+        "doctor": cli_doctor.run,
         "label": label_cli.run,
         "synthesize": _synthesize,
         "train": _train,

@@ -38,6 +38,8 @@ FLOORS = (
     "recording",
     "bringup",
     "demo",
+    "doctor",
+    "cli_doctor",
     "cli_synthesize",
     "cli_train",
     "cli_evaluate",

@@ -144,6 +144,16 @@ class TransformBuffer:
                 known = self._looked_up[target, source] = self._found(target, source, stamp_ns)
             return known
 
+    def moving(self, target: str, source: str) -> dict[str, list[int]]:
+        """Stamps (ns, sorted) that are stored of each edge "parent -> child" on the way that moves. Raises UnknownFrameError."""
+        with self._lock:
+            ways = self._chain(target.lstrip("/")), self._chain(source.lstrip("/"))
+            if ways[0][-1] != ways[1][-1]:
+                raise UnknownFrameError(f"tf frames '{target}' and '{source}' are not connected")
+            children = [frame for frame in dict.fromkeys((*ways[0], *ways[1])) if (frame in ways[0]) != (frame in ways[1])]
+            edges = {child: self._edges[child] for child in children}
+            return {f"{e.parent} -> {child}": list(e.stamps_ns) for child, e in edges.items() if not e.static}
+
     def _found(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
         for name in (target, source):
             if name not in self._edges and all(edge.parent != name for edge in self._edges.values()):

@@ -67,7 +67,7 @@ class PlannerFeed:
                 self._scenes.clear()
                 self._facts.clear()
                 self._labels.clear()
-                self._listener.clear()
+                self._listener.clear(stamp_to_ns(message.header.stamp))
             self._scenes.append(message)
             present = {int(thing.id) for scene in self._scenes for thing in scene.objects}
             self._labels = {known: label for known, label in self._labels.items() if known in present}
