@@ -36,13 +36,14 @@ def run(options: argparse.Namespace) -> int:
     if topics is None and (options.robot or options.use_sim_time):
         raise ValueError("--robot and --use-sim-time are about a running camera: name it with --camera or --topics")
     findings = installed()
-    if topics is not None:
-        findings += _live(options, topics)
+    if not options.json:  # what is installed may say why a live look fails
+        print("\n".join(map(str, findings)), flush=True)
+    live = [] if topics is None else _live(options, topics)
+    findings += live
     if options.json:
         print(json.dumps([{"level": f.level.value, "what": f.topic, "seen": f.seen, "cure": f.cure} for f in findings], indent=1))
     else:
-        print("\n".join(map(str, findings)))
-        print(verdict(findings))
+        print("\n".join([*map(str, live), verdict(findings)]))
     return 1 if any(finding.level is Level.ERROR for finding in findings) else 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -14,6 +14,7 @@ from .seen import FrameLooked, Seen, Topic
 _SLOW_HZ = 5.0
 # More lost on the way than that is no accident.
 _LOST = 0.1
+_LEAST_MESSAGES = 10
 # planner_node refuses facts that are older; stamps of the future are another clock's.
 _OLD_S, _EARLY_S = 0.5, 0.05
 _LEAST_COVERAGE, _GOOD_COVERAGE = 0.01, 0.3
@@ -82,7 +83,7 @@ def _rate(topic: Topic) -> Iterator[Finding]:
         yield warning(topic.name, seen, "Is it published twice, or a bag in a loop?")
     moved = steps[steps > 0]
     lost = 1.0 - (len(moved) + 1) / ((moved.sum() / np.median(moved)) + 1) if len(moved) else 0.0
-    if lost > _LOST:
+    if lost > _LOST and count >= _LEAST_MESSAGES:
         cure = "Use the Fast DDS profile config/fastdds.xml for driver and nodes, a wired network, or image_transport compressed"
         yield warning(topic.name, f"{seen}, {lost:.0%} of the messages are lost on the way or not sent", cure)
     elif rate_hz < _SLOW_HZ:
@@ -180,30 +181,40 @@ def _tf(seen: Seen) -> Iterator[Finding]:
     if not seen.frames:
         cure = "No gripper and no gravity: give --robot YAML with tool_frame and gravity_frame (config/robots/sim.yaml is one)"
         yield warning("tf", "no frame is asked for", cure)
+    good: dict[str, list[str]] = {}
     for name, looked in seen.frames.items():
-        if looked.found + looked.missed:
-            yield _frame(name, looked, seen)
+        if looked.missed:
+            yield _missed(name, looked, seen)
+        elif looked.found:
+            good.setdefault(looked.parameter, []).append(name)
+    for parameter, names in good.items():
+        yield ok(f"tf {', '.join(names)} ({parameter})", _found([seen.frames[name] for name in names]))
     if seen.imu_topic:
         yield error(seen.imu_topic, seen.imu_problem, "") if seen.imu_problem else ok(seen.imu_topic, "says which way is up")
 
 
-def _frame(name: str, looked: FrameLooked, seen: Seen) -> Finding:
+def _missed(name: str, looked: FrameLooked, seen: Seen) -> Finding:
+    """Of a frame that tf did not know at the stamps of some images, or of all."""
     topic = f"tf {name} ({looked.parameter})"
-    total = looked.found + looked.missed
-    if not looked.found:
-        near = get_close_matches(name, seen.known_frames, 1)
-        if name not in seen.known_frames and near:
-            return error(topic, looked.problem, f"Did you mean '{near[0]}'?")
-        return error(topic, looked.problem, "Is its publisher running, and is it on the camera's tree and clock?")
-    if looked.missed:
+    if looked.found:
         cure = f"Its transforms come late or have gaps: a larger tf_timeout_s waits longer. The last time: {looked.problem}"
         level = Level.ERROR if looked.missed > looked.found else Level.WARNING
-        return Finding(level, topic, f"not known at the stamps of {looked.missed} of {total} images", cure)
-    gaps = {edge: float(np.diff(stamps).max()) * 1e-9 for edge, stamps in looked.edges.items() if len(stamps) > 1}
-    if not looked.edges:
-        return ok(topic, "static")
+        return Finding(level, topic, f"not known at the stamps of {looked.missed} of {looked.found + looked.missed} images", cure)
+    near = get_close_matches(name, seen.known_frames, 1)
+    if name not in seen.known_frames and near:
+        return error(topic, looked.problem, f"Did you mean '{near[0]}'?")
+    return error(topic, looked.problem, "Is its publisher running, and is it on the camera's tree and clock?")
+
+
+def _found(frames: Sequence[FrameLooked]) -> str:
+    """Of frames that tf knew at the stamps of all images."""
+    edges = {edge: stamps for looked in frames for edge, stamps in looked.edges.items()}
+    if not edges:
+        return "static"
+    gaps = {edge: float(np.diff(stamps).max()) * 1e-9 for edge, stamps in edges.items() if len(stamps) > 1}
     worst = max(gaps, key=lambda edge: gaps[edge], default="")
-    return ok(topic, f"at all {total} images" + (f"; longest gap {gaps[worst] * 1e3:.0f} ms ({worst})" if worst else ""))
+    text = f"at all {min(looked.found for looked in frames)} images"
+    return text + (f"; longest gap {gaps[worst] * 1e3:.0f} ms ({worst})" if worst else "")
 
 
 def _clock(seen: Seen) -> Iterator[Finding]:
@@ -214,6 +225,7 @@ def _clock(seen: Seen) -> Iterator[Finding]:
         return
     if not seen.use_sim_time and seen.clock_publishers:
         yield warning("clock", "somebody publishes /clock", "Set use_sim_time:=true for all nodes (--use-sim-time), or for none")
+        return
     for topic in (seen.color, seen.depth):
         if not topic.ages_s or 0 in topic.stamps_ns:
             continue

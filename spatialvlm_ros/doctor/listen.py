@@ -10,10 +10,12 @@ from typing import Any
 import rclpy
 import yaml
 from rclpy.context import Context
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.signals import SignalHandlerOptions
+from rclpy.validate_topic_name import validate_topic_name
 from rosgraph_msgs.msg import Clock
 
 from ..geometry.transform_buffer import TransformError
@@ -119,6 +121,11 @@ def listen(options: LookOptions) -> Seen:
 
     Raises RobotFileError for a robot's file that cannot be used, ValueError for one of its values, or for a topic's name.
     """
+    for name in (options.color, options.depth, options.info):
+        try:
+            validate_topic_name(name)
+        except InvalidTopicNameException as problem:
+            raise ValueError(f"'{name}' cannot be the name of a topic: {str(problem).splitlines()[0]}") from problem
     robot = RobotFile(options.robot)
     default_ros_environment()
     context = Context()
@@ -211,6 +218,8 @@ class _Look:
             except TransformError as problem:
                 looked.missed, looked.problem = looked.missed + 1, str(problem)
             else:
+                # What was missed before is of the time in which the publisher was not known yet.
+                looked.missed = looked.missed if looked.found else 0
                 looked.found += 1
 
     def _ask_graph(self) -> None:

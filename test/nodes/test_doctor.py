@@ -247,6 +247,8 @@ def test_exit_codes_and_json(shooting: Any, tmp_path: Path, capsys: pytest.Captu
     assert "3 errors" in capsys.readouterr().out.splitlines()[-1]
     assert main(["doctor", "--camera", "webcam"]) == 2
     assert "known are realsense" in capsys.readouterr().err
+    assert main(["doctor", "--topics", "/a b", "/b", "/c"]) == 2
+    assert "'/a b' cannot be the name of a topic" in capsys.readouterr().err
     assert main(["doctor", "--robot", "x.yaml"]) == 2 and main(["doctor", "--seconds", str(math.nan)]) == 2
 
 
