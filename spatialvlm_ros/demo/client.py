@@ -75,7 +75,8 @@ class DemoClient:
         """The first scene that shows objects."""
         scenes: list[Scene] = []
         subscription = self.node.create_subscription(Scene, "spatial_node/scene", scenes.append, 10)
-        self.wait_until(lambda: any(scene.objects for scene in scenes), timeout_s, "no scene with objects came from spatial_node")
+        what = "no scene with objects came from spatial_node (see logs/spatial_node.log)"
+        self.wait_until(lambda: any(scene.objects for scene in scenes), timeout_s, what)
         self.node.destroy_subscription(subscription)
         return next(scene for scene in reversed(scenes) if scene.objects)
 

@@ -87,6 +87,8 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     return summary
 
 
+# A slow machine may take long to start all nodes; one that ends is noticed at once.
+_START_S = 120.0
 _MARKER = ".spatialvlm-demo"
 
 
@@ -146,7 +148,7 @@ def _run_episode(options: DemoOptions, bag: Path) -> tuple[Any, list[str]]:
             supervisor.start(node.executable, node.command())
         options.tell(f"started {', '.join(supervisor.processes)} (ROS_DOMAIN_ID {options.domain_id}, logs in {logs})")
         with DemoClient(alive) as client:
-            scene = client.wait_for_scene(40.0)
+            scene = client.wait_for_scene(_START_S)
             options.tell("spatial_node sees: " + ", ".join(sorted(thing.label for thing in scene.objects)))
             for question in QUESTIONS:
                 options.tell(f"{question}  {client.ask(question)}")
