@@ -15,10 +15,10 @@ from spatialvlm_ros.share import config_file
 
 _ARGUMENTS = {
     "camera": ("realsense", "Preset of config/cameras.yaml: topics of colour, depth and camera_info."),
-    "robot": ("", "Parameter file of spatial_node for your robot: tool_frame, gravity_frame, robot_capsules."),
+    "robot": ("", "Parameter file of the nodes for your robot: spatial_node's tool_frame, planner_node's workspace ..."),
     "task": ("", "Task that reward_node rewards from the start: an instruction, a name of config/tasks, or a path."),
     "use_sim_time": ("false", "Take the time from /clock (simulation, bag replay)."),
-    "executor": ("dry_run", "planner_node's executor: dry_run, sim or cartesian."),
+    "executor": ("", "planner_node's executor: dry_run, sim or cartesian. Default: the robot file's, else dry_run."),
     "allow_motion": ("false", "Must be true before planner_node moves anything."),
     "image_transport": ("raw", "raw or compressed."),
     "depth_image_transport": ("raw", "raw or compressedDepth."),
@@ -32,17 +32,23 @@ def _is_true(text):
     return text.lower() in ("true", "1", "yes")
 
 
+def _given(value, name):
+    """A launch argument that was given as a parameter of its name: it wins over the robot's file."""
+    return {name: value[name]} if value[name] else {}
+
+
 def _nodes(context):
     value = {name: LaunchConfiguration(name).perform(context) for name in _ARGUMENTS}
     camera = camera_preset(value["camera"])
     if value["robot"] and not os.path.isfile(value["robot"]):
-        raise RuntimeError(f"robot:={value['robot']} is no file; give the path of a parameter file of spatial_node")
+        raise RuntimeError(f"robot:={value['robot']} is no file; give the path of a parameter file of the nodes")
     clock = {"use_sim_time": _is_true(value["use_sim_time"])}
     common = {"package": "spatialvlm_ros", "namespace": value["namespace"], "output": "screen"}
 
     def defaults(name):
         return str(config_file(f"{name}.yaml"))
 
+    robot = [value["robot"]] if value["robot"] else []
     spatial = {
         "depth_noise": camera["depth_noise"],
         "image_transport": value["image_transport"],
@@ -55,7 +61,7 @@ def _nodes(context):
         Node(
             executable="spatial_node",
             name="spatial_node",
-            parameters=[defaults("spatial_node"), spatial, *([value["robot"]] if value["robot"] else [])],
+            parameters=[defaults("spatial_node"), spatial, *robot],
             remappings=[
                 ("color/image_raw", camera["color"]),
                 ("depth/image_raw", camera["depth"]),
@@ -68,7 +74,7 @@ def _nodes(context):
         Node(
             executable="reward_node",
             name="reward_node",
-            parameters=[defaults("reward_node"), {"task": value["task"], **clock}],
+            parameters=[defaults("reward_node"), *robot, {**_given(value, "task"), **clock}],
             **common,
         ),
         Node(
@@ -76,7 +82,9 @@ def _nodes(context):
             name="planner_node",
             parameters=[
                 defaults("planner_node"),
-                {"executor": value["executor"], "allow_motion": _is_true(value["allow_motion"]), **clock},
+                *robot,
+                # Last, so that it wins: whether anything moves is not for a robot's file to say.
+                {**_given(value, "executor"), "allow_motion": _is_true(value["allow_motion"]), **clock},
             ],
             **common,
         ),

@@ -32,25 +32,32 @@ Value = bool | int | float | str | list[str]
 
 @dataclass(frozen=True)
 class NodeProcess:
-    """One node to run: executable, parameter files, single parameters, remaps."""
+    """One node to run: executable, parameter files, single parameters before and after them (later ones win), remaps."""
 
     executable: str
     parameter_files: tuple[Path, ...] = ()
     parameters: Mapping[str, Value] = field(default_factory=dict)
     remaps: Mapping[str, str] = field(default_factory=dict)
+    last_parameters: Mapping[str, Value] = field(default_factory=dict)
 
     def command(self) -> list[str]:
         """Its command line."""
         words = [sys.executable, "-m", f"spatialvlm_ros.nodes.{self.executable}", "--ros-args"]
-        for name, value in self.parameters.items():
-            # JSON is YAML, which rcl parses behind -p; its quotes keep a string from turning into a number.
-            words += ["-p", f"{name}:={json.dumps(value, ensure_ascii=False)}"]
+        words += _single(self.parameters)
         # Later ones win, and what is in a robot's own file is meant.
         for path in self.parameter_files:
             words += ["--params-file", str(path)]
+        # rcl lets a file's section for a node win over what is said to all nodes, wherever it stands.
+        words += _single(self.last_parameters, f"{self.executable}:")
         for source, target in self.remaps.items():
             words += ["-r", f"{source}:={target}"]
         return words
+
+
+def _single(parameters: Mapping[str, Value], node: str = "") -> list[str]:
+    # JSON is YAML, which rcl parses behind -p; its quotes keep a string from turning into a number.
+    pairs = [f"{node}{name}:={json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items()]
+    return [word for pair in pairs for word in ("-p", pair)]
 
 
 def camera_preset(name: str) -> dict[str, str]:
@@ -84,17 +91,18 @@ def graph(
     camera: str, robot: Path | None, task: str = "", *, sim_seed: int = 0, allow_motion: bool = False, vlm: str = ""
 ) -> list[NodeProcess]:
     """The whole system. Camera "sim" adds the simulated robot, its parameters and simulated time; ``vlm`` "" leaves spatial_node
-    its own choice of a model.
+    its own choice of a model. A robot's file may have a section for each node; whether anything moves is not its to say.
     """
     simulated = camera == "sim"
     clock: dict[str, Value] = {"use_sim_time": simulated}
     if simulated and robot is None:
         robot = config_file("robots", "sim.yaml")
-    executor = {"executor": "sim"} if simulated else {}
+    files = () if robot is None else (robot,)
+    moving: dict[str, Value] = {"allow_motion": allow_motion, **({"executor": "sim"} if simulated else {})}
     nodes = [
         spatial_node(camera, robot, **clock, **({"vlm": vlm} if vlm else {})),
-        NodeProcess("reward_node", parameters={**clock, "task": task}),
-        NodeProcess("planner_node", parameters={**clock, **executor, "allow_motion": allow_motion}),
+        NodeProcess("reward_node", files, clock, last_parameters={"task": task} if task else {}),
+        NodeProcess("planner_node", files, clock, last_parameters=moving),
     ]
     if simulated:
         nodes.insert(0, NodeProcess("sim_robot_node", parameters={"seed": sim_seed}))
@@ -160,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; see --help."""
     parser = argparse.ArgumentParser(prog="python -m spatialvlm_ros.bringup", description="Start spatialvlm_ros' nodes.")
     parser.add_argument("--camera", default="realsense", help="preset of config/cameras.yaml, or sim (default: realsense)")
-    parser.add_argument("--robot", type=Path, help="parameter file of spatial_node: tool_frame, robot_capsules ...")
+    parser.add_argument("--robot", type=Path, help="parameters of the nodes: spatial_node's tool_frame, robot_capsules ...")
     parser.add_argument("--task", default="", help="task that reward_node rewards from the start")
     parser.add_argument("--seed", type=int, default=0, help="scene of the simulation (camera sim)")
     parser.add_argument("--allow-motion", action="store_true", help="let planner_node move the robot")

@@ -79,18 +79,42 @@ def test_the_simulation_runs_on_its_own_clock_with_its_own_robot() -> None:
     assert nodes["sim_robot_node"].parameters == {"seed": 7}
     assert nodes["spatial_node"].parameter_files == (config_file("robots", "sim.yaml"),)
     assert all(nodes[name].parameters["use_sim_time"] is True for name in list(nodes)[1:])
-    assert nodes["planner_node"].parameters["executor"] == "sim"
-    assert nodes["reward_node"].parameters["task"] == "pick up the red block"
+    assert nodes["planner_node"].last_parameters["executor"] == "sim"
+    assert nodes["reward_node"].last_parameters["task"] == "pick up the red block"
 
 
 def test_a_real_camera_starts_no_simulation_and_moves_nothing_unasked() -> None:
     nodes = {node.executable: node for node in graph("realsense", None)}
     assert "sim_robot_node" not in nodes
-    assert "executor" not in nodes["planner_node"].parameters
-    assert nodes["planner_node"].parameters["allow_motion"] is False
+    assert "executor" not in nodes["planner_node"].last_parameters
+    assert nodes["planner_node"].last_parameters["allow_motion"] is False
     assert all(node.parameters["use_sim_time"] is False for node in nodes.values())
     moving = {node.executable: node for node in graph("realsense", None, allow_motion=True)}
-    assert moving["planner_node"].parameters["allow_motion"] is True
+    assert moving["planner_node"].last_parameters["allow_motion"] is True
+
+
+@pytest.mark.parametrize("section", ["/**/planner_node", "/planner_node", "planner_node", "/**"])
+def test_a_robots_file_speaks_to_all_nodes_but_moves_none(section: str, tmp_path: Path) -> None:
+    """As rcl reads the command line: the workspace is the file's, whether anything moves is not."""
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.node import Node
+
+    robot = tmp_path / "robot.yaml"
+    robot.write_text(
+        "/**/spatial_node: {ros__parameters: {tool_frame: tool0}}\n/**/reward_node: {ros__parameters: {task: reach(mug)}}\n"
+        f"{section}: {{ros__parameters: {{planning_frame: world, executor: cartesian, allow_motion: true}}}}\n"
+    )
+    found = {}
+    for process in graph("realsense", robot):
+        command, context = process.command(), Context()
+        rclpy.init(args=command[command.index("--ros-args") :], context=context)
+        node = Node(process.executable, context=context, automatically_declare_parameters_from_overrides=True)
+        found |= {name: node.get_parameter(name).value for name in node._parameters}
+        node.destroy_node()
+        context.shutdown()
+    assert found["tool_frame"] == "tool0" and found["task"] == "reach(mug)"
+    assert (found["planning_frame"], found["executor"], found["allow_motion"]) == ("world", "cartesian", False)
 
 
 printable = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), max_size=30)

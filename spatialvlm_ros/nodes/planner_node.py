@@ -72,8 +72,9 @@ class PlannerNode(ManagedNode):
             return None
         if kind == "moveit":
             raise ValueError(
-                "executor 'moveit' is not available in this installation; serve the MoveGripper action by MoveIt and set "
-                "executor to cartesian with motion_action, or set executor to dry_run or sim"
+                "executor 'moveit' does not exist: no node of this package calls MoveIt. Write one that serves the action "
+                "spatialvlm_msgs/action/MoveGripper by it, and set executor to cartesian and motion_action to its name; or set "
+                "executor to dry_run or sim"
             )
         action = SIM_ACTION if kind == "sim" else self.param("motion_action")
         return MoveGripperExecutor(self, action, self.param("planning_frame"), self.param("server_timeout_s"))

@@ -13,7 +13,7 @@ _DEFAULT = PlanningConfig()
 _BOX, _HAND = _DEFAULT.workspace, _DEFAULT.gripper
 
 PLANNER_PARAMS = (
-    Param("executor", "dry_run", "Who moves: nobody, sim_robot_node, a MoveGripper server, or MoveIt.", choices=EXECUTORS),
+    Param("executor", "dry_run", "Who moves: nobody, sim_robot_node, or a MoveGripper server; no moveit yet.", choices=EXECUTORS),
     Param("allow_motion", False, "Must be true before anything moves.", read_only=False),
     Param("motion_action", "robot/move_gripper", "Name of the MoveGripper action of the 'cartesian' executor."),
     Param("spatial_node", "spatial_node", "Name of the node whose scene, facts and set_queries are used."),
