@@ -296,7 +296,11 @@ def run_node(make: Callable[[], ManagedNode], args: list[str] | None = None, num
     """
     default_ros_environment()
     signals = EndSignals(_END_LIMIT_S)
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rcl's own, for a parameter file or argument that cannot be read
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 2
     node: ManagedNode | None = None
     spinner = _Spinner(num_threads)
     code = 0

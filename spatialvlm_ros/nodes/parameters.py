@@ -64,6 +64,17 @@ class Param:
             return f"parameter {self.name} is '{value}', which is not one of {', '.join(self.choices)}"
         return None
 
+    @property
+    def kind(self) -> str:
+        """What a file has to give for it, in words."""
+        kinds = {
+            list: "a list of strings", bool: "true or false", int: "a whole number", float: "a number with a point, like 1.0",
+            str: "text, in quotes",
+        }  # fmt: skip
+        if isinstance(self.default, list) and self.default and isinstance(self.default[0], float):
+            return "a list of numbers with a point, like [1.0, 2.0]"
+        return kinds[type(self.default)]
+
 
 # Every node has this one beside its own.
 AUTOSTART = Param("autostart", True, "Configure and activate at start, without a lifecycle manager.")
@@ -90,13 +101,17 @@ def near_misses(given: Iterable[str], params: Sequence[Param]) -> dict[str, str]
 
 
 def declare(node: Node, params: Sequence[Param]) -> None:
-    """Declare all parameters on a node and refuse values outside their choices, now (ValueError) and later."""
+    """Declare all parameters on a node and refuse values of another type or outside their choices, now (ValueError) and later."""
     from rcl_interfaces.msg import SetParametersResult
+    from rclpy.exceptions import InvalidParameterTypeException
 
     by_name = {param.name: param for param in params}
     for param in params:
         default: Any = param.default
-        value = node.declare_parameter(param.name, default, param.descriptor()).value
+        try:
+            value = node.declare_parameter(param.name, default, param.descriptor()).value
+        except InvalidParameterTypeException as error:
+            raise ValueError(f"parameter {param.name} has a value of another type; give {param.kind} ({error})") from error
         if (problem := param.problem(value)) is not None:
             raise ValueError(problem)
 

@@ -91,13 +91,9 @@ class RobotFile:
 
 def _wanted(param: Param, value: object) -> str | None:
     """What a file should give for a parameter instead of this value; None where it will do. As strict as the live node."""
-    kinds = {
-        list: "a list of strings", bool: "true or false", int: "a whole number", float: "a number with a point, like 1.0",
-        str: "text, in quotes",
-    }  # fmt: skip
     kind = type(param.default)
     if type(value) is not kind or (isinstance(value, list) and not all(isinstance(each, str) for each in value)):
-        return kinds[kind]
+        return param.kind
     if param.choices and value not in param.choices:
         return f"one of {', '.join(param.choices)}"
     low, high = (math.nan if limit is None else limit for limit in (param.minimum, param.maximum))

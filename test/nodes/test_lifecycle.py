@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -236,12 +239,28 @@ def test_a_wrong_value_is_refused_with_the_choices(ros: Any) -> None:
         SmallNode(context=ros.context, parameter_overrides=[Parameter("reach_m", value=2.5)])
     with pytest.raises((ValueError, ParameterException), match=r"not a finite number|nan"):
         SmallNode(context=ros.context, parameter_overrides=[Parameter("reach_m", value=float("nan"))])
-    with pytest.raises(ParameterException):
+    with pytest.raises(ValueError, match="parameter mode has a value of another type; give text, in quotes"):
         SmallNode(context=ros.context, parameter_overrides=[Parameter("mode", value=3)])
     node = ros.node(SmallNode)
     answer = node.set_parameters([Parameter("mode", value="slow")])[0]
     assert not answer.successful and "read-only" in answer.reason
     assert node.param("mode") == "fast"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("-p", "gamma:=1"), "error: parameter gamma has a value of another type; give a number with a point, like 1.0"),
+        (("--params-file", "{folder}/broken.yaml"), "error: failed to initialize rcl: Couldn't parse params file"),
+        (("--params-file", "{folder}/none.yaml"), "error: failed to initialize rcl: Couldn't parse params file"),
+    ],
+)
+def test_arguments_that_cannot_be_used_end_a_node_with_a_sentence(arguments: tuple[str, ...], text: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("/**/reward_node\n  ros__parameters:\n    gamma: 0.9\n")
+    words = [word.format(folder=tmp_path) for word in arguments]
+    command = [sys.executable, "-m", "spatialvlm_ros.nodes.reward_node", "--ros-args", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 2 and text in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
 
 
 def test_a_slip_in_a_parameters_name_is_told() -> None:
