@@ -69,7 +69,8 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     bag = options.out / "episode.mcap"
     with ending_by_sigterm():
         outcome, stages = _run_episode(options, bag)
-    options.tell(f"planner: {'success' if outcome.success else 'failed: ' + outcome.error_msg} ({', '.join(outcome.steps)})")
+    said = "success" if outcome.success else f"failed: {outcome.error_msg}"
+    options.tell(f"planner: {said} ({', '.join(outcome.steps) or 'no step'})")
     from .judge import judge_episode
 
     options.tell("judging the recording against the simulator's truth ...")
