@@ -29,7 +29,7 @@ DISTANCES: Mapping[str, tuple[str, ...]] = {
     "distance": (
         f"{_GET} (the|) (straight-line|straight line|euclidean|direct|center-to-center|centre-to-centre|center to center|"
         f"centre to centre|overall|total|current|) distance (in space|in a straight line|) ({_PAIR}|of {{a}} "
-        f"(to|from) {{b}}|that separates "
+        f"(to|from|and) {{b}}|that separates "
         "{a} (from|and) {b}|separating {a} (from|and) {b}|{a} (is|are) from {b})",
         "(what|how much|which) distance (is there|is|are|lies|separates|) (between|from|) {a} (and|to|from) {b}",
         f"how far (away|off|) {IS} {{a}} (away|off|) (from|to) {{b}}",
@@ -43,7 +43,7 @@ DISTANCES: Mapping[str, tuple[str, ...]] = {
         f"how far apart ({IS} {{a}} and {{b}}|{{a}} and {{b}} {IS}|from each other {IS} {{a}} and {{b}})",
         f"how far ({IS} {{a}} and {{b}}|{{a}} and {{b}} {IS}) (apart|(apart|away|) (from each other|from one another))",
         f"how far (from each other|from one another) {IS} {{a}} and {{b}}",
-        f"how many {_UNITS} (away|) ({IS}|lie) (there|) {_PAIR}",
+        f"how many {_UNITS} (away|) ({IS}|lie) (there|it|) {_PAIR}",
         f"how many {_UNITS} (away|apart|) (from {{b}} {IS} {{a}}|{IS} {{a}} (away|) from {{b}}|{IS} {{a}} and {{b}} "
         "(apart|))",
         f"at (what|which) distance ({IS} {{a}} from {{b}}|from {{b}} {IS} {{a}})",

@@ -144,7 +144,7 @@ def _word(raw: str) -> list[Token]:
 
 def tokenize(text: str) -> list[Token]:
     """The tokens that matter: politeness at both ends and fillers are left out, unless nothing else would remain."""
-    tokens = _trimmed(_drop_fillers(raw_tokens(text)))
+    tokens = _trimmed(_without_asked_unit(_drop_fillers(raw_tokens(text))))
     while (length := _starts(tokens, _OPENINGS)) and len(tokens) > length:
         tokens = _trimmed(tokens[length:])
     while (length := _starts(tokens[::-1], _ENDINGS)) and len(tokens) > length:
@@ -183,6 +183,23 @@ def _drop_fillers(tokens: list[Token]) -> list[Token]:
             kept.append(tokens[at])
         at += length or 1
     return kept or tokens
+
+
+_LENGTH_WORDS = frozenset(("wide", "broad", "tall", "high", "elevated"))
+_AFTER_MEASURE = frozenset(("between", "of", "from", "to"))
+
+
+def _without_asked_unit(tokens: list[Token]) -> list[Token]:
+    """Without the unit that an answer is wanted in, where a question goes on behind it: "how many cm tall", "distance in cm from"."""
+    for at, token in enumerate(tokens):
+        if token.quoted or token.word not in _UNITS or not 0 < at < len(tokens) - 1 or tokens[at - 1].quoted:
+            continue
+        before, after = tokens[at - 1].word, tokens[at + 1].word
+        if at > 1 and before == "many" and tokens[at - 2].word == "how" and after in _LENGTH_WORDS:
+            return [*tokens[: at - 1], *tokens[at + 1 :]]
+        if at > 1 and before == "in" and after in _AFTER_MEASURE:
+            return [*tokens[: at - 1], *tokens[at + 1 :]]
+    return tokens
 
 
 _NUMBERS = frozenset(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"))
