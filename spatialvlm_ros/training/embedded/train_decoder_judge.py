@@ -227,20 +227,23 @@ def fit_deviations(said: Said, things: PosedThings) -> list[float]:
 
 def joined_shares(said: Said, things: PosedThings, weights: Sequence[float]) -> dict[str, float]:
     """Shares of the errors of measured lengths within one and two deviations as such weights join them."""
-    own, depth, error = _lengths(said, things)
-    stds = np.abs(error) / np.hypot(weights[0] * own, weights[1] * depth)
+    *parts, error = _lengths(said, things)
+    stds = np.abs(error) / np.sqrt(np.square(np.array(weights)[:, None] * np.array(parts)).sum(axis=0))
     return {f"joined_within_{many}_std": float((stds[np.isfinite(stds)] <= many).mean()) for many in (1, 2)}
 
 
-def _lengths(said: Said, things: PosedThings) -> tuple[Array, Array, Array]:
-    """(N,) of all lengths: deviations by the decoder and by depth, NaN where that has none, and the decoder's error."""
+def _lengths(said: Said, things: PosedThings) -> tuple[Array, Array, Array, Array]:
+    """(N,) of all lengths: deviations by the decoder and by depth, NaN where that has none, how far the decoder's is from the one
+    measured, and its error."""
     parts = []
     for at, asked in _by_type(said):
         if RELATIONS[TYPES[at]].kind is Kind.ESTIMATE:
-            measured = things.said[number_name(TYPES[at])[0]][said.group[asked], 1].astype(np.float64)
-            parts.append((said.std[asked], measured, said.value[asked] - said.true[asked]))
-    own, depth, error = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return own, depth, error
+            name, sign = number_name(TYPES[at])
+            measured, depth_std = things.said[name][said.group[asked]].astype(np.float64).T
+            value = said.value[asked]
+            parts.append((said.std[asked], depth_std, np.abs(value - sign * measured), value - said.true[asked]))
+    own, depth, apart, error = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return own, depth, apart, error
 
 
 def summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

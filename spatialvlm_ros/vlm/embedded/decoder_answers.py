@@ -168,7 +168,8 @@ def _measured_too(row: _Row, answer: ModelAnswer, deviations: Sequence[float]) -
     if not deviations or query is None or query.relation not in ANSWERED or not math.isfinite(answer.std):
         return answer
     measured = RELATIONS[query.relation].measure(row.asked.scene, *row.asked.things)
-    return replace(answer, std=joined(deviations, answer.std, measured.std), alone_std=answer.std)
+    std = joined(deviations, answer.std, measured.std, abs(answer.value - measured.value))
+    return replace(answer, std=std, alone_std=answer.std)
 
 
 def _told(decoder: AnswerDecoder, prompted: Prompted, ids: Tensor, allowed: Sequence[Sequence[str]]) -> list[str]:
