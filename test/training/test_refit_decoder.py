@@ -49,9 +49,9 @@ def test_a_refit_leaves_all_but_the_decoder_as_it_is(started: Path, tmp_path: Pa
     assert "decoder.std_factor" in changed and len(changed) > 10
     calibration = after.config.calibration_config()
     assert replace(calibration, verdicts={}, deviations=()) == before.config.calibration_config()
-    own, depth = calibration.deviations
+    own, depth, apart = calibration.deviations
     assert 0 < figures["after"]["joined_within_1_std"] < figures["after"]["joined_within_2_std"] <= 1
-    assert own >= 0 and depth > 0 and [own, depth] == figures["fitted"]["deviations"]
+    assert min(own, apart) >= 0 and depth > 0 and [own, depth, apart] == figures["fitted"]["deviations"]
     assert {"tall_or_short", "left_or_right"} <= set(calibration.verdicts) and calibration.verdicts == figures["fitted"][
         "verdicts"
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from ..interface import ModelAnswer, Question
 from ..judge import CLEARLY, LIKELY
 from .calibration import Calibration
 from .decoder import AnswerDecoder
-from .decoder_answers import AskedOf, first_words, number_of
+from .decoder_answers import AskedOf, Doubt, first_words, number_of
 from .decoder_answers import answer_questions as decode_questions
 from .decoder_words import MAX_THINGS, NUMBER, OTHER_SIDE, POINTERS
 from .looking import Looked
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # From this probability of several on a name is ambiguous.
 _SEVERAL = 0.5
+# Nothing that is answered about is taken to be less likely.
+_LEAST_SUPPOSED = 0.01
 _ONE_THING = "cannot be told apart: one thing on the image answers to more than one of them"
 _NOT_IN_SIGHT, _NO_REGION = "is not in sight.", "is nothing that I look for among regions."
 _ONE_OF_SEVERAL = "may be one of several things."
@@ -91,7 +93,21 @@ class Answerer:
         if len({id(thing) for thing in things}) < len(things):
             return ModelAnswer(f"{' and '.join(repr(name) for name in query.names)} {_ONE_THING}", Status.AMBIGUOUS)
         scene = replace(scene, objects=tuple(things))
-        return AskedOf(scene, question.text, query.names, tuple(things), query, not question.wordless)
+        doubts = () if question.wordless else self._doubts(query.names, things)
+        return AskedOf(scene, question.text, query.names, tuple(things), query, not question.wordless, doubts)
+
+    def _doubts(self, names: Sequence[str], things: Sequence[SceneObject]) -> tuple[Doubt, ...]:
+        """What else names may mean, but for what the others of a question do."""
+        doubts, asked = [], {id(thing) for thing in things}
+        for place, decided in enumerate(self._glance.decide(names)):
+            if not decided.others or not self._glance.deviations:
+                continue
+            self._measure_regions([region for region, _ in decided.others])
+            known = [(self._regions[region], chance) for region, chance in decided.others]
+            left = [(thing, chance) for thing, chance in known if thing is not None and id(thing) not in asked]
+            whole = sum(chance for _, chance in left) * max(decided.supposed, _LEAST_SUPPOSED) / (1 - decided.supposed)
+            doubts.append(Doubt(place, tuple(thing for thing, _ in left), tuple(chance / whole for _, chance in left)))
+        return tuple(doubts)
 
     @cached_property
     def _scene(self) -> Scene:
@@ -106,8 +122,16 @@ class Answerer:
 
     def _measure(self, names: Sequence[Decided]) -> None:
         """Measure what names mean, as far as that has not been done."""
-        looked, meant = self._glance.looked, {one.name: self._meant(one) for one in names if one.name not in self._things}
-        regions = {each for each in meant.values() if isinstance(each, int) and each not in self._regions}
+        meant = {one.name: self._meant(one) for one in names if one.name not in self._things}
+        self._measure_regions([each for each in meant.values() if isinstance(each, int)])
+        for name, which in meant.items():
+            thing = self._regions[which] if isinstance(which, int) else which
+            nothing = ModelAnswer(f"'{name}' shows too little depth to be measured", Status.NO_DEPTH)
+            self._things[name] = nothing if thing is None else thing
+
+    def _measure_regions(self, wanted: Iterable[int]) -> None:
+        """Measure proposals, as far as that has not been done."""
+        looked, regions = self._glance.looked, set(wanted) - set(self._regions)
         given = {each: known for each in regions if (known := looked.view.things.get(looked.numbers[each])) is not None}
         left = sorted(regions - set(given))
         if left and looked.view.frame is not None:
@@ -115,10 +139,6 @@ class Answerer:
             found = measure_each(looked.view.frame, shown, self._scene, looked.noise, numbers)
             self._regions |= dict(zip(left, found, strict=True))
         self._regions |= given
-        for name, which in meant.items():
-            thing = self._regions[which] if isinstance(which, int) else which
-            nothing = ModelAnswer(f"'{name}' shows too little depth to be measured", Status.NO_DEPTH)
-            self._things[name] = nothing if thing is None else thing
 
     def _meant(self, decided: Decided) -> int | SceneObject | ModelAnswer:
         """Which of the proposals a name means; the thing itself for the gripper; why there is none."""

@@ -41,12 +41,22 @@ from .decoder_words import (
     within,
 )
 from .deviations import joined
+from .doubt import doubtful_std
 from .object_tokens import NUM_FEATURES, object_tokens_of_each
 
 # Words for verdicts whose sentence cannot be used.
 _PLAIN = {YES: "yes.", NO: "no.", CLOSE: "too close to call."}
 # A length that is less than this many deviations below 0 is 0.
 _BELOW_STDS = 2.0
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What else the name at a place of ``AskedOf.names`` may mean: ``others``, each with its ``odds`` against the likeliest."""
+
+    place: int
+    others: tuple[SceneObject, ...]
+    odds: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class AskedOf:
         names: as they stand in the text, the one that the question is about first (``Query.names``).
         query: what is asked, where that is known; the text is then worded anew when the names do not stand in it.
         told: whether the answer's words are read; where nobody reads those of any question, none are said.
+        doubts: of names that may well mean other things than those of ``things``.
     """
 
     scene: Scene
@@ -67,6 +78,7 @@ class AskedOf:
     things: tuple[SceneObject, ...]
     query: Query | None = None
     told: bool = True
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,13 +175,28 @@ def _answered(decoder: AnswerDecoder, rows: Sequence[_Row], deviations: Sequence
 
 
 def _measured_too(row: _Row, answer: ModelAnswer, deviations: Sequence[float]) -> ModelAnswer:
-    """A length with its deviation joined with that of the same length as the registry measures it."""
-    query = row.asked.query
-    if not deviations or query is None or query.relation not in ANSWERED or not math.isfinite(answer.std):
+    """A length with its deviation joined with that of the same length as the registry measures it, and what is doubtful in it."""
+    asked = row.asked
+    if not deviations or asked.query is None or asked.query.relation not in ANSWERED or not math.isfinite(answer.std):
         return answer
-    measured = RELATIONS[query.relation].measure(row.asked.scene, *row.asked.things)
+    measured = RELATIONS[asked.query.relation].measure(asked.scene, *asked.things)
     std = joined(deviations, answer.std, measured.std, abs(answer.value - measured.value))
-    return replace(answer, std=std, alone_std=answer.std)
+    return replace(answer, std=doubtful_std(std, _of_others(asked, measured.value)), alone_std=answer.std)
+
+
+def _of_others(asked: AskedOf, meant_m: float) -> list[tuple[float, float]]:
+    """Of each other thing that a name may mean, if no more than one name means another, the probability and how far its length
+    is from ``meant_m``, that of what all names most likely mean; metres."""
+    if not asked.doubts or asked.query is None:
+        return []
+    measure, odds, apart = RELATIONS[asked.query.relation].measure, [], []
+    for doubt in asked.doubts:
+        before, behind = asked.things[: doubt.place], asked.things[doubt.place + 1 :]
+        far = [measure(asked.scene, *before, other, *behind).value - meant_m for other in doubt.others]
+        known = [at for at, each in enumerate(far) if math.isfinite(each)]
+        odds += [doubt.odds[at] for at in known]
+        apart += [far[at] for at in known]
+    return [(each / (1 + sum(odds)), far) for each, far in zip(odds, apart, strict=True)]
 
 
 def _told(decoder: AnswerDecoder, prompted: Prompted, ids: Tensor, allowed: Sequence[Sequence[str]]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from ..interface import Glance, Gripper, Grounding, ModelAnswer, Question, View
 from ..judge import LIKELY
 from .answering import Answerer
 from .calibration import Calibration, log_odds
+from .doubt import HELD
 from .looking import Looked
 from .model import SpatialVlmModel
 from .other_colors import other_colors_say
@@ -50,6 +52,8 @@ class Decided:
         answering: which of ``Looked.proposals``, the likeliest first; -1 for the gripper.
         chances: that each of them answers.
         present, several, understood, supposed: as of ``Grounding``.
+        others: where ``supposed`` is less than what two deviations hold, what else of the proposals is meant with what
+            probability, if any is: together what is left of 1.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Decided:
     several: float = 0.0
     understood: bool = True
     supposed: float = 0.0
+    others: tuple[tuple[int, float], ...] = ()
 
 
 class EmbeddedGlance(Glance):
@@ -133,19 +138,21 @@ class EmbeddedGlance(Glance):
         order, kept = np.argsort(-chances, kind="stable"), chances.tolist()
         best = float(chances[order[0]])
         answering = [int(i) for i in order if chances[i] >= self._calibration.rival * best]
+        left = np.arange(len(chances))
         if sizes and len(answering) > 1:
             chosen = self._of_size(sizes, answering)
             if len(chosen) == 1:
                 # The others are of another size, whatever else speaks for them.
-                chances = np.delete(chances, [i for i in answering if i not in chosen])
+                left = np.delete(left, [i for i in answering if i not in chosen])
                 answering, several = chosen, 0.0
         if present < self._calibration.found:
             answering = answering[:1] if best > _LEAST else []
         if len(answering) > 1 and several >= LIKELY:
             # Facts are given none of them; a question means one that nobody would call something else.
-            chances = np.delete(chances, self._called_otherwise(core, answering))
-        supposed = self._calibration.supposed(chances) if answering else 0.0
-        return Decided(name, tuple(answering), tuple(kept[i] for i in answering), present, several, known, supposed)
+            left = np.delete(left, self._called_otherwise(core, answering))
+        supposed = self._calibration.supposed(chances[left]) if answering else 0.0
+        others = _others(chances, left[left != answering[0]], supposed) if answering and supposed < HELD else ()
+        return Decided(name, tuple(answering), tuple(kept[i] for i in answering), present, several, known, supposed, others)
 
     def _grounding(self, decided: Decided) -> Grounding:
         regions = tuple(
@@ -194,6 +201,13 @@ class EmbeddedGlance(Glance):
         if self._answerer is None:
             return [ModelAnswer("this model finds things and does not answer", Status.BAD_QUERY) for _ in questions]
         return self._answerer.answer(questions)
+
+
+def _others(chances: FloatArray, left: npt.NDArray[np.intp], supposed: float) -> tuple[tuple[int, float], ...]:
+    """``Decided.others``: of proposals with these ``chances`` (N,) those of numbers ``left``, by their odds."""
+    held = np.clip(chances[left], 1e-9, 1 - 1e-9)
+    odds = held / (1 - held)
+    return tuple(zip(left.tolist(), ((1 - supposed) * odds / odds.sum()).tolist(), strict=True))
 
 
 def is_gripper(name: str) -> bool:
