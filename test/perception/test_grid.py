@@ -25,6 +25,18 @@ def frame_of(depth_m: npt.NDArray[np.float32]) -> RGBDFrame:
     return RGBDFrame(0, color, depth_m, CAMERA, "camera")
 
 
+@pytest.mark.parametrize("distortion", [(), (0.1, -0.05, 0.001, 0.002, 0.0)])
+@pytest.mark.parametrize("width_px", [64, 32, 20])
+def test_rays_of_blocks_are_in_the_middle_of_those_of_their_ends(distortion: tuple[float, ...], width_px: int) -> None:
+    camera = replace(CAMERA, cx=30.2, distortion=distortion, distortion_model="plumb_bob")
+    whole = replace(frame_of(np.ones((48, 64), np.float32)), camera=camera)
+    for frame in (whole, whole.part(slice(6, 45), slice(12, 60))):
+        grid = make_grid(frame, None, 3.0, frame.camera.width * width_px // 64)
+        step, rays, (h, w) = grid.step, frame.camera.rays, grid.depth.shape
+        first, last = rays[: h * step : step, : w * step : step], rays[step - 1 : h * step : step, step - 1 : w * step : step]
+        assert np.array_equal(grid.rays, (first + last) / 2)
+
+
 def grid_of(depth_m: npt.NDArray[np.float32]) -> Grid:
     grid = make_grid(frame_of(np.ones((48, 64), np.float32)), None, 3.0, 64)
     return replace(grid, depth=depth_m, valid=depth_m > 0)
