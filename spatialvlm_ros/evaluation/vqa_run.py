@@ -21,7 +21,7 @@ from ..geometry.rigid import FloatArray
 from ..perception.tabletop import TabletopSegmenter
 from ..scene.facts import Status
 from ..scene.frame import RGBDFrame
-from ..scene.noise import PRESETS
+from ..scene.noise import PRESETS, noise_on_plane
 from ..vlm.interface import Question, SpatialVlm, View, VlmError
 from .model_fallback import WordsOnly
 from .vqa_baselines import best_constant, constant_score, words_alone
@@ -70,8 +70,10 @@ def engine_config(noise: str) -> EngineConfig:
 def view_of(frame: RGBDFrame, up: FloatArray | None, config: EngineConfig) -> View:
     """What the engine shows a model of an image: regions found without words, and the plane that they stand on."""
     found = TabletopSegmenter(replace(config.segment, noise=config.noise)).segment(frame, up=up)
-    plane = np.full(4, np.nan) if found.plane is None else found.plane.coefficients
-    return View(frame.color, frame, tuple(found.regions), plane, up, noise=config.noise)
+    if found.plane is None:
+        return View(frame.color, frame, tuple(found.regions), np.full(4, np.nan), up, noise=config.noise)
+    noise = noise_on_plane(frame, found.plane.coefficients, found.plane.inliers, config.noise)
+    return View(frame.color, frame, tuple(found.regions), found.plane.coefficients, up, noise=noise)
 
 
 class Evaluation:

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tiny_embedded import table_view, tiny_model
 
 import spatialvlm_ros.perception.appearance_cache as cache
 import spatialvlm_ros.vlm.embedded.looking as looking
 from spatialvlm_ros.engine import RobotState, SpatialEngine
+from spatialvlm_ros.evaluation.vqa_run import engine_config, view_of
 from spatialvlm_ros.perception.appearance import describe_each
 from spatialvlm_ros.scene.frame import RGBDFrame
 from spatialvlm_ros.scene.scene import Scene
@@ -78,3 +80,16 @@ def test_masks_are_mended_for_whoever_reads_them(vlm: EmbeddedVlm, frame: RGBDFr
     for one, other in zip(found, vlm.look(plain).ground(NAMES), strict=True):
         assert (one.present, one.proposals) == (other.present, other.proposals)
         assert all(region.mask is view.proposals[at].mask for region, at in zip(other.regions, other.proposals, strict=True))
+
+
+def test_a_model_that_looks_by_itself_reads_the_noise_off_the_table_as_the_engine_does(frame: RGBDFrame) -> None:
+    # Errors that whole blocks of pixels share, which no preset tells of.
+    coarse = np.random.default_rng(0).normal(0.0, 0.002, (30, 40)).astype(np.float32)
+    noisy = replace(frame, depth_m=frame.depth_m + np.kron(coarse, np.ones((8, 8), np.float32)))
+    config = engine_config("structured_light")
+    scene = SpatialEngine(config).observe(noisy, (), RobotState(up=UP))
+    assert scene.noise is not None and scene.noise.shared > 0.5 > config.noise.shared
+    looked = looking.Proposed(View(noisy.color, noisy, up=UP, noise=config.noise), torch.device("cpu"))
+    assert looked.noise == view_of(noisy, UP, config).noise == scene.noise
+    # Who brings regions says what the noise is.
+    assert looking.Proposed(replace(table_view(), noise=config.noise), torch.device("cpu")).noise == config.noise

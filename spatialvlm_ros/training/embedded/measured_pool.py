@@ -20,7 +20,7 @@ from ...scene.canonical import canonical_from_up
 from ...scene.facts import Source, Status
 from ...scene.frame import RGBDFrame
 from ...scene.measure import MeasureConfig, measure_region
-from ...scene.noise import PRESETS
+from ...scene.noise import PRESETS, noise_on_plane
 from ...scene.relations import RELATIONS
 from ...scene.scene import Canonical, Scene, SceneObject
 from ...simulation.depth_noise import add_noise
@@ -138,6 +138,8 @@ def _measured(
     if segmentation.plane is None:
         return None
     plane = segmentation.plane.coefficients
+    # As the engine does: what the support shows of the noise is most of what tells a good image from a bad one.
+    noise = noise_on_plane(frame, plane, segmentation.plane.inliers, noise)
     canonical = (
         canonical_from_up(up, plane, np.deg2rad(0.5), "tf")
         if up is not None

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ...scene.frame import Region, RGBDFrame
-from ...scene.noise import DepthNoise
+from ...scene.noise import DepthNoise, noise_on_plane
 from ...scene.relations import RELATIONS, Kind
 from ...scene.scene import SceneObject
 from ...synthesis.pipeline import PipelineConfig, Registry
@@ -130,9 +130,8 @@ def _image_of(picture: Picture, row: Mapping[str, Any], dropped: Counter[str]) -
         dropped["empty_region"] += 1
         return None
     pictures, scalars = proposed.pictures
-    noise = picture.noise or DepthNoise()
-    scene = bare_scene(frame, proposed.plane, picture.up, noise)
-    things = [measure(frame, region, scene, noise, at + 1) for at, region in enumerate(regions)]
+    scene = bare_scene(frame, proposed.plane, picture.up, proposed.noise)
+    things = [measure(frame, region, scene, proposed.noise, at + 1) for at, region in enumerate(regions)]
     tokens, measured = _tokens(scene, things)
     image = UserImage(pictures, scalars, [thing["caption"] for thing in row["objects"]], tokens, measured)
     places = {thing["number"]: at for at, thing in enumerate(row["objects"])}
@@ -157,10 +156,11 @@ def _view(picture: Picture, frame: RGBDFrame, regions: Sequence[Region]) -> View
     from ...perception.tabletop import TabletopSegmenter
 
     plane = TabletopSegmenter().segment(frame, up=picture.up).plane
-    view = View(picture.color, frame, tuple(regions), up=picture.up)
+    noise = picture.noise or DepthNoise()
     if plane is None:
-        return view
-    return View(picture.color, frame, tuple(regions), plane.plane.coefficients, picture.up)
+        return View(picture.color, frame, tuple(regions), up=picture.up, noise=noise)
+    noise = noise_on_plane(frame, plane.coefficients, plane.inliers, noise)
+    return View(picture.color, frame, tuple(regions), plane.coefficients, picture.up, noise=noise)
 
 
 def _tokens(scene: Any, things: Sequence[SceneObject | None]) -> tuple[np.ndarray, np.ndarray]:

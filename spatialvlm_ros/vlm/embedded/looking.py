@@ -14,7 +14,7 @@ from ...geometry.rigid import FloatArray
 from ...perception.appearance import Appearance, describe_each, with_sizes
 from ...perception.tabletop import TabletopConfig, TabletopSegmenter
 from ...scene.frame import BoolArray, Region
-from ...scene.noise import DepthNoise
+from ...scene.noise import DepthNoise, noise_on_plane
 from ..interface import Gripper, View
 from .crops import (
     Images,
@@ -46,21 +46,17 @@ class Proposed:
         proposals: the regions to choose among: those of the view, or those of the tabletop segmenter where it brings none.
         numbers: which of the view's proposals each is, -1 for one that it did not bring.
         plane: what they stand on; None when that is not known.
+        noise: of the view's depth; with what the plane shows of it where that was looked for here.
     """
 
     def __init__(self, view: View, device: torch.device) -> None:
         self.view, self.device = view, device
-        self.proposals, self.numbers, self.plane = _proposals(view)
+        self.proposals, self.numbers, self.plane, self.noise = _proposals(view)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the image."""
         return self.view.color.shape[0], self.view.color.shape[1]
-
-    @property
-    def noise(self) -> DepthNoise:
-        """Of the view's depth."""
-        return self.view.noise or DepthNoise()
 
     @cached_property
     def up(self) -> FloatArray:
@@ -189,14 +185,18 @@ def _better_tip(measured: Tip | None, told: FloatArray, spread: FloatArray) -> t
     return measured.point, (measured.std_m**2 + (_DISAGREED * distance) ** 2) * np.eye(3)
 
 
-def _proposals(view: View) -> tuple[tuple[Region, ...], tuple[int, ...], Plane | None]:
-    """Regions that show something, their numbers, and what they stand on; the segmenter's where the view brings none."""
-    given = [(region, number) for number, region in enumerate(view.proposals) if region.mask.any()]
+def _proposals(view: View) -> tuple[tuple[Region, ...], tuple[int, ...], Plane | None, DepthNoise]:
+    """Regions that show something, their numbers, what they stand on, and the noise of depth; the segmenter's where the view
+    brings no regions."""
+    given, noise = [(region, at) for at, region in enumerate(view.proposals) if region.mask.any()], view.noise or DepthNoise()
     if given or view.frame is None:
         coefficients = np.asarray(view.plane, np.float64)
         known = coefficients.shape == (4,) and bool(np.isfinite(coefficients).all())
         plane = Plane(coefficients[:3], float(coefficients[3])) if known else None
-        return tuple(region for region, _ in given), tuple(number for _, number in given), plane
+        return tuple(region for region, _ in given), tuple(number for _, number in given), plane, noise
     config = TabletopConfig() if view.noise is None else TabletopConfig(noise=view.noise)
     found = TabletopSegmenter(config).segment(view.frame, up=view.up, ignore=view.robot)
-    return tuple(found.regions), (-1,) * len(found.regions), found.plane.plane if found.plane is not None else None
+    if found.plane is None:
+        return tuple(found.regions), (-1,) * len(found.regions), None, noise
+    noise = noise_on_plane(view.frame, found.plane.coefficients, found.plane.inliers, noise)
+    return tuple(found.regions), (-1,) * len(found.regions), found.plane.plane, noise
