@@ -32,8 +32,10 @@ def test_rays_of_blocks_are_in_the_middle_of_those_of_their_ends(distortion: tup
     whole = replace(frame_of(np.ones((48, 64), np.float32)), camera=camera)
     for frame in (whole, whole.part(slice(6, 45), slice(12, 60))):
         grid = make_grid(frame, None, 3.0, frame.camera.width * width_px // 64)
-        step, rays, (h, w) = grid.step, frame.camera.rays, grid.depth.shape
-        first, last = rays[: h * step : step, : w * step : step], rays[step - 1 : h * step : step, step - 1 : w * step : step]
+        step, rays = grid.step, frame.camera.rays
+        h, w = grid.depth.shape
+        first = rays[: h * step : step, : w * step : step]
+        last = rays[step - 1 : h * step : step, step - 1 : w * step : step]
         assert np.array_equal(grid.rays, (first + last) / 2)
 
 
