@@ -47,7 +47,9 @@ def object_labels(grid: Grid, surface: Surface, config: TabletopConfig) -> Disco
     # one thing may have, too.
     judged = joined_things(grid, surface, config)
     labels = split_by_color(grid, judged.labels, config, config.parts.printed)
-    labels = select(grid, surface, mend(grid, surface, labels, config, judged=judged.labels), config)
+    pairs = zip(np.sort(judged.pairs, axis=1).tolist(), judged.pair_odds.tolist(), strict=True)
+    refused = {(first, second): odds for (first, second), odds in pairs}
+    labels = select(grid, surface, mend(grid, surface, labels, config, judged=judged.labels, odds=refused), config)
     return Discovered(labels, *_sureness(judged, labels))
 
 

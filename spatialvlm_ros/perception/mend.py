@@ -6,8 +6,11 @@ block on a plate is over the plate and above it, an apple in a bowl has another 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +23,15 @@ if TYPE_CHECKING:
     from .tabletop import TabletopConfig
 
 IntMap = npt.NDArray[np.int32]
+_NO_ODDS: Mapping[tuple[int, int], float] = MappingProxyType({})
 # Grid pixels that may lie between two parts of one thing: the mixed pixels of a rim are dropped by the sensor.
 _REACH_PX = 3
 # A neck's footprint as a share of the visible part of the body's, how narrow the body gets towards it, and what noise and the cut
 # between them leave of the seam.
 _NECK_AREA, _TAPER, _NECK_SEAM_M = 0.9, 0.85, 0.012
+# Logarithm of the odds of a joint above which the shape of a neck outweighs the judgement: of rendered pairs of that shape, necks
+# and caps of another colour had -3.2 or more, what stands on something narrower -4.4 or less.
+_NECK_ODDS = -3.8
 # Grid pixels that a part needs for its shape to tell what it continues.
 _LEAST_BEHIND = 30
 
@@ -128,11 +135,21 @@ class Part:
         return float(behind[core].mean() - behind[~core].mean()) if core.any() and not core.all() else 0.0
 
 
-def mend(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig, *, judged: IntMap | None = None) -> IntMap:
+def mend(
+    grid: Grid,
+    surface: Surface,
+    labels: IntMap,
+    config: TabletopConfig,
+    *,
+    judged: IntMap | None = None,
+    odds: Mapping[tuple[int, int], float] = _NO_ODDS,
+) -> IntMap:
     """Merge parts (h, w) of one thing; labels keep the number of the larger part.
 
     Args:
-        judged: (h, w) labels that somebody has judged: parts of two of them that are next to each other are two things.
+        judged: (h, w) labels that somebody has judged: parts of two of them that are next to each other are two things, but
+            for the neck of a bottle.
+        odds: logarithm of the odds that two of those labels, the lesser number first, are one thing after all.
     """
     parts = parts_of(grid, surface, labels)
     owner = {name: name for name in parts}
@@ -142,7 +159,7 @@ def mend(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig, *
         if a == b:
             continue
         touching = large in near[small] or small in near[large]
-        if touching and judged is not None and parts[large].most(judged) != parts[small].most(judged):
+        if touching and judged is not None and not _may_be_mended(parts[large], parts[small], judged, odds):
             continue
         judge = _one_thing if touching else _one_behind
         if judge(parts[large], parts[small], config):
@@ -151,6 +168,14 @@ def mend(grid: Grid, surface: Surface, labels: IntMap, config: TabletopConfig, *
     for name in parts:
         names[name] = _root(owner, name)
     return names[labels]
+
+
+def _may_be_mended(large: Part, small: Part, judged: IntMap, odds: Mapping[tuple[int, int], float]) -> bool:
+    """Whether the judgement leaves it to rules if two neighbours are one thing."""
+    first, second = sorted((large.most(judged), small.most(judged)))
+    if first == second:
+        return True
+    return odds.get((first, second), -math.inf) > _NECK_ODDS and (_is_neck(large, small) or _is_neck(small, large))
 
 
 def _root(owner: dict[int, int], name: int) -> int:
