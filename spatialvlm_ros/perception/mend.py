@@ -32,6 +32,8 @@ _NECK_AREA, _TAPER, _NECK_SEAM_M = 0.9, 0.85, 0.012
 # Logarithm of the odds of a joint above which the shape of a neck outweighs the judgement: of rendered pairs of that shape, necks
 # and caps of another colour had -3.2 or more, what stands on something narrower -4.4 or less.
 _NECK_ODDS = -3.8
+# The same of the two walls of a bowl; of two rendered things of that shape the judgement had -2.8 or less.
+_ACROSS_ODDS = -1.5
 # Grid pixels that a part needs for its shape to tell what it continues.
 _LEAST_BEHIND = 30
 
@@ -148,7 +150,7 @@ def mend(
 
     Args:
         judged: (h, w) labels that somebody has judged: parts of two of them that are next to each other are two things, but
-            for the neck of a bottle.
+            for the neck of a bottle and the two walls of a bowl.
         odds: logarithm of the odds that two of those labels, the lesser number first, are one thing after all.
     """
     parts = parts_of(grid, surface, labels)
@@ -159,7 +161,7 @@ def mend(
         if a == b:
             continue
         touching = large in near[small] or small in near[large]
-        if touching and judged is not None and not _may_be_mended(parts[large], parts[small], judged, odds):
+        if touching and judged is not None and not _may_be_mended(parts[large], parts[small], judged, odds, config):
             continue
         judge = _one_thing if touching else _one_behind
         if judge(parts[large], parts[small], config):
@@ -170,12 +172,17 @@ def mend(
     return names[labels]
 
 
-def _may_be_mended(large: Part, small: Part, judged: IntMap, odds: Mapping[tuple[int, int], float]) -> bool:
+def _may_be_mended(
+    large: Part, small: Part, judged: IntMap, odds: Mapping[tuple[int, int], float], config: TabletopConfig
+) -> bool:
     """Whether the judgement leaves it to rules if two neighbours are one thing."""
     first, second = sorted((large.most(judged), small.most(judged)))
     if first == second:
         return True
-    return odds.get((first, second), -math.inf) > _NECK_ODDS and (_is_neck(large, small) or _is_neck(small, large))
+    sure = odds.get((first, second), -math.inf)
+    if sure > _NECK_ODDS and (_is_neck(large, small) or _is_neck(small, large)):
+        return True
+    return sure > _ACROSS_ODDS and _is_across(large, small, config)
 
 
 def _root(owner: dict[int, int], name: int) -> int:
@@ -253,13 +260,17 @@ def _one_thing(large: Part, small: Part, config: TabletopConfig) -> bool:
     inside = float(cv2.contourArea(union)) <= 1.3 * wide.area
     if inside and narrow.top <= wide.top + config.min_height_m:
         return True
-    # The far wall of a bowl as seen across its near one: hollow, and the two rims are level.
-    level = abs(large.top - small.top) < 2 * config.min_height_m
-    if level and max(large.sag_m(), small.sag_m()) > config.parts.hollow_m:
+    if _is_across(large, small, config):
         return True
     # A handle: little, off the table, beside the rest and not on top of it.
     handle = small.count < 0.25 * large.count and small.base > 2 * config.min_height_m and small.top < large.top
     return handle and _gap(large, small) < config.parts.handle_gap_m
+
+
+def _is_across(large: Part, small: Part, config: TabletopConfig) -> bool:
+    """Whether one is the far wall of a bowl as seen across the other, its near one: hollow, and the two rims are level."""
+    level = abs(large.top - small.top) < 2 * config.min_height_m
+    return level and max(large.sag_m(), small.sag_m()) > config.parts.hollow_m
 
 
 def _is_neck(body: Part, neck: Part) -> bool:

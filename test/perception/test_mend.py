@@ -1,4 +1,4 @@
-"""What was judged to be two things, and the shape of a neck."""
+"""What was judged to be two things, and the shapes of necks and of bowls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from raycast import FLOOR, TABLE, Ball, Box, Can, render
 
-from spatialvlm_ros.perception.grid import make_grid
+from spatialvlm_ros.perception.grid import Grid, Surface, make_grid
 from spatialvlm_ros.perception.mend import mend
 from spatialvlm_ros.perception.tabletop import TabletopConfig, TabletopSegmenter
 
@@ -22,15 +22,22 @@ BOTTLE: list[Box | Ball | Can] = [
 STACK: list[Box | Ball | Can] = [Can((0.0, 0.0, 0.0), 0.04, 0.16, GREEN), Can((0.0, 0.0, 0.16), 0.014, 0.045, WHITE)]
 
 
-def mended(things: list[Box | Ball | Can], odds: dict[tuple[int, int], float]) -> int:
-    """How many things are left of the uppermost one and of all below it, judged to be two."""
+RADIUS_M = 0.06
+BOWL: list[Box | Ball | Can] = [Can((0.0, 0.0, 0.0), RADIUS_M, 0.07, WHITE, wall=0.004)]
+
+
+def seen(things: list[Box | Ball | Can]) -> tuple[Grid, Surface, np.ndarray]:
+    """The grid, the surface above the table, and who owns each pixel of the grid: 2 and more for things."""
     frame, owner = render([TABLE, FLOOR, *things])
     support = TabletopSegmenter(CONFIG).segment(frame).plane
     assert support is not None
     grid = make_grid(frame, None, CONFIG.max_distance_m, CONFIG.work_width_px)
     surface = grid.surface(support.plane, CONFIG.noise, CONFIG.min_height_m, CONFIG.height_sigmas)
-    of_grid = owner[:: grid.step, :: grid.step]
-    labels = np.where(of_grid == owner.max(), 2, of_grid >= 2).astype(np.int32) * (grid.valid & surface.above)
+    return grid, surface, owner[:: grid.step, :: grid.step] * (grid.valid & surface.above)
+
+
+def left_of(grid: Grid, surface: Surface, labels: np.ndarray, odds: dict[tuple[int, int], float]) -> int:
+    """How many things are left of two that were judged to be two."""
     assert (np.bincount(labels.ravel(), minlength=3)[1:] > 40).all()
     return len(np.unique(mend(grid, surface, labels, CONFIG, judged=labels, odds=odds))) - 1
 
@@ -48,4 +55,18 @@ def mended(things: list[Box | Ball | Can], odds: dict[tuple[int, int], float]) -
 def test_a_neck_is_of_its_bottle_unless_the_judgement_is_sure(
     things: list[Box | Ball | Can], odds: dict[tuple[int, int], float], left: int
 ) -> None:
-    assert mended(things, odds) == left
+    grid, surface, owner = seen(things)
+    labels = np.where(owner == owner.max(), 2, owner >= 2).astype(np.int32)
+    assert left_of(grid, surface, labels, odds) == left
+
+
+@pytest.mark.parametrize(("odds", "left"), [(-1.0, 1), (-2.5, 2)], ids=["unsure", "sure"])
+def test_the_walls_of_a_bowl_are_one_unless_the_judgement_is_sure(odds: float, left: int) -> None:
+    grid, surface, owner = seen(BOWL)
+    flat = grid.xyz @ surface.plane.basis().T
+    own = owner == 2
+    middle = (flat[own].min(axis=0) + flat[own].max(axis=0)) / 2
+    off = flat - middle
+    outside = (np.linalg.norm(off, axis=-1) > RADIUS_M - 0.002) & (off @ middle < 0)
+    labels = np.where(own, np.where(outside, 1, 2), 0).astype(np.int32)
+    assert left_of(grid, surface, labels, {(1, 2): odds}) == left
