@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from .perception.known_support import KnownSupport
 from .perception.named_parts import part_by_names
 from .perception.names import match, parse
 from .perception.robot_state import RobotState
-from .perception.sighting import LabelImages, Sighting, sight, sight_part
+from .perception.sighting import LabelImages, Sighting, sight, sight_part, with_wholes
 from .perception.tabletop import TabletopConfig
 from .reasoning.model_facts import Said, with_model
 from .reasoning.supposed import Meant, Supposed, nothing_meant, suppose, supposing
@@ -37,7 +38,7 @@ from .scene.relation import Measurement
 from .scene.scene import Binding, Scene, SceneObject, bind_by_number, not_looked_for
 from .vlm.interface import SpatialVlm, View
 from .vlm.judge import NameJudge, NamingConfig
-from .vlm.model_names import ModelNames
+from .vlm.model_names import ModelNames, shown
 from .vlm.naming import bind_by_judgement
 from .vlm.scene_answers import SceneAnswers
 
@@ -116,10 +117,8 @@ class SpatialEngine:
         self._words = words = [name for name in names if self._is_words(name, robot)]
         found = self._glance(frame, names, robot) if only_named else None
         sighting, glance = (self._support.sighted(frame, robot, self._sight(frame, robot)), None) if found is None else found[:2]
+        sighting, view, own = self._first_look(frame, sighting, words)
         segmentation, plane, mask, canonical = sighting.segmentation, sighting.plane, sighting.robot, sighting.canonical
-        up = None if canonical is None else canonical.up
-        view = View(frame.color, frame, tuple(segmentation.regions), plane, up, mask, sighting.noise, mend_masks=False)
-        own = self._first_look(view, words, frame.stamp_ns)
         seen, regions, appearances = self._measure_all(frame, sighting, own, view) if found is None else found[2]
         measured = {id(region): thing for region, thing in zip(regions, seen, strict=True)}
         view.things.update((n, measured[id(region)]) for n, region in enumerate(view.proposals) if id(region) in measured)
@@ -310,8 +309,12 @@ class SpatialEngine:
         phrase = parse(name)
         return bool(phrase.colors or phrase.shapes or phrase.unknown or phrase.strange)
 
-    def _first_look(self, view: View, words: Sequence[str], stamp_ns: int) -> list[Region]:
-        return [] if self._model_names is None else self._model_names.start(view, words, self._ids_by_name, stamp_ns)
+    def _first_look(self, frame: RGBDFrame, sighting: Sighting, words: Sequence[str]) -> tuple[Sighting, View, list[Region]]:
+        """What the model is shown, with pieces put together that its names say are one, and the regions that it finds itself."""
+        if self._model_names is None:
+            return sighting, shown(frame, sighting), []
+        whole = partial(with_wholes, segment=self._segment, measure=self.config.measure)
+        return self._model_names.look(frame, sighting, words, self._ids_by_name, whole)
 
     def _second_look(
         self,

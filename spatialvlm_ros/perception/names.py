@@ -45,6 +45,9 @@ SHAPE_WORDS: dict[str, tuple[str, ...]] = {
     }.items()
     for word in words.split()
 }
+#: Nouns that fit many kinds of things, and so single out nothing.
+WIDE_NOUNS = frozenset(("container", "dishware", "fruit", "food", "tool", "utensil", "toy", "round", "boxy", "stack"))
+WIDE_NOUNS |= {word for word, shapes in SHAPE_WORDS.items() if not shapes} | {"piece", "crockery"}
 # A bowl may be called a cup and the reverse; a can without its lid looks like a cup.
 _AKIN = {"cup": ("bowl", 0.45), "bowl": ("cup", 0.45), "can": ("cup", 0.35)}
 SIZE_WORDS: dict[str, str] = {

@@ -22,6 +22,7 @@ from ..scene.frame import BoolArray, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_regions
 from ..scene.noise import DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
+from .named_wholes import put_together
 from .outlines import Swelling, drawn_in, swelling_of
 from .robot_state import RobotState
 from .self_filter import robot_mask
@@ -94,6 +95,26 @@ def _measured(
         swollen = (sighting.swelling.left + sighting.swelling.right) / frame.camera.fx
         things = [_placed(one, whole, canonical, swollen) for one, whole in zip(within, things, strict=True)]
     return tuple(things)
+
+
+def with_wholes(
+    frame: RGBDFrame, sighting: Sighting, wholes: Sequence[Sequence[int]], segment: TabletopConfig, measure: MeasureConfig
+) -> Sighting:
+    """A sighting with some of its regions put together and measured anew, in place of the first of each.
+
+    Args:
+        wholes: indices of the regions that are one thing each.
+    """
+    regions: dict[int, Region] = dict(enumerate(sighting.segmentation.regions))
+    things = dict(enumerate(sighting.things))
+    together = {pieces[0]: put_together([regions[index] for index in pieces]) for pieces in wholes}
+    measured = _measured(frame, list(together.values()), sighting, segment, measure)
+    for pieces, thing in zip(wholes, measured, strict=True):
+        for index in pieces[1:]:
+            del regions[index], things[index]
+        regions[pieces[0]], things[pieces[0]] = together[pieces[0]], thing
+    segmentation = replace(sighting.segmentation, regions=list(regions.values()))
+    return replace(sighting, segmentation=segmentation, things=tuple(things.values()))
 
 
 def _placed(

@@ -6,14 +6,18 @@ asked for first. A name whose bearer turns out to be lost on this very image is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..scene.frame import BoolArray, Region
+from ..perception.named_wholes import names_one_kind, pieces_of_one, pieces_within, put_together
+from ..perception.sighting import Sighting
+from ..scene.frame import BoolArray, Region, RGBDFrame
 from .interface import Gripper, Grounding, View
 from .judge import LIKELY, PARTED, NameJudge, regions_of
 
+#: Puts regions of a sighting together (perception/sighting.with_wholes).
+Whole = Callable[[RGBDFrame, Sighting, Sequence[Sequence[int]]], Sighting]
 # A region of the model's own that is mostly one that was proposed is that one.
 _SAME = 0.5
 # What is less likely to be there than this is not.
@@ -34,11 +38,67 @@ class ModelNames:
         self._hidden: frozenset[int] = frozenset()
         self._said: list[Grounding] = []
         self._asked: list[str] = []
-        self._wholes: list[Region] = []
+        self._parted: list[Region] = []
+        self._wholes: list[BoolArray] = []
+        self._not_found_whole: dict[str, int] = {}
+
+    def pieces_before(self, regions: Sequence[Region]) -> list[tuple[int, ...]]:
+        """Indices of regions that are one thing, as they were on the image before; the largest piece first."""
+        found = {pieces: None for whole in self._wholes if (pieces := pieces_within(regions, whole))}
+        self._wholes = [put_together([regions[i] for i in pieces]).mask for pieces in found]
+        return _apart(pieces for pieces in found if len(pieces) > 1)
+
+    def pieces(self, view: View, stamp_ns: int) -> list[tuple[str, tuple[int, ...]]]:
+        """Names that ``start`` asked for with proposals that are pieces of one thing by it, the one that answers best first."""
+        since_ns = stamp_ns - round(self.judge.config.recheck_s * 1e9)
+        self._not_found_whole = {name: at for name, at in self._not_found_whole.items() if since_ns < at <= stamp_ns}
+        found: list[tuple[str, tuple[int, ...]]] = []
+        for said in self._said:
+            known = said.understood and said.present >= LIKELY and said.name not in self._not_found_whole
+            if known and names_one_kind(said.name):
+                answering = [index for region, index in regions_of(said) if index >= 0 and region.score >= LIKELY]
+                pieces = pieces_of_one(view.proposals, answering)
+                if pieces and not any(set(pieces) & set(others) for _, others in found):
+                    found.append((said.name, pieces))
+        return found
+
+    def look(
+        self, frame: RGBDFrame, sighting: Sighting, names: Sequence[str], bearers: Mapping[str, int], whole: Whole
+    ) -> tuple[Sighting, View, list[Region]]:
+        """``start`` with pieces put together that names say are one thing: what is seen then, what the model is shown of it, and
+        the regions that are none of the proposals.
+        """
+        before = self.pieces_before(sighting.segmentation.regions)
+        sighting = whole(frame, sighting, before) if before else sighting
+        view = shown(frame, sighting)
+        own = self.start(view, names, bearers, frame.stamp_ns)
+        kept = named = self.pieces(view, frame.stamp_ns)
+        # The model has to find each name again in what was put together for it.
+        while kept:
+            together = whole(frame, sighting, [pieces for _, pieces in kept])
+            again = shown(frame, together)
+            own = self.start(again, names, bearers, frame.stamp_ns)
+            masks = [put_together([view.proposals[i] for i in pieces]).mask for _, pieces in kept]
+            held = [each for each, mask in zip(kept, masks, strict=True) if self._finds(each[0], mask)]
+            if len(held) == len(kept):
+                self._wholes += masks
+                return together, again, own
+            self._not_found_whole |= {name: frame.stamp_ns for name, _ in kept if name not in dict(held)}
+            kept = held
+        if named:
+            own = self.start(view, names, bearers, frame.stamp_ns)
+        return sighting, view, own
+
+    def _finds(self, name: str, mask: BoolArray) -> bool:
+        """Whether the model, asked by ``start``, found a name there and best there."""
+        said = next((said for said in self._said if said.name == name), None)
+        return (
+            said is not None and said.present >= LIKELY and bool(said.regions) and _overlap(said.regions[0].mask, mask) >= _SAME
+        )
 
     def start(self, view: View, names: Sequence[str], bearers: Mapping[str, int], stamp_ns: int) -> list[Region]:
         """Ask for the names that are known to need it; gives the regions that are none of the proposals."""
-        self._said, self._asked, self._wholes = [], [], []
+        self._said, self._asked, self._parted = [], [], []
         if self.judge.config.own_pace:
             self.judge.collect(stamp_ns)
             return []
@@ -60,7 +120,7 @@ class ModelNames:
 
     def parted(self, region: Region) -> None:
         """A proposed region is two things by their names: the model spoke of them as one, so words say which is which."""
-        self._wholes.append(region)
+        self._parted.append(region)
 
     def finish(
         self,
@@ -78,8 +138,8 @@ class ModelNames:
             ids: of the view's proposals, 0 for one that could not be measured.
             own: regions of ``start`` that could be measured, with their ids.
         """
-        wholes = {id(whole) for whole in self._wholes}
-        known = [PARTED if id(each) in wholes else thing for each, thing in zip(view.proposals, ids, strict=True)]
+        parted = {id(whole) for whole in self._parted}
+        known = [PARTED if id(each) in parted else thing for each, thing in zip(view.proposals, ids, strict=True)]
         matched = {id(region): _id_of(region, own, view, ids) for g in self._said for region, at in regions_of(g) if at < 0}
         self.judge.keep(self._said, known, {key: thing for key, thing in matched.items() if thing}, stamp_ns)
         seen = [thing for thing in (*ids, *(thing for _, thing in own)) if thing]
@@ -87,10 +147,23 @@ class ModelNames:
         due = [name for name in self._due(names, bearers, seen, frozenset(hidden), stamp_ns) if name not in self._asked]
         if self.judge.config.own_pace:
             self.judge.begin(view, due, known, stamp_ns)
+            self._note_pieces(view, names, known)
         else:
             self.judge.keep(self.judge.ground(view, due, stamp_ns), known, {}, stamp_ns)
         # Without its own: nobody but the model proposes these, so that they are asked for first each time.
         self._seen, self._hidden = tuple(thing for thing in ids if thing), frozenset(hidden)
+
+    def _note_pieces(self, view: View, names: Sequence[str], ids: Sequence[int]) -> None:
+        """What is in pieces by what a model with a pace of its own said of earlier images is put together on the next one."""
+        index_of = {thing: index for index, thing in enumerate(ids) if thing > 0}
+        for name in names:
+            said = self.judge.of(name)
+            if said is None or not said.is_there or not names_one_kind(name):
+                continue
+            answering = [index_of[thing] for thing, score in said.scores.items() if thing in index_of and score >= LIKELY]
+            pieces = pieces_of_one(view.proposals, answering)
+            if pieces:
+                self._wholes.append(put_together([view.proposals[i] for i in pieces]).mask)
 
     def gripper(self, view: View, stamp_ns: int) -> Gripper | None:
         """The robot's gripper by the image alone; None where the model does not see one, or works at its own pace."""
@@ -110,6 +183,22 @@ class ModelNames:
     ) -> list[str]:
         judge = self.judge
         return [n for n in names if judge.is_due(n, stamp_ns, seen, bearers.get(n), bearers.get(n) in hidden)]
+
+
+def shown(frame: RGBDFrame, sighting: Sighting) -> View:
+    """What a model is shown of an image."""
+    canonical, proposals = sighting.canonical, tuple(sighting.segmentation.regions)
+    up = None if canonical is None else canonical.up
+    return View(frame.color, frame, proposals, sighting.plane, up, sighting.robot, sighting.noise, mend_masks=False)
+
+
+def _apart(groups: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The groups of indices without those that share one with a group before them."""
+    kept: list[tuple[int, ...]] = []
+    for group in groups:
+        if not any(set(group) & set(other) for other in kept):
+            kept.append(group)
+    return kept
 
 
 def _is_new(region: Region, view: View) -> bool:

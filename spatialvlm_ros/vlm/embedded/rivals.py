@@ -13,15 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ...perception.names import COLOR_WORDS, SHAPE_WORDS
+from ...perception.names import COLOR_WORDS, WIDE_NOUNS
 from .tokenizer import HEAD_ENDS
 
 # By so much in log odds another word suits a region far better, and hardly better; words that mean the same ("bottle", "flask")
 # differ by less.
 _FAR, _HARDLY = 1.5, 1.0
-# Nouns that fit many kinds of things: they single out nothing, and fit beside the closest one.
-_WIDE = frozenset(("container", "dishware", "fruit", "food", "tool", "utensil", "toy", "round", "boxy", "stack"))
-_WIDE |= {word for word, shapes in SHAPE_WORDS.items() if not shapes} | {"piece", "crockery"}
 
 
 def other_wordings(words: Sequence[str], attributes: Sequence[str]) -> list[list[str]]:
@@ -33,10 +30,11 @@ def other_wordings(words: Sequence[str], attributes: Sequence[str]) -> list[list
     """
     end = next((place for place, word in enumerate(words) if word in HEAD_ENDS), len(words))
     colored = [place for place in range(end - 1) if words[place] in COLOR_WORDS]
-    if not colored or words[end - 1] in COLOR_WORDS or words[end - 1] in _WIDE:
+    if not colored or words[end - 1] in COLOR_WORDS or words[end - 1] in WIDE_NOUNS:
         return []
     others = [(place, _named(attributes, "color")) for place in colored]
-    others.append((end - 1, _named(attributes, "noun") - _WIDE))
+    # Wide nouns fit beside the closest one.
+    others.append((end - 1, _named(attributes, "noun") - WIDE_NOUNS))
     return [
         [" ".join([*words[:place], other, *words[place + 1 :]]) for other in sorted(known - {words[place]})]
         for place, known in others
