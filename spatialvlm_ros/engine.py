@@ -28,7 +28,7 @@ from .perception.robot_state import RobotState
 from .perception.sighting import LabelImages, Sighting, sight, sight_part, with_wholes
 from .perception.tabletop import TabletopConfig
 from .reasoning.model_facts import Said, with_model
-from .reasoning.supposed import Meant, Supposed, nothing_meant, suppose, supposing
+from .reasoning.supposed import Meant, Supposed, nothing_meant, nothing_parted, suppose, supposing
 from .scene.facts import Query, Source, SpatialFact, Status
 from .scene.frame import Region, RGBDFrame
 from .scene.measure import MeasureConfig, measure_region
@@ -76,11 +76,12 @@ class SpatialEngine:
         self.config = config or EngineConfig()
         self.vlm = vlm
         self._judge = None if vlm is None else NameJudge(vlm, self.config.naming)
-        self._model_names = ModelNames(self._judge) if self._judge is not None and self._judge.vlm.grounds else None
+        names = None if self._judge is None or not self._judge.vlm.grounds else ModelNames(self._judge, self.config.measure)
+        self._model_names, self._parted = names, nothing_parted if names is None else names.parts
         self._answers = None if self._judge is None else SceneAnswers(self._judge, self.config.tool_names)
         both = None if vlm is None else with_model(self._said, joined=vlm.joined_verdict, reads_depth=vlm.reads_depth)
         self._meant: Meant = nothing_meant if self._judge is None else self._judge.meant
-        self._measure = measure_with_error if both is None else supposing(both, self._meant)
+        self._measure = measure_with_error if both is None else supposing(both, self._meant, self._parted)
         self._segment = replace(self.config.segment, noise=self.config.noise)
         self._memory = ObjectMemory(self.config.memory)
         self._appearances, self._labels, self._facts = AppearanceCache(), LabelImages(), RepeatedFacts()
@@ -174,7 +175,7 @@ class SpatialEngine:
         measured = [(thing, region) for thing, region in candidates if thing is not None]
         plane, described = sighting.segmentation.plane, {} if view is None else view.described
         appearances = self._appearances.describe(frame, [region for _, region in measured], plane, sighting.still, described)
-        parted = self._parted(frame, sighting, measured, appearances)
+        parted = self._parted_by_names(frame, sighting, measured, appearances)
         if parted is not measured:
             measured, appearances = parted, self._appearances.describe(frame, [region for _, region in parted], plane)
         labelled = [thing.called(label=look.label()) for (thing, _), look in zip(measured, appearances, strict=True)]
@@ -184,7 +185,7 @@ class SpatialEngine:
         canonical, plane, noise = sighting.canonical, sighting.plane, sighting.noise
         return measure_region(frame, region, canonical, plane, noise, self.config.measure, robot=sighting.robot)
 
-    def _parted(
+    def _parted_by_names(
         self, frame: RGBDFrame, sighting: Sighting, measured: list[tuple[SceneObject, Region]], appearances: list[Appearance]
     ) -> list[tuple[SceneObject, Region]]:
         """The same list, or one with the parts of what two names share in its place."""
@@ -306,8 +307,7 @@ class SpatialEngine:
         """Whether a name is one for a model: words for a thing, and not just any thing of some size, which is measured."""
         if not plain_name(name) or self._is_of_robot(name, robot) or name.startswith("#"):
             return False
-        phrase = parse(name)
-        return bool(phrase.colors or phrase.shapes or phrase.unknown or phrase.strange)
+        return bool((phrase := parse(name)).colors or phrase.shapes or phrase.unknown or phrase.strange)
 
     def _first_look(self, frame: RGBDFrame, sighting: Sighting, words: Sequence[str]) -> tuple[Sighting, View, list[Region]]:
         """What the model is shown, with pieces put together that its names say are one, and the regions that it finds itself."""
@@ -350,7 +350,7 @@ class SpatialEngine:
 
     def supposed(self, scene: Scene, names: Iterable[str]) -> Supposed:
         """The scene as questions about each of these names suppose it to be; see reasoning/supposed.py."""
-        return suppose(scene, names, self._meant, together=False)
+        return suppose(scene, names, self._meant, self._parted, together=False)
 
     def _said(self, scene: Scene, query: Query) -> Said | None:
         """The model's own number for a query, with the deviation that is its own; a probability without one."""

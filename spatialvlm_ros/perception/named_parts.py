@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from ..geometry.plane import BoolArray
+from ..geometry.rigid import FloatArray
 from ..scene.frame import Region, RGBDFrame
 from .appearance import Appearance
 from .colors import color_words_of, white_point
@@ -60,6 +61,20 @@ def part_by_names(
     return parted
 
 
+def part_of_color(frame: RGBDFrame, region: Region, name: NamePhrase) -> tuple[Region, Region] | None:
+    """A region cut into what has the colours of a name and what has others; None where either is too little.
+
+    Prints are cut off as things are: whoever asks has to look at the part.
+    """
+    u0, v0, u1, v1 = region.box
+    window = slice(v0, v1), slice(u0, u1)
+    words = color_words_of(frame.color[window][region.mask[window]], white_point(frame.color))
+    of_name = np.max([words[color] for color in name.colors], axis=0)
+    of_others = np.max([fit for color, fit in words.items() if color not in name.colors], axis=0)
+    found = _plain_parts(region.mask[window], of_name, of_others)
+    return None if found is None else _divided(region, window, *found)
+
+
 def _shared(
     first: NamePhrase, second: NamePhrase, of_first: Sequence[float], of_second: Sequence[float], looks: Sequence[Appearance]
 ) -> int | None:
@@ -82,10 +97,21 @@ def _parts(frame: RGBDFrame, region: Region, first: NamePhrase, second: NamePhra
     window = slice(v0, v1), slice(u0, u1)
     mask = region.mask[window]
     words = color_words_of(frame.color[window][mask], white_point(frame.color))
-    fits = [np.max([words[name] for name in phrase.colors], axis=0) for phrase in (first, second)]
-    one, two = (_plain_part(mask, own > np.maximum(other, _SURE)) for own, other in (fits, fits[::-1]))
-    if one is None or two is None or max(_share_within(one, two), _share_within(two, one)) > _ENCLOSED:
+    found = _plain_parts(mask, *(np.max([words[name] for name in phrase.colors], axis=0) for phrase in (first, second)))
+    if found is None or max(_share_within(*found), _share_within(*found[::-1])) > _ENCLOSED:
         return None
+    return _divided(region, window, *found)
+
+
+def _plain_parts(mask: BoolArray, fit: FloatArray, other: FloatArray) -> tuple[BoolArray, BoolArray] | None:
+    """The pieces (h, w) of a mask whose pixels (N,) are surely of one colour, and of another; None where either are too few."""
+    one, two = (_plain_part(mask, own > np.maximum(rest, _SURE)) for own, rest in ((fit, other), (other, fit)))
+    return None if one is None or two is None else (one, two)
+
+
+def _divided(region: Region, window: tuple[slice, slice], one: BoolArray, two: BoolArray) -> tuple[Region, Region]:
+    """Each pixel of a region goes to the part (h, w) that it is in or nearest to."""
+    mask = region.mask[window]
     # The rim of a region is of what lies behind it, and lamps are seen on faces.
     wanted = mask & ~one & ~two
     _, nearest = nearest_pixel(one | two, wanted)

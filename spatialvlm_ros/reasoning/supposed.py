@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..expressions.leaves import Measure
 from ..geometry.rigid import RigidTransform
@@ -20,6 +20,7 @@ from ..language.answers import measure_query, measure_with_error
 from ..language.names import with_article
 from ..language.sentences import number
 from ..scene.facts import PROBABILITY, RADIAN, Query, SpatialFact, Status
+from ..scene.parted import APart
 from ..scene.relation import Measurement
 from ..scene.relations import RELATIONS
 from ..scene.scene import Binding, Scene, SceneObject
@@ -29,19 +30,33 @@ from ..scene.scene import Binding, Scene, SceneObject
 Meant = Callable[[Scene, str, Collection[int]], tuple[SceneObject, float] | None]
 
 
+#: A part that a name that is not bound most likely means; None where none is likelier than what ``Meant`` says.
+Parted = Callable[[Scene, str], APart | None]
+
+
 def nothing_meant(scene: Scene, name: str, others: Collection[int] = ()) -> None:
     """Of whoever supposes nothing."""
 
 
+def nothing_parted(scene: Scene, name: str) -> None:
+    """Of whoever takes nothing for a part."""
+
+
 @dataclass(frozen=True)
 class Supposed:
-    """A scene with things for names that have none by themselves, each with the probability that it is meant."""
+    """A scene with things for names that have none by themselves, each with the probability that it is meant.
+
+    ``parts``: of names that are taken for a part of a thing, the id of that thing.
+    """
 
     scene: Scene
     taken: Mapping[str, float]
+    parts: Mapping[str, int] = field(default_factory=dict)
 
 
-def suppose(scene: Scene, names: Iterable[str], meant: Meant, *, together: bool = True) -> Supposed:
+def suppose(
+    scene: Scene, names: Iterable[str], meant: Meant, parted: Parted = nothing_parted, *, together: bool = True
+) -> Supposed:
     """What a question about names supposes of a scene: each of them that is bound to nothing gets what it most likely means.
 
     Args:
@@ -49,20 +64,24 @@ def suppose(scene: Scene, names: Iterable[str], meant: Meant, *, together: bool 
     """
     bindings: dict[str, Binding] = {}
     taken: dict[str, float] = {}
+    parts: dict[str, int] = {}
     names = list(dict.fromkeys(names))
     known = {thing.id for name in names if together and (thing := scene.find(name).thing) is not None}
     for name in names:
         binding = scene.find(name)
         found = meant(scene, name, known) if binding.thing is None else None
+        part = parted(scene, name) if binding.thing is None else None
+        if part is not None:
+            scene, found, parts[name] = part.scene, (part.thing, part.likely), part.whole
         if found is not None:
             thing, taken[name] = found
             known |= {thing.id} if together else set()
             named = thing.called(label=name, score=taken[name])
             bindings[name] = replace(binding, status=Status.OK, thing=named, text="")
-    return Supposed(_with(scene, bindings) if taken else scene, taken)
+    return Supposed(_with(scene, bindings) if taken else scene, taken, parts)
 
 
-def supposing(measure: Measure, meant: Meant) -> Measure:
+def supposing(measure: Measure, meant: Meant, parted: Parted = nothing_parted) -> Measure:
     """``measure`` with what a question supposes, where there is no value without."""
 
     def measured(
@@ -71,7 +90,7 @@ def supposing(measure: Measure, meant: Meant) -> Measure:
         fact, measurement = measure(scene, query, output)
         if fact.status not in (Status.NOT_FOUND, Status.AMBIGUOUS):
             return fact, measurement
-        supposed = suppose(scene, query.names[RELATIONS[query.relation].of_all :], meant)
+        supposed = suppose(scene, query.names[RELATIONS[query.relation].of_all :], meant, parted)
         if not supposed.taken:
             return fact, measurement
         second, known = measure(supposed.scene, query, output)
@@ -105,9 +124,10 @@ def _doubted(fact: SpatialFact, known: Measurement, supposed: Supposed) -> tuple
     for name, likely in supposed.taken.items():
         thing = supposed.scene.find(name).thing
         assert thing is not None
-        said.append(
-            f"{with_article(name)} is taken for #{thing.id}, which looks like a {labels[thing.id]} ({min(likely, 0.99):.0%})"
-        )
+        what = f"#{thing.id}, which looks like a {labels[thing.id]}"
+        if name in supposed.parts:
+            what = f"a part of #{supposed.parts[name]}, which looks like a {labels[supposed.parts[name]]} with it"
+        said.append(f"{with_article(name)} is taken for {what} ({min(likely, 0.99):.0%})")
     doubt = f"Here {' and '.join(said)}."
     if fact.unit == PROBABILITY or not math.isfinite(known.std):
         return replace(fact, doubt=doubt, text=f"{fact.text} {doubt}"), known

@@ -13,6 +13,8 @@ import numpy as np
 from ..perception.named_wholes import names_one_kind, pieces_of_one, pieces_within, put_together
 from ..perception.sighting import Sighting
 from ..scene.frame import BoolArray, Region, RGBDFrame
+from ..scene.measure import MeasureConfig
+from .asked_parts import AskedParts
 from .interface import Gripper, Grounding, View
 from .judge import LIKELY, PARTED, NameJudge, regions_of
 
@@ -27,13 +29,16 @@ _ABSENT = 0.1
 class ModelNames:
     """One stream of images; its methods are called in turn for each: ``start``, then ``finish``."""
 
-    def __init__(self, judge: NameJudge) -> None:
+    def __init__(self, judge: NameJudge, measure: MeasureConfig | None = None) -> None:
         self.judge = judge
+        #: What questions name and nothing found answers to.
+        self.parts = AskedParts(judge, measure or MeasureConfig())
         self.clear()
 
     def clear(self) -> None:
         """Forget everything, as after a jump of time."""
         self.judge.clear()
+        self.parts.clear()
         self._seen: tuple[int, ...] = ()
         self._hidden: frozenset[int] = frozenset()
         self._said: list[Grounding] = []
@@ -138,6 +143,7 @@ class ModelNames:
             ids: of the view's proposals, 0 for one that could not be measured.
             own: regions of ``start`` that could be measured, with their ids.
         """
+        self.parts.at(view)
         parted = {id(whole) for whole in self._parted}
         known = [PARTED if id(each) in parted else thing for each, thing in zip(view.proposals, ids, strict=True)]
         matched = {id(region): _id_of(region, own, view, ids) for g in self._said for region, at in regions_of(g) if at < 0}

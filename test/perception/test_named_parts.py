@@ -8,7 +8,8 @@ import pytest
 from spatialvlm_ros.geometry.camera import CameraModel
 from spatialvlm_ros.perception.appearance import Appearance
 from spatialvlm_ros.perception.colors import color_shares, white_point
-from spatialvlm_ros.perception.named_parts import part_by_names
+from spatialvlm_ros.perception.named_parts import part_by_names, part_of_color
+from spatialvlm_ros.perception.names import parse
 from spatialvlm_ros.scene.frame import Region, RGBDFrame
 
 CAMERA = CameraModel(160, 120, 150.0, 150.0, 79.5, 59.5)
@@ -99,3 +100,22 @@ def test_both_names_have_to_vouch_for_the_region() -> None:
 def test_print_and_stripes_stay_on_their_thing(spots: list[tuple[slice, slice]]) -> None:
     frame = picture((RED, slice(40, 88), slice(60, 90)), *((BLUE, rows, columns) for rows, columns in spots))
     assert part_by_names(frame, [WHOLE], looks(frame, [WHOLE]), NAMES) == {}
+
+
+def test_what_has_a_names_colour_is_cut_off_prints_too() -> None:
+    """Whoever asks looks at the part; a colour that is not there, or all there is, parts nothing."""
+    frame = picture(*STACK)
+    cut = part_of_color(frame, WHOLE, parse("red block"))
+    assert cut is not None
+    part, rest = (each.mask for each in cut)
+    assert not (part & rest).any() and np.array_equal(part | rest, WHOLE.mask)
+    # Corners go with the table that shows around them.
+    assert part[42:65, 62:88].all() and rest[67:86, 62:88].all()
+    printed = picture((RED, slice(40, 90), slice(60, 90)), (BLUE, slice(55, 75), slice(66, 84)))
+    label = part_of_color(printed, region(slice(40, 90), slice(60, 90)), parse("blue block"))
+    assert label is not None and label[0].mask[57:73, 68:82].all() and not label[0].mask[:53].any()
+    assert part_of_color(frame, WHOLE, parse("yellow block")) is None
+    assert (
+        part_of_color(picture((RED, slice(40, 90), slice(60, 90))), region(slice(40, 90), slice(60, 90)), parse("red can"))
+        is None
+    )
