@@ -103,6 +103,16 @@ def test_a_question_means_the_part_and_the_rest_is_without_it(stacked: Picture) 
     assert {thing.id for thing in scene.objects} == {thing.id for thing in supposed.scene.objects} - {part.id}
 
 
+def test_two_parts_of_one_thing_are_told_in_whatever_order(stacked: Picture) -> None:
+    """That one name is taken for a part of a thing must not keep the next one from it."""
+    engine = SpatialEngine(CONFIG, ByColor())
+    asked = ["green block", "green can"]
+    (scene,) = run(engine, stacked, [*asked, "blue block"])
+    whole = found(scene, "blue block")
+    assert engine.supposed(scene, asked).parts == dict.fromkeys(asked, whole)
+    assert engine.supposed(scene, asked[1:]).parts == {"green can": whole}
+
+
 def test_the_model_looks_at_the_parts_once_an_image(stacked: Picture) -> None:
     vlm = ByColor()
     engine = SpatialEngine(CONFIG, vlm)

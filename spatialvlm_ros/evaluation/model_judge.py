@@ -79,7 +79,9 @@ def sit(scene: TestScene, exam: Exam, vlm: SpatialVlm) -> Sat:
     except VlmError as error:
         problem = str(error)
         own = tuple(Prediction(status=Status.NOT_FOUND) for _ in exam.records) if vlm.answers else ()
-    names = _names(scene, exam, groundings, observed, engine.supposed(observed, exam.all_names).scene)
+    # Each name as a question about it alone takes it: one part of a thing must not be missing from another.
+    supposed = {name: engine.supposed(observed, [name]).scene for name in exam.all_names}
+    names = _names(scene, exam, groundings, observed, supposed)
     return Sat(scene.key, names, exam.records, exam.parts, final, by_depth, own, problem)
 
 
@@ -93,7 +95,7 @@ def own_answers(glance: Glance, exam: Exam) -> tuple[Prediction, ...]:
 
 
 def _names(
-    scene: TestScene, exam: Exam, groundings: dict[str, Grounding], observed: Scene, supposed: Scene
+    scene: TestScene, exam: Exam, groundings: dict[str, Grounding], observed: Scene, supposed: dict[str, Scene]
 ) -> npt.NDArray[np.void]:
     asked = [(phrase, index, 1.0) for index, phrase in exam.names]
     asked += [(phrase, -2, 0.0) for phrase in exam.absent]
@@ -111,7 +113,7 @@ def _names(
         if index == TOOL and region is not None and scene.robot is not None:
             row["on_tool"] = float(np.mean(scene.robot[region])) if region.any() else 0.0
         row["status"], row["final_iou"], row["final_other"] = _bound(scene, index, observed, phrase.text)
-        row["asked_status"], _, row["asked_other"] = _bound(scene, index, supposed, phrase.text)
+        row["asked_status"], _, row["asked_other"] = _bound(scene, index, supposed[phrase.text], phrase.text)
     return rows
 
 

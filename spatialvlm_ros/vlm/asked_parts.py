@@ -6,6 +6,7 @@ seen one. So where its name is not found, what is pink of other things is shown 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -43,15 +44,15 @@ class AskedParts:
     def __init__(self, judge: NameJudge, config: MeasureConfig) -> None:
         self._judge, self._config = judge, config
         # Replaced as one, so that what is found on one image is noted of that one.
-        self._newest: tuple[View, dict[str, _Part | None]] | None = None
+        self._newest: tuple[View, tuple[int, ...], dict[str, _Part | None]] | None = None
 
     def clear(self) -> None:
         """Let go of the image."""
         self._newest = None
 
-    def at(self, view: View) -> None:
-        """Go on to another image."""
-        self._newest = view, {}
+    def at(self, view: View, ids: Sequence[int]) -> None:
+        """Go on to another image; ``ids`` are those of the view's proposals, 0 for one that could not be measured."""
+        self._newest = view, tuple(ids), {}
 
     def __call__(self, scene: Scene, name: str) -> APart | None:
         """The thing that a question means by a name that the model finds nowhere, with the scene in which it is parted from
@@ -60,11 +61,11 @@ class AskedParts:
         newest, judgement = self._newest, self._judge.of(name)
         if newest is None or judgement is None or judgement.is_there:
             return None
-        view, known = newest
+        view, ids, known = newest
         if scene.frame is None or scene.frame is not view.frame:
             return None
         if name not in known:
-            known[name] = self._looked(scene, view, name)
+            known[name] = self._looked(scene, view, ids, name)
         found = known[name]
         if found is None:
             return None
@@ -73,17 +74,16 @@ class AskedParts:
             return None
         return parted(scene, name, found.whole, (found.part, found.rest), found.mask, found.likely)
 
-    def _looked(self, scene: Scene, view: View, name: str) -> _Part | None:
+    def _looked(self, scene: Scene, view: View, ids: Sequence[int], name: str) -> _Part | None:
         phrase = parse(name)
         if scene.frame is None or not (phrase.colors and names_one_kind(name) and self._judge.may_answer(scene.stamp_ns)):
             return None
         cuts = _cuts(scene.frame, view, phrase)
         best = self._best(name, view, cuts) if cuts else None
-        whole = None if best is None else _thing_of(scene, view, best[0])
-        if best is None or whole is None:
+        if best is None or not ids[best[0]]:
             return None
         part, rest = (self._measured(scene, each) for each in cuts[best[0]])
-        return None if part is None or rest is None else _Part(whole.id, part, rest, cuts[best[0]][0].mask, best[1])
+        return None if part is None or rest is None else _Part(ids[best[0]], part, rest, cuts[best[0]][0].mask, best[1])
 
     def _best(self, name: str, view: View, cuts: dict[int, tuple[Region, Region]]) -> tuple[int, float] | None:
         """The number of the proposal whose part the model finds for a name, and how likely that is meant."""
@@ -113,11 +113,3 @@ def _cuts(frame: RGBDFrame, view: View, phrase: NamePhrase) -> dict[int, tuple[R
     pixels = [share * np.count_nonzero(each.mask) for share, each in zip(colored, view.proposals, strict=True)]
     wanted = [n for n in sorted(range(len(pixels)), key=lambda n: -pixels[n]) if colored[n] >= _LEAST_COLOR][:_MOST_THINGS]
     return {n: cut for n in wanted if (cut := part_of_color(frame, view.proposals[n], phrase)) is not None}
-
-
-def _thing_of(scene: Scene, view: View, number: int) -> SceneObject | None:
-    """The thing of a scene that a proposal was measured as."""
-    measured = view.things.get(number)
-    if measured is None:
-        return None
-    return next((thing for thing in scene.objects if thing.shape_of is measured.shape_of), None)

@@ -143,7 +143,7 @@ class ModelNames:
             ids: of the view's proposals, 0 for one that could not be measured.
             own: regions of ``start`` that could be measured, with their ids.
         """
-        self.parts.at(view)
+        self.parts.at(view, ids)
         parted = {id(whole) for whole in self._parted}
         known = [PARTED if id(each) in parted else thing for each, thing in zip(view.proposals, ids, strict=True)]
         matched = {id(region): _id_of(region, own, view, ids) for g in self._said for region, at in regions_of(g) if at < 0}
