@@ -32,11 +32,14 @@ _CAMERA_SEEDS, _SPEED_SEEDS = 100_000, 200_000
 FITTED_SEEDS = range(5000, 5050)
 # The same for how far a measured thing is to be trusted (``engine_trust.py``), with stacks among them.
 TRUST_SEEDS = tuple(range(first, first + 640) for first in (600_000, 610_000, 620_000, 640_000))
+# What told how much more a thing's surface errs on one side than on another (``trust_sides.py``).
+SIDES_SEEDS = range(651_000, 651_960)
 # What settled the factors of their deviations.
 SETTLED_SEEDS = range(650_000, 650_320)
+_TRUST_NOTE = ", ".join(f"{some[0]}-{some[-1]}" for some in (*TRUST_SEEDS, SIDES_SEEDS, SETTLED_SEEDS))
 FITTED_NOTE = (
     f"constants of the engine were fitted on seeds {FITTED_SEEDS[0]}-{FITTED_SEEDS[-1]} of random_scene at default sampling, "
-    f"those of trust on {', '.join(f'{some[0]}-{some[-1]}' for some in (*TRUST_SEEDS, SETTLED_SEEDS))}; none of them is used here"
+    f"those of trust on {_TRUST_NOTE}; none of them is used here"
 )
 
 
@@ -63,7 +66,7 @@ class EngineBenchOptions:
         if self.seed < 0:
             raise ValueError(f"seed {self.seed} must not be below 0")
         for name, seeds in self.seeds().items():
-            for fitted in (FITTED_SEEDS, *TRUST_SEEDS, SETTLED_SEEDS):
+            for fitted in (FITTED_SEEDS, *TRUST_SEEDS, SIDES_SEEDS, SETTLED_SEEDS):
                 if seeds.start < fitted.stop and fitted.start < seeds.stop:
                     raise ValueError(
                         f"seed {self.seed}: the {name} scenes {seeds.start}-{seeds.stop - 1} meet "

@@ -7,10 +7,12 @@ measures, fits and writes (half an hour on one core).
 A factor of the stated deviation is the exponential of a sum of small trees (Friedman 2001, "Greedy function approximation: a
 gradient boosting machine"), for each axis of the box. Errors are a mixture: most far smaller than stated, a few far larger. So
 the loss is no likelihood but asks for what is to hold: 68.27 % of the errors in one deviation and 95.45 % in two, in each leaf
-(two quantile losses, smoothed: Koenker and Bassett 1978). What is left is settled by factors of each kind on scenes that the
-trees were not grown on (``trust_related.py``), so that relations between things hold what they should: one for noise as its law
-says, one for exact depth, and one more where the support shows noise of another law (``DepthNoise.unlike``). With ``--held-out``
-that many scenes of each run are kept from the fit, and what one and two deviations hold of their things is told.
+(two quantile losses, smoothed: Koenker and Bassett 1978). How much more a surface errs on one side of a thing than on another is
+told by gaps and ways between things of other scenes (``trust_sides.py``). What is left is settled by factors of each kind on
+scenes that the trees were not grown on (``trust_related.py``), so that relations between things hold what they should: one for
+noise as its law says, one for exact depth, and one more where the support shows noise of another law (``DepthNoise.unlike``).
+With ``--held-out`` that many scenes of each run are kept from the fit, and what one and two deviations hold of their things is
+told.
 """
 
 from __future__ import annotations
@@ -33,29 +35,23 @@ from ..scene.scene import Canonical, SceneObject
 from ..scene.shipped import write_shipped
 from ..scene.trust import NAMES, Evidence, foot_is_guessed, kept_foot_std_m, merged_chance, merged_std_m
 from ..scene.trust_trees import FILE, SUMS, TrustTrees
-from ..training.joint_trees import Boosting, IntArray, Slopes, boosted, grown
+from ..training.joint_trees import Boosting, Slopes, boosted, grown
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks, on_workers
-from .engine_bench import SETTLED_SEEDS, TRUST_SEEDS
+from .engine_bench import SETTLED_SEEDS, SIDES_SEEDS, TRUST_SEEDS
 from .engine_render import EXACT, IN_FAMILY, Rendered, noisy_frame, render_scene
 from .engine_scores import SIGMA_SHARES, SIGMA_TOLERANCES
 from .engine_solids import Solid
 from .trust_match import match
 from .trust_related import related_images, settled
+from .trust_sides import AT, Grown, asked_for_exact, called_for, joined, no_sides, with_sides
 
 # A region of which less lies on the thing that it is matched with is more than one thing, whatever comes of it.
 HALF_SHARE = 0.6
 # ... and so is one of which less than this does, and whose height is too large by that share, or that much.
 WHOLE_SHARE, TOO_TALL, TOO_TALL_M = 0.97, 0.12, 0.008
-# How many deviations are asked for what a normal distribution's hold, what each weighs in the loss, and over which
-# difference of logarithms an error passes for half held.
-_AT, _WEIGHTS, _SMOOTH = (1.0, 2.0), (1.0, 2.0), 0.25
-# Depth that is stated with less noise than that is exact: between the preset of that name and the others at any distance.
-_EXACT_NOISE = round(float(np.log(8e-4)), 5)
-_LEAST_CURVE, _LEAST_ERROR_M = 0.05, 1e-5
 _FACTORS = Boosting(trees=120, depth=5, rate=0.12, ridge=10.0, share=0.6, tried=0.6)
 _MERGED = Boosting(trees=60, depth=5, rate=0.15, ridge=5.0, share=0.6, tried=0.6)
 FITTED = {**IN_FAMILY, EXACT: EXACT}
-Grown = tuple[float, IntArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -149,17 +145,12 @@ def holding(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> Slopes:
     Args:
         error, fixed, scaled: (N, M) errors, the deviations that stay, and those that are multiplied by what is fitted.
     """
-    size = np.log(np.maximum(np.abs(error), _LEAST_ERROR_M))
 
     def slopes(total: FloatArray) -> tuple[FloatArray, FloatArray]:
         own = np.exp(2 * total)[:, None] * scaled**2
         variance = own + fixed**2
-        share, down, curve = own / variance, np.zeros(error.shape), np.zeros(error.shape)
-        for held, at, weight in zip(SIGMA_SHARES, _AT, _WEIGHTS, strict=True):
-            holds = 1 / (1 + np.exp(np.clip((size - np.log(at) - np.log(variance) / 2) / _SMOOTH, -50, 50)))
-            down += weight * share * (held - holds)
-            curve += weight * share**2 * np.maximum(holds * (1 - holds) / _SMOOTH, _LEAST_CURVE)
-        return down.sum(axis=1), curve.sum(axis=1)
+        share, (down, curve) = own / variance, called_for(error, variance)
+        return (share * down).sum(axis=1), (share**2 * curve).sum(axis=1)
 
     return slopes
 
@@ -190,7 +181,7 @@ def factor_of(error: FloatArray, fixed: FloatArray, scaled: FloatArray) -> float
     off = []
     for factor in factors.tolist():
         std = np.hypot(fixed, factor * scaled)
-        held = [float(np.mean(np.abs(error) <= count * std)) for count in _AT]
+        held = [float(np.mean(np.abs(error) <= count * std)) for count in AT]
         off.append(
             max(
                 abs(share - wanted) / tolerance
@@ -262,32 +253,22 @@ def columns_of(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray
 
 def _grown(kind: Errors) -> Grown:
     """Trees on all rows, with one more that asks for exact depth as often as the others ask anything, and adds nothing yet."""
-    start, feature, above, added = fit_scale(kind.evidence, kind.error, kind.fixed, kind.scaled)
-    return (
-        start,
-        np.concatenate([feature, np.full((1, feature.shape[1]), NAMES.index("noise"))]),
-        np.concatenate([above, np.full((1, above.shape[1]), _EXACT_NOISE)]),
-        np.concatenate([added, np.zeros((1, added.shape[1]))]),
-    )
+    return asked_for_exact(fit_scale(kind.evidence, kind.error, kind.fixed, kind.scaled))
 
 
 def asked_of(rows: Sequence[TrustRow]) -> FloatArray:
     """(N, 3, F) the evidence of each row's axes."""
-    return np.array([row.shown.asked() for row in rows]).reshape(len(rows), 3, len(NAMES))
+    return np.array([row.shown.asked()[:3] for row in rows]).reshape(len(rows), 3, len(NAMES))
 
 
 def fit(rows: Sequence[TrustRow]) -> TrustTrees:
-    """The trees, with factors that nothing has settled yet."""
+    """The trees, with factors that nothing has settled yet, and sides that are like each other."""
     asked = asked_of(rows)
     merged = fit_merged(asked[:, 2], np.array([row.merged for row in rows], bool))
     columns = columns_of(rows, asked, sums(merged, asked[:, 2]))
     # What shows nothing is known no better than stated. Without an up no axis is the height.
     usual = [round(max(1.0, factor_of(*columns[name].at(slice(None)))), 3) for name in ("centre", "edges", "edges")]
-    all_trees = [*(_grown(kind) for kind in columns.values()), merged]
-    first = np.cumsum([0, *(len(feature) for _, feature, _, _ in all_trees)])[:-1]
-    start = np.array([trees[0] for trees in all_trees])
-    feature, above, added = (np.concatenate([trees[i] for trees in all_trees]) for i in (1, 2, 3))
-    return TrustTrees(NAMES, tuple(usual), np.zeros(3), start, first, feature.astype(np.intp), above, added)
+    return joined(tuple(usual), [*(_grown(kind) for kind in columns.values()), no_sides(_FACTORS.depth), merged])
 
 
 def told_of(rows: Sequence[TrustRow], trees: TrustTrees) -> list[str]:
@@ -304,7 +285,7 @@ def told_of(rows: Sequence[TrustRow], trees: TrustTrees) -> list[str]:
 def held(kind: Errors, total: FloatArray) -> tuple[float, float]:
     """Shares of errors that one and two deviations hold, whose logarithms are to be changed by ``total`` (N,)."""
     sigmas = np.abs(kind.error) / np.hypot(kind.fixed, np.exp(total)[:, None] * kind.scaled)
-    return float(np.mean(sigmas <= _AT[0])), float(np.mean(sigmas <= _AT[1]))
+    return float(np.mean(sigmas <= AT[0])), float(np.mean(sigmas <= AT[1]))
 
 
 def main() -> None:
@@ -315,6 +296,8 @@ def main() -> None:
     )
     parser.add_argument("--scenes", type=int, default=len(TRUST_SEEDS[0]), help="of each run")
     parser.add_argument("--held-out", type=int, default=0, help="of these, how many to judge the fit on instead")
+    parser.add_argument("--sides-first", type=int, default=SIDES_SEEDS.start, help="first seed of those that tell sides apart")
+    parser.add_argument("--sides", type=int, default=len(SIDES_SEEDS), help="how many of these")
     parser.add_argument("--settled-first", type=int, default=SETTLED_SEEDS.start, help="first seed of those that settle factors")
     parser.add_argument("--settled", type=int, default=len(SETTLED_SEEDS), help="how many of these")
     parser.add_argument("--out", type=Path, default=Path("out/trust"), help="folder for the trees")
@@ -328,9 +311,13 @@ def main() -> None:
     ]
     found = list(on_workers(partial(rendered_rows, extent=Extent()), seeds, chosen.workers))
     fitted, kept = ([row for rows, out in zip(found, told, strict=True) if out is held for row in rows] for held in (False, True))
+    trees = fit(fitted)
+    run = range(chosen.sides_first, chosen.sides_first + chosen.sides)
+    related = partial(related_images, extent=Extent(), families=FITTED)
+    trees = with_sides(trees, [image for some in on_workers(related, run, chosen.workers) for image in some])
     run = range(chosen.settled_first, chosen.settled_first + chosen.settled)
     images = [image for some in on_workers(partial(related_images, extent=Extent()), run, chosen.workers) for image in some]
-    trees, sentences = settled(fit(fitted), images)
+    trees, sentences = settled(trees, images)
     write_shipped(chosen.out, FILE, trees.to_json())
     print(*sentences, *told_of(kept, trees), f"trees of {len(fitted)} things: {chosen.out}", sep="\n")
 

@@ -24,7 +24,7 @@ from ..scene.noise import PRESETS, noise_on_plane
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene, SceneObject
 from ..scene.trust import Evidence, trusted
-from ..scene.trust_trees import TrustTrees
+from ..scene.trust_trees import SUMS, TrustTrees
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks
 from .engine_render import EXACT, IN_FAMILY, OUT_OF_FAMILY, Rendered, noisy_frame, render_scene
 from .engine_scores import QUANTITIES, SIGMA_SHARES, SIGMA_TOLERANCES
@@ -37,9 +37,12 @@ FAMILIES = {**IN_FAMILY, **OUT_OF_FAMILY, EXACT: EXACT}
 _KINDS = ("distance", "gap", "size", "level difference", "direction")
 _LEFT_OUT = ("nearest", "right_difference", "front_difference")
 ASKED = {kind: tuple(name for name in QUANTITIES[kind] if name not in _LEFT_OUT) for kind in _KINDS}
+# All but the last of the sums are of factors.
+_FACTORS = len(SUMS) - 1
 # The step by which each factor's logarithm is changed to see what comes of it, how often that is done anew, the logarithms that
-# are tried around what was found, and how much all that is off counts beside the worse of each kind.
-_STEP, _ROUNDS, _TRIED, _ALL_COUNT = 0.1, 2, np.linspace(-0.4, 0.4, 81), 0.1
+# are tried around what was found, one factor after the other and over again, and how much all that is off counts beside
+# the worse of each kind.
+_STEP, _ROUNDS, _TRIED, _SWEEPS, _ALL_COUNT = 0.1, 2, np.linspace(-0.4, 0.4, 81), 3, 0.1
 
 
 @dataclass(frozen=True)
@@ -159,14 +162,15 @@ def settled(trees: TrustTrees, images: Sequence[Related]) -> tuple[TrustTrees, l
 
 
 def _settled(trees: TrustTrees, images: Sequence[Related], changed: Callable[[TrustTrees, FloatArray], TrustTrees]) -> TrustTrees:
-    """The trees changed by the three logarithms with which the relations on some images hold what is least off."""
+    """The trees changed by the four logarithms with which the relations on some images hold what is least off."""
     kinds, error, least = _kinds(images), _errors(images), 1e-9
     for _ in range(_ROUNDS):
         start = np.log(np.maximum(stds_of(images, trees), least))
-        steps = [np.log(np.maximum(stds_of(images, changed(trees, row)), least)) - start for row in _STEP * np.eye(3)]
-        by = np.zeros(3)
-        for index in (0, 1, 2, 0, 1, 2, 0, 1, 2):
-            rest = start + sum((by[i] / _STEP * steps[i] for i in range(3) if i != index), np.zeros(len(start)))
+        steps = [np.log(np.maximum(stds_of(images, changed(trees, row)), least)) - start for row in _STEP * np.eye(_FACTORS)]
+        by = np.zeros(_FACTORS)
+        for index in (*range(_FACTORS),) * _SWEEPS:
+            others = (by[i] / _STEP * steps[i] for i in range(_FACTORS) if i != index)
+            rest = start + sum(others, np.zeros(len(start)))
             tried = [off(held_of(kinds, error, np.exp(rest + at / _STEP * steps[index]))) for at in _TRIED]
             by[index] = _TRIED[int(np.argmin(tried))]
         trees = changed(trees, by)
@@ -182,9 +186,9 @@ def _errors(images: Sequence[Related]) -> FloatArray:
 
 
 def everywhere(trees: TrustTrees, by: FloatArray) -> TrustTrees:
-    """With factors of centre, edges and height whose logarithms are larger by that (3,)."""
+    """With factors of centre, edges, height and sides whose logarithms are larger by that (4,)."""
     start = trees.start.copy()
-    start[:3] = np.round(start[:3] + by, 5)
+    start[:_FACTORS] = np.round(start[:_FACTORS] + by, 5)
     return replace(trees, start=start)
 
 
@@ -196,6 +200,6 @@ def elsewhere(trees: TrustTrees, by: FloatArray) -> TrustTrees:
 def of_exact(trees: TrustTrees, by: FloatArray) -> TrustTrees:
     """The same for exact depth, which the last tree of each sum asks for, and whose first leaf it comes to."""
     added = trees.added.copy()
-    last = trees.first[1:4] - 1
+    last = trees.first[1 : _FACTORS + 1] - 1
     added[last, 0] = np.round(added[last, 0] + by, 5)
     return replace(trees, added=added)

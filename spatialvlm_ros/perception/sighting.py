@@ -141,7 +141,8 @@ def _placed(
     extents[UP] = whole.extents[UP]
     return replace(
         whole, axes=within.axes, extents=extents, extents_std=whole.extents_std[order], lean=whole.lean[order],
-        points=within.points, turns=within.turns, surface_point=within.surface_point, rim_m=0.0,
+        sides=whole.sides_along(within.axes), points=within.points, turns=within.turns, surface_point=within.surface_point,
+        rim_m=0.0,
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ things; the unseen back of a thing is taken to mirror its front.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..geometry.rigid import FloatArray, norm
@@ -28,6 +30,7 @@ from .relation import (
     pair_covariance,
     register,
     scaled,
+    side_std,
     surfaces_apart,
     up_axis,
     vertical_extent,
@@ -222,8 +225,8 @@ def _way(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[Reckoned, FloatA
         towards = basis @ (flat_b - flat_a)
     size = float(np.linalg.norm(towards))
     direction = towards / size if size > 1e-9 else basis[:, 0]
-    edges = float(np.hypot(a.extents_std[:2].mean(), b.extents_std[:2].mean())) / 2
-    std = float(np.hypot(along(direction, pair_covariance(scene, a, b)), edges))
+    shared = pair_covariance(scene, a, b) - a.own_covariance - b.own_covariance
+    std = math.hypot(along(direction, shared), side_std(a, direction), side_std(b, -direction))
     return Reckoned(width, std, apart(b, a, direction)), point_a, point_b
 
 

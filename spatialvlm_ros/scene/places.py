@@ -23,6 +23,7 @@ from .relation import (
     length,
     pair_covariance,
     register,
+    side_std,
     up_axis,
     viewer_axes,
 )
@@ -36,9 +37,9 @@ _PATCH, _AT_EDGE, _FLAT, _LATERAL_PX = 25, 0.3, 1e-3, 0.3
 # One standard deviation of such a plane, in those of a pixel, and that of an edge, in lateral errors of one that averaging leaves
 # (of seeds 670000 to 670059).
 _OF_PLANE, _EDGES = 0.45, 2.2
-# Correlation of the errors of a thing's centre and of its edge, straight away from the viewer (of seeds 670003 to 670042 and
-# 674000 to 674039).
-_TOGETHER = 0.6
+# An outline's farthest reach straight towards the camera or away from it errs more than the surfaces between which a gap is, by
+# this share (of seeds 677000 to 677069).
+_ALONG_SIGHT = 0.13
 _HOUR_RAD = math.pi / 6
 # Cosine with up below which a direction is along the ground.
 _LEVEL = 1e-6
@@ -83,17 +84,16 @@ def _face(scene: Scene, thing: SceneObject, direction: FloatArray) -> tuple[Floa
         in_box = np.abs(thing.axes.T @ direction)
         with np.errstate(divide="ignore"):
             reach = float(np.min(np.where(in_box > 1e-9, thing.extents / 2 / np.maximum(in_box, 1e-9), np.inf)))
-    own = thing.own_covariance
+    own, face = thing.own_covariance, thing.centre + reach * direction
+    if canonical is not None and is_level:
+        along_sight = float(direction @ canonical.scene_from_canonical.rotation[:, 0])
+        side = (1 + _ALONG_SIGHT * along_sight**2) * side_std(thing, direction)
+        across = np.eye(3) - np.outer(direction, direction)
+        return face, across @ own @ across + side**2 * np.outer(direction, direction)
     edge, spread = extent_std(thing, direction) / 2, along(direction, own)
-    if is_level:
-        # The side that nobody sees is what is not known: centre and size err together towards it, and against each other here.
-        turned = float(direction @ canonical.scene_from_canonical.rotation[:, 0]) if canonical is not None else 0.0
-        together = _TOGETHER * turned * edge * spread
-    else:
-        together = leaning(thing, direction) / 2
     # What goes with the size is the part of the centre's error along the direction, wherever else that leads.
-    cross = np.outer((together / max(spread**2, 1e-18)) * (own @ direction), direction)
-    return thing.centre + reach * direction, own + edge**2 * np.outer(direction, direction) + cross + cross.T
+    cross = np.outer((leaning(thing, direction) / 2 / max(spread**2, 1e-18)) * (own @ direction), direction)
+    return face, own + edge**2 * np.outer(direction, direction) + cross + cross.T
 
 
 def _nearest_surface(scene: Scene, point: FloatArray) -> tuple[float, FloatArray, float]:

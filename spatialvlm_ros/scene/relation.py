@@ -311,16 +311,15 @@ def surfaces_apart(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[Reckon
 
     A point that is seen is better known than the middle of the box, of which it is one side: it errs as the edges do, which are
     as long as what is seen. One that nobody sees is the mirror image of one through the centre, and moves farther than that does.
+    Either errs more on some sides of the thing than on others.
     """
-    of_a, of_b = scene.pairs.of(a, b)
-    of_a = _first(a, of_a, b.surface[of_b])
-    of_b = _first(b, of_b, a.surface[of_a])
+    of_a, of_b = nearest_ends(scene, a, b)
     point_a, point_b = a.surface[of_a], b.surface[of_b]
-    shares = [_shares(thing, index) for thing, index in ((a, of_a), (b, of_b))]
+    towards = (point_b - point_a) / max(norm(point_b - point_a), 1e-9)
+    shares = [end_shares(thing, index, way) for thing, index, way in ((a, of_a, towards), (b, of_b, -towards))]
     covariance = pair_covariance(scene, a, b)
-    for thing, (of_centre, of_edges) in zip((a, b), shares, strict=True):
-        edges = thing.axes * (of_edges * thing.extents_std)
-        covariance = covariance + (of_centre**2 - 1) * thing.own_covariance + edges @ edges.T
+    for thing, share in zip((a, b), shares, strict=True):
+        covariance = covariance + end_covariance(thing, share) - thing.own_covariance
     gap = length(point_b - point_a, covariance, (a, b))
     share_of = dict(zip((id(a), id(b)), shares, strict=True))
     more: list[ErrorTerm] = []
@@ -333,6 +332,13 @@ def surfaces_apart(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[Reckon
     return Reckoned(gap.value, std, (*gap.error, *more)), point_a, point_b
 
 
+def nearest_ends(scene: Scene, a: SceneObject, b: SceneObject) -> tuple[int, int]:
+    """Indices in ``surface`` of the nearest points of two things; of some that are as near the first, which is seen if one is."""
+    of_a, of_b = scene.pairs.of(a, b)
+    of_a = _first(a, of_a, b.surface[of_b])
+    return of_a, _first(b, of_b, a.surface[of_a])
+
+
 def _first(thing: SceneObject, index: int, point: FloatArray) -> int:
     """The first in a thing's surface that is as near to a point (3,) as the one of ``index``: what is seen comes first."""
     off = thing.surface - point
@@ -340,8 +346,27 @@ def _first(thing: SceneObject, index: int, point: FloatArray) -> int:
     return int(np.argmax(squared <= (math.sqrt(squared[index]) + _TIE * norm(point)) ** 2))
 
 
-def _shares(thing: SceneObject, index: int) -> tuple[float, float]:
-    """How much a point of a thing's surface errs, as shares of its centre's error and of its extents'."""
+def end_shares(thing: SceneObject, index: int, towards: FloatArray) -> tuple[float, float]:
+    """How much a point of a thing's surface errs, as shares of its centre's error and of its extents'.
+
+    ``towards`` (3,) is the unit vector from it to what is measured from it.
+    """
     if not len(thing.points):
         return 1.0, 0.0
-    return _SEEN_SHARES if index < len(thing.points) else _MIRRORED_SHARES
+    of_centre, of_edges = _SEEN_SHARES if index < len(thing.points) else _MIRRORED_SHARES
+    more = math.exp(thing.side_log(towards))
+    return more * of_centre, more * of_edges
+
+
+def end_covariance(thing: SceneObject, shares: tuple[float, float]) -> FloatArray:
+    """(3, 3) covariance of a point of a thing's surface, by ``end_shares``."""
+    of_centre, of_edges = shares
+    edges = thing.axes * (of_edges * thing.extents_std)
+    covariance: FloatArray = of_centre**2 * thing.own_covariance + edges @ edges.T
+    return covariance
+
+
+def side_std(thing: SceneObject, direction: FloatArray) -> float:
+    """One standard deviation of how far a thing reaches along a level unit vector (3,), metres, without the scale error."""
+    usual = math.hypot(along(direction, thing.own_covariance), extent_std(thing, direction) / 2)
+    return math.exp(thing.side_log(direction)) * usual

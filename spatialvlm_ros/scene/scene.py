@@ -77,6 +77,8 @@ class SceneObject:
         suspect: probability that it is two things taken for one, as far as its own pixels tell.
         turns: (N,) bool, which of ``points`` half a turn about the third axis, up, puts where the hidden half may be; None where
             up is not known or nothing is known of that, and the hidden half is what a mirror in the centre would show.
+        sides: (2, 2) logarithm of how many times more or less its surface errs at the low and at the high end of each level axis
+            than the deviations of its centre and its edges tell.
         rim_m: how wide the rim of it is whose pixels are no points, as none of them is trusted; what is known to swell has none.
     """
 
@@ -100,6 +102,7 @@ class SceneObject:
     scale_std: float = 0.0
     lean: FloatArray = field(default_factory=lambda: np.zeros(3))
     suspect: float = 0.0
+    sides: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
     turns: BoolArray | None = None
     rim_m: float = 0.0
 
@@ -175,6 +178,16 @@ class SceneObject:
     def length_along(self, direction: FloatArray) -> float:
         """How long the box is along a unit vector (3,), metres."""
         return float(np.abs(direction @ self.axes) @ self.extents)
+
+    def side_log(self, direction: FloatArray) -> float:
+        """The logarithm of ``sides`` towards a unit vector (3,): of the ends that it leads to, by how far; 0 straight up."""
+        ends = direction @ self.axes[:, :2]
+        low, high = self.sides[:, 0], self.sides[:, 1]
+        return float(ends**2 @ np.where(ends > 0, high, low))
+
+    def sides_along(self, axes: FloatArray) -> FloatArray:
+        """What ``sides`` would be for other axes (3, 3) of its box."""
+        return np.array([[self.side_log(-axis), self.side_log(axis)] for axis in axes[:, :2].T])
 
     def corners(self) -> FloatArray:
         """(8, 3) corners of its box."""

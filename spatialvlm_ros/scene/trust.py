@@ -23,7 +23,9 @@ from .frame import SURE_ODDS, BoolArray, Region, RGBDFrame
 from .noise import DepthNoise
 from .scene import SceneObject
 from .trust_axes import LEAST_STD_M, AxisEvidence, axes_evidence
-from .trust_trees import TrustTrees, shipped_trust
+from .trust_trees import SUMS, TrustTrees, shipped_trust
+
+_SIDE, _MERGED = SUMS.index("side"), SUMS.index("merged")
 
 # Points and pixels that are looked at: more take longer and tell no more.
 _SOME_POINTS, _SOME_PIXELS = 200, 150
@@ -119,8 +121,9 @@ class ThingEvidence(NamedTuple):
     noise: float
 
 
-#: What the trees ask about: the evidence of a thing, and that of one axis of its box.
-NAMES = (*ThingEvidence._fields, *AxisEvidence._fields)
+#: What the trees ask about: the evidence of a thing, that of one axis of its box, and how far an end of that axis faces away from
+#: the camera: the cosine with the line of sight; 0 for both ends.
+NAMES = (*ThingEvidence._fields, *AxisEvidence._fields, "facing")
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class Evidence:
 
     Attributes:
         axes: of each axis of its box, the third is up.
+        facing: cosine of the angle between each level axis and the line of sight.
         swollen_m: one standard deviation of how far a matching window may have moved one side of its outline; 0 for noise as the
             presets have it.
         sheet_m: how thick a sheet may lie under it for all that is seen beside it; infinite for what hangs in the air.
@@ -137,13 +141,15 @@ class Evidence:
 
     thing: ThingEvidence
     axes: tuple[AxisEvidence, AxisEvidence, AxisEvidence]
+    facing: tuple[float, float] = (0.0, 0.0)
     swollen_m: float = 0.0
     sheet_m: float = 0.0
     unlike: float = 0.0
 
     def asked(self) -> FloatArray:
-        """(3, F) what ``NAMES`` are for each axis."""
-        return np.array([(*self.thing, *axis) for axis in self.axes])
+        """(7, F) what ``NAMES`` are for each axis, then for the low end of the two level ones, then for their high end."""
+        ends = [(axis, sign * facing) for sign in (-1, 1) for axis, facing in zip(self.axes[:UP], self.facing, strict=True)]
+        return np.array([(*self.thing, *axis, facing) for axis, facing in (*((axis, 0.0) for axis in self.axes), *ends)])
 
     @property
     def swollen_std_m(self) -> FloatArray:
@@ -217,7 +223,9 @@ def evidence_of(
         foot_m / size if math.isfinite(foot_m) else 0.0, math.log(pixel_std_m),
     )  # fmt: skip
     swollen = swollen_m(noise.shared, float(thing.centre[2]) / frame.camera.fx)
-    return Evidence(of_thing, axes_evidence(thing, along, size, faces_std_m), swollen, sheet_m, noise.unlike)
+    first, second = (thing.centre @ thing.axes[:, :UP] / max(norm(thing.centre), 1e-9)).tolist()
+    axes = axes_evidence(thing, along, size, faces_std_m)
+    return Evidence(of_thing, axes, (first, second), swollen, sheet_m, noise.unlike)
 
 
 def _misfit_m(along: FloatArray, extents: FloatArray, pixel_std_m: float) -> float:
@@ -333,11 +341,12 @@ def trusted(thing: SceneObject, shown: Evidence | None, by: TrustTrees | None = 
     trees = shipped_trust() if by is None else by
     if shown is None:
         (middle, flat, upright), suspect, swollen, unlike, sheet_m = trees.usual, 0.0, np.zeros(3), 0.0, 0.0
-        centre, edges = np.array([middle, middle]), np.array([flat, flat])
+        centre, edges, sides = np.array([middle, middle]), np.array([flat, flat]), np.zeros((2, 2))
     else:
         told = trees(shown.asked())
-        suspect = merged_chance(shown.thing, float(told[UP, 3]))
-        factors, sheet_m = np.minimum(np.exp(told[:, :3] + shown.unlike * trees.elsewhere), _MOST), shown.sheet_m
+        suspect = merged_chance(shown.thing, float(told[UP, _MERGED]))
+        told = np.minimum(told[:, :_MERGED] + shown.unlike * trees.elsewhere, math.log(_MOST))
+        factors, sides, sheet_m = np.exp(told[: UP + 1]), told[UP + 1 :, _SIDE].reshape(2, 2).T, shown.sheet_m
         swollen, unlike = shown.swollen_std_m, shown.unlike_std_m
         # An edge that nobody sees is a guess, which no pixel makes worse.
         most = np.where(thing.extents_std > thing.extents, 1.0, _MOST)[:UP, None]
@@ -356,7 +365,7 @@ def trusted(thing: SceneObject, shown: Evidence | None, by: TrustTrees | None = 
     lean[UP] = (high**2 - low**2) / max(height_std**2, 1e-18)
     own = thing.axes @ _of_the_middle(thing, centre_std) @ thing.axes.T
     shared = thing.scale_std**2 * (thing.centre[:, None] * thing.centre)
-    return replace(thing, covariance=own + shared, extents_std=edges_std, lean=lean, suspect=suspect)
+    return replace(thing, covariance=own + shared, extents_std=edges_std, lean=lean, suspect=suspect, sides=sides)
 
 
 def _of_the_middle(thing: SceneObject, stds_m: FloatArray) -> FloatArray:

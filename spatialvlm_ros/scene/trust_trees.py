@@ -17,8 +17,9 @@ IntArray = npt.NDArray[np.intp]
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "trust"
 FILE = "trees.json"
-# The sums, in their order: logarithms of the factors of three deviations, and of the odds that a region is two things.
-SUMS = ("centre", "edges", "height", "merged")
+# The sums, in their order: logarithms of the factors of three deviations, of how much more the surface errs at an end of an axis,
+# and of the odds that a region is two things.
+SUMS = ("centre", "edges", "height", "side", "merged")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class TrustTrees:
         names: (F) of what the questions are about, in the order of ``trust.NAMES``.
         usual: (3,) factors of the deviations of the centre along the ground, of the level edges and of the height where nothing
             shows.
-        elsewhere: (3,) what is added to the first three sums where noise is wholly another one than its law says.
+        elsewhere: (4,) what is added to the first four sums where noise is wholly another one than its law says.
         start: (K,) each of ``SUMS`` before its first tree.
         first: (K,) index of each one's first tree.
         feature, above: (T, D) which evidence each question is about, and above what the answer is yes.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spatialvlm_ros.evaluation.engine_accuracy import Extent
-from spatialvlm_ros.evaluation.engine_bench import SETTLED_SEEDS, TRUST_SEEDS, EngineBenchOptions
+from spatialvlm_ros.evaluation.engine_bench import SETTLED_SEEDS, SIDES_SEEDS, TRUST_SEEDS, EngineBenchOptions
 from spatialvlm_ros.evaluation.engine_trust import (
     TrustRow,
     factor_of,
@@ -99,7 +99,7 @@ def test_a_fit_is_written_read_and_asked_as_it_was_made(tmp_path: Path) -> None:
     for number, (start, first, end) in enumerate(zip(trees.start, trees.first, ends, strict=True)):
         alone = sums((float(start), *(part[first:end] for part in (trees.feature, trees.above, trees.added))), evidence)
         found = np.concatenate([read(row.shown.asked())[:, number] for row in rows[:50]])
-        assert found.tolist() == pytest.approx(alone[:150].tolist())
+        assert found.tolist() == pytest.approx(alone[:350].tolist())
 
 
 def test_exact_depth_has_a_leaf_of_its_own_in_the_last_tree_of_each_sum() -> None:
@@ -109,8 +109,8 @@ def test_exact_depth_has_a_leaf_of_its_own_in_the_last_tree_of_each_sum() -> Non
     exact = asked.copy()
     exact[:, NAMES.index("noise")] = np.log(PRESETS["exact"].floor_m)
     assert not trees.elsewhere.any() and not trees.added[trees.first[1:] - 1].any()
-    settled = of_exact(trees, np.array([0.1, 0.2, 0.3]))
-    np.testing.assert_allclose((settled(exact) - trees(exact))[:, :3], np.tile([0.1, 0.2, 0.3], (len(exact), 1)), atol=1e-9)
+    settled = of_exact(trees, np.array([0.1, 0.2, 0.3, 0.4]))
+    np.testing.assert_allclose((settled(exact) - trees(exact))[:, :4], np.tile([0.1, 0.2, 0.3, 0.4], (len(exact), 1)), atol=1e-9)
     assert (settled(asked) == trees(asked)).all()
 
 
@@ -143,13 +143,13 @@ def test_rows_of_a_rendered_scene_have_finite_evidence_and_errors() -> None:
     rows = rendered_rows(600_001, Extent(width_px=320))
     assert rows
     for row in rows:
-        assert row.shown.asked().shape == (3, len(NAMES)) and np.isfinite(row.shown.asked()).all()
+        assert row.shown.asked().shape == (7, len(NAMES)) and np.isfinite(row.shown.asked()).all()
         assert np.isfinite([*row.level, *row.edges]).all()
         assert (row.level_std > 0).all() and (row.edges_std > 0).all()
 
 
 def test_the_benchmark_refuses_the_seeds_of_the_fit() -> None:
-    for some in (*TRUST_SEEDS, SETTLED_SEEDS):
+    for some in (*TRUST_SEEDS, SIDES_SEEDS, SETTLED_SEEDS):
         for seed in (some.start, some.stop - 1, some.start - 100_000):
             with pytest.raises(ValueError, match="fitted"):
                 EngineBenchOptions(seed=seed)

@@ -45,7 +45,7 @@ def test_every_relation_is_asked_of_all_pairs_or_of_all_things(images: list[Rela
 def test_factors_that_errors_call_for_are_found(images: list[Related]) -> None:
     """Errors are drawn from the deviations that other factors would state, others for each kind of noise."""
     trees, generator = shipped_trust(), np.random.default_rng(0)
-    true = of_exact(elsewhere(everywhere(trees, np.full(3, 0.35)), np.full(3, 0.3)), np.full(3, -0.6))
+    true = of_exact(elsewhere(everywhere(trees, np.full(4, 0.35)), np.full(4, 0.3)), np.full(4, -0.6))
     drawn = [
         replace(image, error=generator.normal(size=len(image.error)) * stds_of([image], true))
         for image in images
@@ -71,7 +71,7 @@ def test_what_is_held_is_told_kind_by_kind() -> None:
 
 def test_each_factor_changes_its_own_images_alone(images: list[Related]) -> None:
     trees = shipped_trust()
-    wider = everywhere(trees, np.full(3, 0.2))
+    wider = everywhere(trees, np.full(4, 0.2))
     plain = [image for image in images if image.family == "exact"]
     assert (stds_of(images, wider) > stds_of(images, trees)).mean() > 0.9
-    assert stds_of(plain, elsewhere(trees, np.full(3, 0.2))).tolist() == stds_of(plain, trees).tolist()
+    assert stds_of(plain, elsewhere(trees, np.full(4, 0.2))).tolist() == stds_of(plain, trees).tolist()
