@@ -190,7 +190,7 @@ _AFTER_MEASURE = frozenset(("between", "of", "from", "to"))
 
 
 def _without_asked_unit(tokens: list[Token]) -> list[Token]:
-    """Without the unit that an answer is wanted in, where a question goes on behind it: "how many cm tall", "distance in cm from"."""
+    """Without the unit of the answer, where a question goes on behind it: "how many cm tall", "the distance in cm from"."""
     for at, token in enumerate(tokens):
         if token.quoted or token.word not in _UNITS or not 0 < at < len(tokens) - 1 or tokens[at - 1].quoted:
             continue

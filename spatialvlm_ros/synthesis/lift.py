@@ -24,7 +24,7 @@ from ..perception.tabletop import TabletopConfig, TabletopSegmentation, Tabletop
 from ..scene.canonical import canonical_from_up
 from ..scene.frame import FrameError, Region, RGBDFrame
 from ..scene.measure import MeasureConfig, measure_region
-from ..scene.noise import PRESETS, DepthNoise
+from ..scene.noise import PRESETS, DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, Scene, SceneObject
 from .record import Dropped, NamedRegion, Picture
 from .unseen import Unseen, parts_unseen
@@ -97,6 +97,8 @@ def lift(picture: Picture, config: LiftConfig | None = None) -> Lifted:
     segment = replace(config.segment, noise=noise)
     segmentation = TabletopSegmenter(segment).segment(frame, up=picture.up)
     canonical, plane = _canonical(picture, segmentation, config)
+    if (support := segmentation.plane) is not None:
+        noise = noise_on_plane(frame, support.coefficients, support.inliers, noise)
     regions: Sequence[NamedRegion] = picture.regions
     rivals: list[str] = []
     # Of things that stand on nothing that was found nobody knows where they end.
