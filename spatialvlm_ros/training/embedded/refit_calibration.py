@@ -37,7 +37,7 @@ def refit_calibration(out: Path, folder: Path | None = None, first: int = FIRST_
     fitting = build_validation(range(first, first + scenes))
     reporting = build_validation(range(first + scenes, first + scenes + max(1, scenes // 2)))
     fitted = fit_on(fitting, evidence_of(tower, fitting)[0])
-    kept = {name: getattr(before, name) for name in ("prior_odds", "asked_odds", "found", "rival", "verdicts")}
+    kept = {name: getattr(before, name) for name in ("prior_odds", "asked_odds", "found", "rival", "verdicts", "deviations")}
     after = replace(fitted, **kept)
     figures = {"before": score(tower, reporting, before), "after": score(tower, reporting, after), "scenes": scenes}
     beside = json.loads((checked / FIGURES).read_text(encoding="utf-8")) if (checked / FIGURES).is_file() else {}
