@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...vlm.embedded.tokenizer import SPECIAL, PhraseTokenizer
 from .phrases import Phrase, PhraseMaker, all_words, truth
-from .pool import THING, RegionShard
+from .pool import GRIPPER, NOTHING, THING, RegionShard
 
 # Of a batch's phrases: about a thing of it; such a one with one part changed; the rest are about nothing in particular.
 _ABOUT, _NEARLY = 0.52, 0.42
@@ -38,7 +38,12 @@ def draw_phrases(rng: np.random.Generator, batch: RegionShard, count: int) -> tu
         siblings = things[(scenes[things] == scenes[chosen]) & (things != chosen)]
         phrase = maker.about(attributes[chosen], attributes[siblings])
         phrases.append(phrase if draw < _ABOUT else maker.wrong_about(phrase, attributes[chosen]))
-    return [phrase.text for phrase in phrases], torch.from_numpy(truth(phrases, attributes))
+    answers = truth(phrases, attributes)
+    # "The thing" asks for nothing that a piece of the room could lack; whether a gripper is one is open.
+    generic = np.array([not phrase.needs() for phrase in phrases])
+    answers[np.ix_(generic, (batch.kind == NOTHING).numpy())] = 0
+    answers[np.ix_(generic, (batch.kind == GRIPPER).numpy())] = np.nan
+    return [phrase.text for phrase in phrases], torch.from_numpy(answers)
 
 
 def attributes_of(batch: RegionShard) -> npt.NDArray[np.float32]:
