@@ -17,6 +17,7 @@ from spatialvlm_ros.training.embedded.vocabulary import (
     KIND_NOUNS,
     NOUN_WORDS,
     NOUNS,
+    NOUNS_ALIKE,
     columns,
 )
 from spatialvlm_ros.training.embedded.vocabulary_colors import COLOR_WORDS, COLORS, draw_color, memberships, shades
@@ -177,3 +178,14 @@ def test_strange_attributes_are_refused() -> None:
     with pytest.raises(KeyError, match="no concept family"):
         columns("flavour")
     assert NOUNS.index("mug") == CONCEPT_INDEX["noun:mug"]
+
+
+def test_wrong_nouns_are_mostly_those_that_are_easily_confused() -> None:
+    rng = np.random.default_rng(3)
+    maker, row = PhraseMaker(rng), np.zeros(len(CONCEPTS), np.float32)
+    row[[CONCEPTS.index(name) for name in ("noun:mug", "noun:cup", "color:red")]] = 1
+    wrong = [maker.wrong_about(Phrase("mug", "red"), row) for _ in range(400)]
+    nouns = [each.noun for each in wrong if each.noun != "mug"]
+    assert all(truth([each], row[None])[0, 0] == 0 for each in wrong) and "cup" not in nouns
+    share = np.mean([noun in NOUNS_ALIKE["mug"] for noun in nouns])
+    assert len(nouns) > 100 and 0.45 < share < 0.8 and len(set(nouns)) > 15

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from spatialvlm_ros.training.embedded.altered import altered
 from spatialvlm_ros.training.embedded.checkpoints import CheckpointError
 from spatialvlm_ros.training.embedded.curve import plot_log, write_log
 from spatialvlm_ros.training.embedded.pool import (
@@ -96,6 +97,38 @@ def test_the_same_shard_comes_twice(shard: tuple[RegionShard, dict[str, torch.Te
     assert all(torch.equal(value, shard[0].tensors()[name]) for name, value in again.tensors().items())
     other, _ = make_shard(Renderer(), replace(DATA, seed=4, scenes=4), 0)
     assert not torch.equal(other.color[:3], shard[0].color[:3])
+
+
+def test_every_other_shard_is_of_finer_images(shard: tuple[RegionShard, dict[str, torch.Tensor]]) -> None:
+    fine, _ = make_shard(Renderer(), replace(DATA, scenes=4), 1)
+    plain, _ = make_shard(Renderer(), replace(DATA, scenes=4, fine_every=0), 1)
+    # The same scenes: as many things or a few more, each with finer colour.
+    assert len(plain) <= 1.5 * len(fine) and len(fine) <= 2.5 * len(plain)
+
+    def steps(regions: RegionShard) -> float:
+        things = regions.kind == THING
+        return float((regions.color[things].float().diff(dim=3)).abs().mean())
+
+    assert steps(fine) > 1.05 * steps(plain)
+    again, _ = make_shard(Renderer(), replace(DATA, scenes=4), 1)
+    assert torch.equal(again.color, fine.color)
+
+
+def test_other_light_and_cameras_leave_depth_and_places_alone(shard: tuple[RegionShard, dict[str, torch.Tensor]]) -> None:
+    pictures, truth = unpack_pictures(shard[0])
+    after, masks = altered(np.random.default_rng(5), pictures, truth)
+    mirrored = (after[:, 7].flip(2) == pictures[:, 7]).all(dim=(1, 2)) & (masks.flip(2) == truth).all(dim=(1, 2))
+    same_way = (after[:, 7] == pictures[:, 7]).all(dim=(1, 2)) & (masks == truth).all(dim=(1, 2))
+    assert (mirrored | same_way).all() and 0.2 < float((mirrored & ~same_way).float().mean()) < 0.8
+    straight = torch.where(mirrored[:, None, None, None], after.flip(3), after)
+    assert torch.equal(straight[:, 4:7], pictures[:, 4:7]) and after.abs().max() <= 1
+    # Outside the image there is no colour, and inside it most of it is another, though not quite another.
+    outside = (pictures[:, :3] == 0).all(dim=1)
+    assert not straight[:, :3].abs().amax(dim=1)[outside].any()
+    change = (straight[:, :3] - pictures[:, :3]).abs().mean(dim=(1, 2, 3))
+    assert float((change > 0.005).float().mean()) > 0.9 and float(change.median()) < 0.2
+    again, _ = altered(np.random.default_rng(5), pictures, truth)
+    assert torch.equal(again, after)
 
 
 def test_phrases_are_true_of_what_they_are_about(shard: tuple[RegionShard, dict[str, torch.Tensor]]) -> None:

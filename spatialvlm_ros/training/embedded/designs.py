@@ -20,6 +20,7 @@ from ...vlm.embedded.tower import RegionTextTower, TowerConfig, match
 from .phrases import PhraseMaker, truth
 from .pool import THING, Pool, RegionShard, join, unpack_pictures
 from .render import RenderedBatch, Renderer
+from .scenes import SceneConfig
 from .tower_data import DataConfig, cut_batch, noisy_images
 from .tower_phrases import attributes_of, draw_phrases, tower_words
 from .tower_scores import auroc
@@ -74,7 +75,7 @@ def compare(budget: Budget, folder: Pool, report: Report = print) -> dict[str, d
     """Scores of both designs; ``folder`` takes the shard that the tower learns from."""
     # The budget is of one core.
     torch.set_num_threads(1)
-    renderer, data = Renderer(), DataConfig(seed=77 + budget.seed)
+    renderer, data = Renderer(), DataConfig(seed=77 + budget.seed, scene=SceneConfig())
     regions, scenes = make_scenes(renderer, data, 0, budget.scenes)
     exams = {"same renderer": held_out(renderer, data, budget), "other renderer, real segmenter": of_other_renderer(budget.other)}
     report(f"{len(regions)} regions of {budget.scenes} scenes; exams {[len(each) for each in exams.values()]}")

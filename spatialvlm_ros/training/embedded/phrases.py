@@ -19,6 +19,7 @@ from .vocabulary import (
     GENERIC_WORDS,
     NOUN_WORDS,
     NOUNS,
+    NOUNS_ALIKE,
     PART_WORDS,
     PARTS,
     PATTERN_WORDS,
@@ -217,7 +218,8 @@ class PhraseMaker:
     def _changed(self, phrase: Phrase, kind: str, attributes: npt.NDArray[np.floating]) -> Phrase | None:
         """One part of a phrase replaced by another word of its kind."""
         if kind == "noun" and phrase.noun:
-            return replace(phrase, noun=self._false(attributes, "noun", NOUNS))
+            alike = self._false(attributes, "noun", NOUNS, NOUNS_ALIKE.get(phrase.noun, ()))
+            return replace(phrase, noun=alike if alike and self._chance(0.6) else self._false(attributes, "noun", NOUNS))
         if kind == "color" and (phrase.color or phrase.noun):
             return replace(phrase, color=self._false(attributes, "color", COLORS), second="", shade="")
         if kind == "pattern" and (phrase.pattern or self._chance(0.3)):
@@ -228,8 +230,12 @@ class PhraseMaker:
             return replace(phrase, part=self._false(attributes, "part", PARTS), part_color="", without="")
         return None
 
-    def _false(self, attributes: npt.NDArray[np.floating], family: str, names: Sequence[str]) -> str:
-        wrong = [n for n, value in zip(names, attributes[columns(family)], strict=True) if value == 0]
+    def _false(
+        self, attributes: npt.NDArray[np.floating], family: str, names: Sequence[str], among: Sequence[str] | None = None
+    ) -> str:
+        """A name of a family that is surely false, of those ``among`` which it shall be; "" if there is none."""
+        own = attributes[columns(family)]
+        wrong = [n for n, value in zip(names, own, strict=True) if value == 0 and (among is None or n in among)]
         return self._pick(wrong) if wrong else ""
 
     def _one(self, sure: npt.NDArray[np.bool_], family: str, names: Sequence[str], order: Sequence[str] | None = None) -> str:

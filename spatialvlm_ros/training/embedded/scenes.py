@@ -15,7 +15,7 @@ from .composites_builder import FloatArray, rotation_x, rotation_z
 from .composites_looks import Draw
 from .grippers import Gripper, random_gripper, tilted
 from .scenes_room import Room, random_room
-from .vocabulary import KIND_NAMES
+from .vocabulary import KIND_NAMES, LOOKALIKES
 
 # What a pixel shows when it is no thing; things are 1, 2, ...
 NOTHING_ID, SUPPORT_ID, STRUCTURE_ID, GRIPPER_ID = 0, -1, -2, -3
@@ -30,7 +30,8 @@ class SceneConfig:
         things: how many things.
         gripper, held: chance of a gripper, and that it holds something.
         stacked, inside: chance that a thing stands on another, lies in another.
-        same_kind, same_color: chance that a thing repeats the kind of the one before, so that names need more than a noun.
+        same_kind, alike: chance that a thing repeats the kind of the one before, so that names need more than a noun; that it is
+            of a kind that is easily taken for that one (vocabulary.LOOKALIKES).
         distance_m, pitch_deg, roll_deg: of the camera; pitch is negative looking down.
         focal: focal length over image width.
     """
@@ -43,11 +44,16 @@ class SceneConfig:
     stacked: float = 0.12
     inside: float = 0.08
     same_kind: float = 0.2
+    alike: float = 0.0
     spread_m: tuple[float, float] = (0.12, 0.34)
     distance_m: tuple[float, float] = (0.35, 1.5)
     pitch_deg: tuple[float, float] = (-85.0, -12.0)
     roll_deg: tuple[float, float] = (-15.0, 15.0)
     focal: tuple[float, float] = (0.7, 1.1)
+
+
+#: Crowded, with more in stacks, and half of the things like the one before or easily taken for it: what a tower finds hard.
+CROWDED = SceneConfig(things=(4, 10), stacked=0.2, same_kind=0.18, alike=0.3)
 
 
 @dataclass
@@ -113,7 +119,7 @@ def _things(draw: Draw, config: SceneConfig, spread: float) -> list[Placed]:
     taken: set[int] = set()
     kind = ""
     for _ in range(draw.whole(*config.things)):
-        design = random_design(draw.rng, kind if kind and draw.chance(config.same_kind) else "")
+        design = random_design(draw.rng, _next_kind(draw, config, kind))
         kind = _kind_name(design)
         where = draw.u(0, 1)
         if where < config.stacked and _on_top(draw, design, placed, taken):
@@ -125,6 +131,14 @@ def _things(draw: Draw, config: SceneConfig, spread: float) -> list[Placed]:
             prints.append(spot)
             placed.append(Placed(design, rotation_z(spot.yaw), np.array([spot.x, spot.y, 0.0])))
     return placed
+
+
+def _next_kind(draw: Draw, config: SceneConfig, before: str) -> str:
+    """The kind of the next thing, "" for any."""
+    if not before or (where := draw.u(0, 1)) >= config.same_kind + config.alike:
+        return ""
+    alike = [kind for group in LOOKALIKES if before in group for kind in group if kind != before]
+    return before if where < config.same_kind or not alike else draw.pick(alike)
 
 
 def _kind_name(design: Design) -> str:

@@ -6,7 +6,7 @@ neighbour. A share comes from the real segmenter on the same images, matched wit
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ from ...vlm.embedded.crops import (
 from ...vlm.embedded.gripper_head import MAPS, small_images
 from .pool import GRIPPER, NOTHING, THING, RegionShard, join, pack_pictures
 from .render import RenderedBatch, Renderer
-from .scenes import GRIPPER_ID, SceneConfig
+from .scenes import CROWDED, GRIPPER_ID, SceneConfig
 from .vocabulary import CONCEPTS
 
 # Pixels of a window by which a mask's edge wanders, at most about.
@@ -102,7 +102,8 @@ class DataConfig:
         batch: scenes rendered at once.
         segmented: share of the scenes whose proposals come from the real segmenter.
         no_up: share of the images without a known up; half of the others know no plane.
-        min_pixels: of a thing, at the image's size.
+        fine_every: every so-manieth shard is of images of twice the width and height, as most cameras give them; 0 none.
+        min_pixels: of a thing, at the image's size; on fine images four times as many.
         scene: what is drawn.
         device: of renderer and crops.
     """
@@ -110,12 +111,13 @@ class DataConfig:
     seed: int = 0
     scenes: int = 256
     batch: int = 32
-    segmented: float = 0.6
+    segmented: float = 0.75
     no_up: float = 0.12
     no_plane: float = 0.05
+    fine_every: int = 2
     min_pixels: int = 60
     min_visible: float = 0.15
-    scene: SceneConfig = field(default_factory=SceneConfig)
+    scene: SceneConfig = CROWDED
     device: str = "cpu"
 
     def meta(self) -> dict[str, object]:
@@ -135,6 +137,7 @@ class _Proposed:
 
 def make_shard(renderer: Renderer, config: DataConfig, number: int) -> tuple[RegionShard, dict[str, Tensor]]:
     """The regions of shard ``number``, and its whole images for the gripper's head (every scene once)."""
+    config = _fine(config) if config.fine_every and number % config.fine_every == config.fine_every - 1 else config
     first = (config.seed * 100_000 + number) * config.scenes
     shards, whole = [], []
     for start in range(0, config.scenes, config.batch):
@@ -145,6 +148,12 @@ def make_shard(renderer: Renderer, config: DataConfig, number: int) -> tuple[Reg
         shards.append(cut_batch(batch, images, config, generator))
         whole.append(_whole(batch, images))
     return join(shards), {name: torch.cat([part[name] for part in whole]) for name in whole[0]}
+
+
+def _fine(config: DataConfig) -> DataConfig:
+    """The same with images of twice the width and height."""
+    scene = replace(config.scene, width_px=2 * config.scene.width_px, height_px=2 * config.scene.height_px)
+    return replace(config, scene=scene, min_pixels=4 * config.min_pixels)
 
 
 def noisy_images(batch: RenderedBatch, config: DataConfig, rng: np.random.Generator) -> Images:

@@ -21,12 +21,10 @@ from torch.nn import functional
 from ...vlm.embedded.config import filled
 from ...vlm.embedded.tokenizer import PhraseTokenizer
 from ...vlm.embedded.tower import Phrases, Regions, RegionTextTower, TowerConfig, match
+from .altered import altered
 from .checkpoints import load_checkpoint, save_checkpoint
 from .pool import NOTHING, THING, Pool, RegionShard, join, unpack_pictures
 from .printed import printed
-
-# Of the pictures: the share in light of another colour than its image's white tells, and the share that a poor camera took.
-_TINTED, _POOR = 0.45, 0.5
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,9 @@ class TowerTraining:
     """
 
     seed: int = 0
-    steps: int = 2600
+    steps: int = 8000
     first_shards: int = 2
-    shards: int = 36
+    shards: int = 80
     runs: int = 4
     run_length: int = 48
     phrases: int = 160
@@ -200,47 +198,6 @@ def tower_losses(
         "mask": (mask * thing).sum() / thing.sum().clamp_min(1),
         "attributes": (attribute * told).sum() / len(concepts),
     }
-
-
-def altered(rng: np.random.Generator, pictures: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures and masks mirrored at random, some of them in other or coloured light, coarse, or as a poor camera gives them."""
-    count = len(pictures)
-    mirrored = torch.from_numpy(rng.random(count) < 0.5)
-    flipped = pictures.flip(3)
-    flipped[:, 3] = -flipped[:, 3]
-    pictures = torch.where(mirrored[:, None, None, None], flipped, pictures)
-    truth = torch.where(mirrored[:, None, None], truth.flip(2), truth)
-    # What white looks like is guessed from an image; where nothing on it is white, the guess is off.
-    off = np.where(rng.random((count, 1, 1, 1)) < _TINTED, 0.12, 0.04)
-    gain = rng.uniform(0.88, 1.12, (count, 1, 1, 1)) * (1 + off * rng.uniform(-1, 1, (count, 3, 1, 1)))
-    color = (((pictures[:, :3] + 1) * torch.from_numpy(gain.astype(np.float32))).clamp(0, 2)) - 1
-    color = _poor(rng, color)
-    coarse = torch.from_numpy(rng.random(count) < 0.25)
-    if coarse.any():
-        edge = int(rng.integers(20, 48))
-        small = functional.interpolate(color[coarse], size=edge, mode="bilinear", antialias=True)
-        color[coarse] = functional.interpolate(small, size=color.shape[-1], mode="bilinear")
-    # Outside the image colour is 0, whatever the light.
-    outside = (pictures[:, :3] == 0).all(dim=1, keepdim=True)
-    pictures = torch.cat([color * ~outside, pictures[:, 3:]], dim=1)
-    return pictures, truth
-
-
-def _poor(rng: np.random.Generator, color: Tensor) -> Tensor:
-    """Colours (N, 3, 64, 64) in -1 .. 1, some of them with another contrast and with noise of single pixels and of patches."""
-    count, size = len(color), color.shape[-1]
-    chosen = torch.from_numpy(np.flatnonzero(rng.random(count) < _POOR))
-    if not len(chosen):
-        return color
-    power = torch.from_numpy(rng.uniform(0.75, 1.3, (len(chosen), 1, 1, 1)).astype(np.float32))
-    level = ((color[chosen] + 1) / 2).clamp(1e-4, 1) ** power
-    # Packing as JPEG leaves patches a few pixels wide, and wider ones in hue than in brightness.
-    fine = torch.from_numpy(rng.normal(0, 0.02, (len(chosen), 3, size, size)).astype(np.float32))
-    coarse = torch.from_numpy(rng.normal(0, 0.025, (len(chosen), 3, size // 6, size // 6)).astype(np.float32))
-    noisy = level + fine + functional.interpolate(coarse, size=size, mode="bilinear")
-    color = color.clone()
-    color[chosen] = noisy.clamp(0, 1) * 2 - 1
-    return color
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, step: int, training: TowerTraining) -> None:

@@ -138,6 +138,19 @@ KINDS: dict[str, tuple[str, str]] = {
     "cup_stack": ("stack", "cup container"),
 }
 
+# Kinds that are easily taken for each other where they are small, cut off, hidden in part or seen from above.
+LOOKALIKES: tuple[tuple[str, ...], ...] = (
+    ("mug", "cup", "glass", "can", "tin", "jar", "bucket"),
+    ("box", "milk_carton", "can", "tin", "book", "brick"),
+    ("book", "plate", "tray", "phone", "disc", "sponge"),
+    ("bowl", "plate", "cup", "pan", "pot"),
+    ("bottle", "can", "jar", "vase", "milk_carton", "candle"),
+    ("ball", "apple", "orange", "tomato", "egg", "lemon"),
+    ("block", "cube", "box", "brick", "sponge", "bracket"),
+    ("cone", "pyramid", "wedge", "cup"),
+    ("ring", "disc", "tin", "bracket"),
+)
+
 PATTERN_WORDS: dict[str, tuple[str, ...]] = {
     "plain": ("plain",),
     "striped": ("striped", "stripy"),
@@ -201,5 +214,16 @@ def _kind_table() -> Truths:
     return table
 
 
+def _nouns_alike() -> Mapping[str, tuple[str, ...]]:
+    """The nouns of kinds that are easily taken for those of a noun."""
+    found: dict[str, list[str]] = {}
+    for group in LOOKALIKES:
+        nouns = list(dict.fromkeys(KINDS[kind][0].split()[0] for kind in group))
+        for noun in nouns:
+            found.setdefault(noun, []).extend(other for other in nouns if other != noun)
+    return {noun: tuple(dict.fromkeys(others)) for noun, others in found.items()}
+
+
+NOUNS_ALIKE = _nouns_alike()
 KIND_NAMES = tuple(KINDS)
 KIND_NOUNS = _kind_table()
