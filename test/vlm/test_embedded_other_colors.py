@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from spatialvlm_ros.vlm.embedded import other_colors
 from spatialvlm_ros.vlm.embedded.backend import EmbeddedVlm
 from spatialvlm_ros.vlm.embedded.calibration import Calibration
 from spatialvlm_ros.vlm.embedded.other_colors import other_colors_say
@@ -42,9 +43,14 @@ def test_a_name_that_says_no_colour_of_its_thing_is_let_alone(vlm: EmbeddedVlm, 
     assert not said(vlm, [name], colored(vlm, "yellow", "blue")).any()
 
 
-def test_what_people_call_by_either_word_is_neither_against_the_other(vlm: EmbeddedVlm) -> None:
-    of_green, of_teal, of_purple = said(vlm, ["green cup", "teal cup", "purple cup"], colored(vlm, "turquoise"))[:, 0]
+def test_what_people_call_by_either_word_is_neither_against_the_other(vlm: EmbeddedVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    turquoise, green = colored(vlm, "turquoise", "green").embedding
+    # Turquoise on the green side: on the blue one blue, which green is never called, may speak against green.
+    region = Regions((turquoise + 0.15 * green)[None], ())
+    of_green, of_teal, of_purple = said(vlm, ["green cup", "teal cup", "purple cup"], region)[:, 0]
     assert of_green == of_teal == 0.0 and of_purple < -1.0
+    monkeypatch.setattr(other_colors, "_ALIKE", frozenset())
+    assert said(vlm, ["green cup"], region)[0, 0] < -1.0
 
 
 def test_of_two_colours_the_worse_one_counts_and_neither_is_against_the_other(vlm: EmbeddedVlm) -> None:

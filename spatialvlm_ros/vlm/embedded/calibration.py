@@ -49,7 +49,7 @@ class Calibration:
     several_slope: float = 1.0
     several_offset: float = 0.0
     prior_odds: float = 1.0
-    asked_odds: float = 24.0
+    asked_odds: float = 36.0
     found: float = 0.5
     rival: float = 0.5
     verdicts: Mapping[str, Sequence[float]] = field(default_factory=dict)
