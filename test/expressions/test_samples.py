@@ -238,7 +238,7 @@ SUMS: dict[str, tuple[Tree, Callable[[Measured], float]]] = {
 @pytest.mark.parametrize("name", SUMS)
 def test_numbers_vary_as_those_of_scenes_drawn_anew(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # In drawn scenes things move as a whole: their surfaces err as their centres do.
-    monkeypatch.setattr("spatialvlm_ros.scene.relation._shares", lambda thing, index: (1.0, 0.0))
+    monkeypatch.setattr("spatialvlm_ros.scene.relation.end_shares", lambda thing, index, towards: (1.0, 0.0))
     node, reckon = SUMS[name]
     found, value = by_draws(erring, reckon, 800 if name == "gaps" else NUM_DRAWS), valued(ask(erring(), node))
     assert value.std == pytest.approx(found.std(), rel=0.09)
