@@ -75,7 +75,13 @@ def parse(text: str, known: Collection[str] = ()) -> Tree:
             f"'{unit}' is no unit of length that is known; known are {KNOWN_LENGTHS}. Where it is a part of a name, put the name "
             "in double quotes"
         )
-    tree = _matcher().match(text, known)
+    try:
+        tree = _matcher().match(text, known)
+    except NotUnderstoodError as refused:
+        if (half := _FROM_WHAT_RE.fullmatch(" ".join(text.split()))) is None:
+            raise
+        what = f"'{' '.join(text.split())}' does not say from what; ask e.g. 'How far is {half['thing']} from the gripper?'"
+        raise NotUnderstoodError(f"{what}, or from another thing or named frame", refused.forms) from None
     problem = _problem(tree)
     if problem:
         shown = " ".join(text.split())
@@ -102,6 +108,13 @@ def _problem(tree: Tree) -> str:
     return ""
 
 
+# A length that has one end.
+_FROM_WHAT_RE = re.compile(
+    r"(?:how (?:far|distant|close|near)(?: away| off)?|how many \w+ (?:away|off)|what is the distance (?:of|to|from))"
+    r"(?: is| are|) "
+    r"(?P<thing>(?:(?! from | to | and )[^?!]){1,60}?)(?: away| off)?\s*[?!.]*",
+    re.IGNORECASE,
+)
 # "Most blocks", "two blocks", "10 kg", "half of the blocks", "one of the two" are no names, and "1 wide robot" lacks its unit.
 _NO_ONE_RE = re.compile(
     rf"({'|'.join(sorted(QUANTIFIERS))}|half of|.* one of)\b|.* and back$|[-+]?[\d.]+ \w+$|"

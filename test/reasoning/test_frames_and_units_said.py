@@ -80,3 +80,22 @@ def test_what_is_no_such_unit_is_asked(question: str, tree: str) -> None:
 def test_a_name_that_is_known_may_hold_such_a_word() -> None:
     assert foreign_unit("How far is the mug from the chart in pixels?", ("chart in pixels",)) is None
     assert foreign_unit("How far is the mug from the chart in pixels?", ("chart",)) == "pixels"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How far away is the red mug?",
+        "how far is the red mug",
+        "How many cm away is the red mug?",
+        "What is the distance to the red mug?",
+    ],
+)
+def test_a_length_with_one_end_is_asked_for_the_other(question: str) -> None:
+    with pytest.raises(NotUnderstoodError, match=r"from what; ask e\.g\. 'How far is the red mug from the gripper\?'"):
+        parse(question)
+
+
+def test_other_questions_without_a_form_are_told_the_nearest() -> None:
+    with pytest.raises(NotUnderstoodError, match="nearest known forms"):
+        parse("How heavy is the red mug?")
