@@ -60,9 +60,15 @@ def _single(parameters: Mapping[str, Value], node: str = "") -> list[str]:
     return [word for pair in pairs for word in ("-p", pair)]
 
 
+def camera_presets() -> dict[str, dict[str, str]]:
+    """All of config/cameras.yaml, by name."""
+    presets: dict[str, dict[str, str]] = yaml.safe_load(config_file("cameras.yaml").read_text(encoding="utf-8"))
+    return presets
+
+
 def camera_preset(name: str) -> dict[str, str]:
     """Topics of a camera in config/cameras.yaml. Raises ValueError with the known names, or with what a preset lacks."""
-    presets: dict[str, dict[str, str]] = yaml.safe_load(config_file("cameras.yaml").read_text(encoding="utf-8"))
+    presets = camera_presets()
     if name not in presets:
         raise ValueError(f"camera '{name}' has no preset; known are {', '.join(presets)} (config/cameras.yaml)")
     lacking = [key for key in ("color", "depth", "info", "depth_noise") if not (presets[name] or {}).get(key)]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-import yaml
 from rclpy.context import Context
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.logging import LoggingSeverity
@@ -18,6 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.validate_topic_name import validate_topic_name
 from rosgraph_msgs.msg import Clock
 
+from ..bringup import camera_presets
 from ..geometry.transform_buffer import TransformError
 from ..nodes.conversions import frame_from_messages, stamp_to_ns
 from ..nodes.imu_input import IMU_PARAMS, ImuInput
@@ -28,7 +28,6 @@ from ..nodes.tf_listener import TF_QOS, TF_STATIC_QOS, ImageTransforms, Transfor
 from ..recording.label import frames_of
 from ..recording.robot_file import RobotFile
 from ..scene.sync import Triple
-from ..share import config_file
 from .seen import FrameLooked, Seen, Topic
 
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -233,7 +232,7 @@ class _Look:
         seen.clock_publishers = node.count_publishers("/clock")
         published = {name for name, kinds in known.items() if node.count_publishers(name) and set(kinds) & {*_IMAGES}}
         seen.image_topics = tuple(sorted(published))
-        presets: dict[str, dict[str, str]] = yaml.safe_load(config_file("cameras.yaml").read_text(encoding="utf-8"))
+        presets = camera_presets()
         seen.fitting_presets = tuple(name for name, p in presets.items() if p and {p.get("color"), p.get("depth")} <= published)
 
     def _ask_publishers(self, topic: Topic, mine: QoSProfile) -> None:
