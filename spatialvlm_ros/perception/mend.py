@@ -34,6 +34,9 @@ _NECK_AREA, _TAPER, _NECK_SEAM_M = 0.9, 0.85, 0.012
 _NECK_ODDS = -3.8
 # The same of the two walls of a bowl; of two rendered things of that shape the judgement had -2.8 or less.
 _ACROSS_ODDS = -1.5
+# The same of a handle (those that the judgement cut off mugs of the simulator had -1.5 or more); so little of it is low, as a share,
+# and it has so many grid pixels: scraps of two things that have that shape are smaller.
+_HANDLE_ODDS, _LOW_SHARE, _LEAST_HANDLE = -1.7, 0.02, 20
 # Grid pixels that a part needs for its shape to tell what it continues.
 _LEAST_BEHIND = 30
 
@@ -150,7 +153,7 @@ def mend(
 
     Args:
         judged: (h, w) labels that somebody has judged: parts of two of them that are next to each other are two things, but
-            for the neck of a bottle and the two walls of a bowl.
+            for the neck of a bottle, the two walls of a bowl and the handle of a cup.
         odds: logarithm of the odds that two of those labels, the lesser number first, are one thing after all.
     """
     parts = parts_of(grid, surface, labels)
@@ -182,7 +185,10 @@ def _may_be_mended(
     sure = odds.get((first, second), -math.inf)
     if sure > _NECK_ODDS and (_is_neck(large, small) or _is_neck(small, large)):
         return True
-    return sure > _ACROSS_ODDS and _is_across(large, small, config)
+    if sure > _ACROSS_ODDS and _is_across(large, small, config):
+        return True
+    alike = float(np.linalg.norm(large.tint - small.tint)) <= config.parts.same_tint / 2
+    return sure > _HANDLE_ODDS and small.count >= _LEAST_HANDLE and alike and _is_handle(large, small, config)
 
 
 def _root(owner: dict[int, int], name: int) -> int:
@@ -262,9 +268,18 @@ def _one_thing(large: Part, small: Part, config: TabletopConfig) -> bool:
         return True
     if _is_across(large, small, config):
         return True
-    # A handle: little, off the table, beside the rest and not on top of it.
-    handle = small.count < 0.25 * large.count and small.base > 2 * config.min_height_m and small.top < large.top
-    return handle and _gap(large, small) < config.parts.handle_gap_m
+    return _is_handle(large, small, config)
+
+
+def _is_handle(large: Part, small: Part, config: TabletopConfig) -> bool:
+    """Whether one is little, off the table, beside the other and not on top of it.
+
+    Through its hole the table shows, which is on the plane: what stands there has a foot just above that.
+    """
+    if small.count >= 0.25 * large.count or small.top >= large.top or small.top <= 2 * config.min_height_m:
+        return False
+    low = np.count_nonzero((small.height > config.min_height_m) & (small.height < 2 * config.min_height_m))
+    return low <= _LOW_SHARE * small.count and _gap(large, small) < config.parts.handle_gap_m
 
 
 def _is_across(large: Part, small: Part, config: TabletopConfig) -> bool:

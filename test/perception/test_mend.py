@@ -1,4 +1,4 @@
-"""What was judged to be two things, and the shapes of necks and of bowls."""
+"""What was judged to be two things, and the shapes of necks, of bowls and of handles."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ STACK: list[Box | Ball | Can] = [Can((0.0, 0.0, 0.0), 0.04, 0.16, GREEN), Can((0
 
 RADIUS_M = 0.06
 BOWL: list[Box | Ball | Can] = [Can((0.0, 0.0, 0.0), RADIUS_M, 0.07, WHITE, wall=0.004)]
+
+# A mug with a handle of three bars that sticks out beside it, and one with a small block of its colour there instead.
+MUG = Can((0.0, 0.0, 0.0), 0.038, 0.09, WHITE, wall=0.004)
+HANDLE: list[Box | Ball | Can] = [
+    MUG,
+    Box((0.0, -0.052, 0.063), (0.008, 0.028, 0.008), WHITE),
+    Box((0.0, -0.052, 0.027), (0.008, 0.028, 0.008), WHITE),
+    Box((0.0, -0.062, 0.045), (0.008, 0.008, 0.044), WHITE),
+]
+BESIDE: list[Box | Ball | Can] = [MUG, Box((0.0, -0.052, 0.034), (0.008, 0.028, 0.067), WHITE)]
 
 
 def seen(things: list[Box | Ball | Can]) -> tuple[Grid, Surface, np.ndarray]:
@@ -69,4 +79,15 @@ def test_the_walls_of_a_bowl_are_one_unless_the_judgement_is_sure(odds: float, l
     off = flat - middle
     outside = (np.linalg.norm(off, axis=-1) > RADIUS_M - 0.002) & (off @ middle < 0)
     labels = np.where(own, np.where(outside, 1, 2), 0).astype(np.int32)
+    assert left_of(grid, surface, labels, {(1, 2): odds}) == left
+
+
+@pytest.mark.parametrize(
+    ("things", "odds", "left"),
+    [(HANDLE, -1.2, 1), (HANDLE, -2.5, 2), (BESIDE, -1.2, 2)],
+    ids=["unsure", "sure", "what stands on the table"],
+)
+def test_a_handle_is_of_its_mug_unless_the_judgement_is_sure(things: list[Box | Ball | Can], odds: float, left: int) -> None:
+    grid, surface, owner = seen(things)
+    labels = np.where(owner >= 3, 2, owner >= 2).astype(np.int32)
     assert left_of(grid, surface, labels, {(1, 2): odds}) == left
