@@ -34,8 +34,8 @@ _NECK_AREA, _TAPER, _NECK_SEAM_M = 0.9, 0.85, 0.012
 _NECK_ODDS = -3.8
 # The same of the two walls of a bowl; of two rendered things of that shape the judgement had -2.8 or less.
 _ACROSS_ODDS = -1.5
-# The same of a handle (those that the judgement cut off mugs of the simulator had -1.5 or more); so little of it is low, as a share,
-# and it has so many grid pixels: scraps of two things that have that shape are smaller.
+# The same of a handle (those that it cut off mugs of the simulator had -1.5 or more); so little of it is low, as a share, and it
+# has so many grid pixels: scraps of two things that have that shape are smaller.
 _HANDLE_ODDS, _LOW_SHARE, _LEAST_HANDLE = -1.7, 0.02, 20
 # Grid pixels that a part needs for its shape to tell what it continues.
 _LEAST_BEHIND = 30
