@@ -16,6 +16,7 @@ from .facts import Source, Status
 from .foot import down_in_image, looked_down_on_rad
 from .frame import BoolArray, FrameError, Region, RGBDFrame
 from .hidden_half import may_be_there
+from .hidden_handle import with_hidden_handle
 from .measured_box import Boxed, boxes_of
 from .noise import DepthNoise
 from .region_points import hidden_sides_of_all, region_points
@@ -62,7 +63,10 @@ def measure_regions(
     if not regions:
         return []
     measured = _measured(regions, Setting(frame, canonical, support_plane, noise, config, robot))
-    return [None if found is None else trusted(*found) for found in measured]
+    things = [None if found is None else trusted(*found) for found in measured]
+    if canonical is None:
+        return things
+    return [thing and with_hidden_handle(thing, canonical.up) for thing in things]
 
 
 def measure_with_evidence(
