@@ -13,16 +13,15 @@ import numpy as np
 
 from ..geometry.rigid import FloatArray, norm
 from .box import UP
-from .foot import looked_down_on_rad
 from .scene import SceneObject
 
 # Shares of its width that a mug's height may be, and least ratio of its level edges: seen whole, its outline is a circle.
 _HEIGHTS, _ROUND = (0.75, 1.7), 0.97
-# From so far above a lid would show: within half of the width and of the depth around the middle, so near the top, by share of
-# the height and at least; so many of the points there, or of all, are one.
-_LOOKED_DOWN_RAD, _TOP_SHARE, _TOP_M, _LID_SHARE, _LEAST_SHARE = 0.3, 0.15, 0.012, 0.25, 0.02
-# How wide it is across the line of sight is asked between two shares of its height below its top. From how wide to how wide at its
-# foot, by how wide at its rim, it is straight: beakers are narrower there, cones wider.
+# Of what is open the inside of the far wall shows: beyond the middle by this share of the radius, so far below the top by share
+# of the height and at least, this share of its points.
+_BEYOND, _BELOW_SHARE, _BELOW_M, _INSIDE_SHARE = 0.3, 0.15, 0.012, 0.03
+# How wide it is across the line of sight is asked between two shares of its height below its top. Between these ratios of its
+# width at the foot to that at the rim it is straight: beakers are narrower there, cones wider.
 _RIM, _FOOT, _STRAIGHT, _OUTER, _FEW = (0.02, 0.3), (0.6, 0.9), (0.96, 1.12), 0.02, 10
 # How far a handle reaches beyond the wall, as a share of the radius (rendered mugs: 0.6 to 0.85); two deviations of the far side.
 _REACH = 0.75
@@ -30,15 +29,10 @@ _REACH = 0.75
 _ASIDE = 0.1
 
 
-def with_hidden_handle(thing: SceneObject, up: FloatArray) -> SceneObject:
-    """The thing with deviations that reach to a handle behind it, if it may have one there.
-
-    Args:
-        thing: upright and measured on one image, in the optical frame.
-        up: (3,) there.
-    """
+def with_hidden_handle(thing: SceneObject) -> SceneObject:
+    """A thing that was measured upright on one image, with deviations that reach to a handle behind it if it may have one."""
     away = (thing.centre @ thing.axes)[:UP]
-    if not len(thing.points) or norm(away) <= 0 or not _is_straight_vessel(thing, away / norm(away), up):
+    if not len(thing.points) or norm(away) <= 0 or not _is_straight_vessel(thing, away / norm(away)):
         return thing
     away = away / norm(away)
     far_std = _REACH * float(thing.extents[:UP].mean()) / 4
@@ -71,21 +65,21 @@ def _along_axes(thing: SceneObject) -> FloatArray:
     return np.sqrt(np.maximum(np.einsum("ji,jk,ki->i", thing.axes, thing.own_covariance, thing.axes), 0.0))
 
 
-def _is_straight_vessel(thing: SceneObject, away: FloatArray, up: FloatArray) -> bool:
-    """Whether it is round, as tall as mugs are, open at its top, and as wide at its foot as there."""
+def _is_straight_vessel(thing: SceneObject, away: FloatArray) -> bool:
+    """Whether it is round, as tall as mugs are, open at its top, and as wide at its foot as there.
+
+    ``away`` (2,) is the unit vector away from the camera along its level axes.
+    """
     short, long = sorted(thing.extents[:UP].tolist())
     height = float(thing.extents[UP])
     if thing.truncated or short < _ROUND * long or not _HEIGHTS[0] * long < height < _HEIGHTS[1] * long:
         return False
-    if looked_down_on_rad(thing.centre, up) < _LOOKED_DOWN_RAD:
-        return False
     own = (thing.points - thing.centre) @ thing.axes
     below_top = height / 2 - own[:, UP]
-    inner = (np.abs(own[:, :UP]) < thing.extents[:UP] / 4).all(axis=1)
-    lid = np.count_nonzero(inner & (below_top < max(_TOP_M, _TOP_SHARE * height)))
-    if lid >= _LID_SHARE * max(np.count_nonzero(inner), _LEAST_SHARE * len(own)):
+    beyond, across = own[:, :UP] @ away, own[:, :UP] @ np.array([-away[1], away[0]])
+    inside = (beyond > _BEYOND * long / 2) & (below_top > max(_BELOW_M, _BELOW_SHARE * height))
+    if np.count_nonzero(inside) < _INSIDE_SHARE * len(own):
         return False
-    across = own[:, :UP] @ np.array([-away[1], away[0]])
     at_rim, at_foot = (across[(below_top > low * height) & (below_top < high * height)] for low, high in (_RIM, _FOOT))
     if min(len(at_rim), len(at_foot)) < _FEW:
         return False

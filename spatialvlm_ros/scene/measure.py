@@ -66,7 +66,7 @@ def measure_regions(
     things = [None if found is None else trusted(*found) for found in measured]
     if canonical is None:
         return things
-    return [thing and with_hidden_handle(thing, canonical.up) for thing in things]
+    return [thing and with_hidden_handle(thing) for thing in things]
 
 
 def measure_with_evidence(

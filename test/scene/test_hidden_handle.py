@@ -14,7 +14,6 @@ from spatialvlm_ros.scene.relation import extent_std, side_std
 from spatialvlm_ros.scene.scene import SceneObject
 
 POSE = camera_over_table(40.0)
-LOW = camera_over_table(12.0, height_m=0.2)
 UP = POSE.rotation[:, 2]
 RADIUS_M, HEIGHT_M = 0.04, 0.09
 PLACE = np.array([0.6, 0.1, HEIGHT_M / 2])
@@ -23,7 +22,7 @@ HANDLE_M = 0.028
 
 
 def vessel(pose: RigidTransform, foot: float = 1.0, lid: bool = False) -> SceneObject:
-    """What is seen of one: the wall in front, the inside of the one behind, and a lid or the floor; ``foot`` times as wide there."""
+    """What is seen of one: the wall in front, the inside of the one behind, a lid or the floor; ``foot`` times as wide there."""
     rng = np.random.default_rng(1)
     camera = pose.inverse().apply(np.zeros(3))
     towards = np.arctan2(*(camera - PLACE)[1::-1])
@@ -41,7 +40,7 @@ def vessel(pose: RigidTransform, foot: float = 1.0, lid: bool = False) -> SceneO
 
 def test_deviations_reach_to_a_handle_behind_a_straight_vessel_and_no_further_in_front() -> None:
     plain = vessel(POSE)
-    wider = with_hidden_handle(plain, UP)
+    wider = with_hidden_handle(plain)
     away = plain.centre - (plain.centre @ UP) * UP
     away /= np.linalg.norm(away)
     assert np.array_equal(wider.centre, plain.centre) and np.array_equal(wider.extents, plain.extents)
@@ -63,21 +62,11 @@ def test_deviations_reach_to_a_handle_behind_a_straight_vessel_and_no_further_in
         vessel(POSE, foot=0.85),
         vessel(POSE, foot=1.4),
         vessel(POSE, lid=True),
-        vessel(LOW),
         replace(vessel(POSE), extents=np.array([0.08, 0.105, HEIGHT_M])),
         replace(vessel(POSE), extents=np.array([0.08, 0.08, 0.04])),
         replace(vessel(POSE), points=np.empty((0, 3), np.float32)),
     ],
-    ids=[
-        "a beaker",
-        "a cone",
-        "a can",
-        "nobody sees whether it is open",
-        "its handle is seen",
-        "a bowl",
-        "nothing is seen of it",
-    ],
+    ids=["a beaker", "a cone", "a can", "its handle is seen", "a bowl", "nothing is seen of it"],
 )
 def test_what_has_none_or_shows_its_own_stays_as_it_is(thing: SceneObject) -> None:
-    # Its own third axis is up.
-    assert with_hidden_handle(thing, thing.axes[:, 2]) is thing
+    assert with_hidden_handle(thing) is thing
