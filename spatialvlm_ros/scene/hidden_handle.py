@@ -22,7 +22,7 @@ _HEIGHTS, _ROUND = (0.75, 1.7), 0.97
 _BEYOND, _BELOW_SHARE, _BELOW_M, _INSIDE_SHARE = 0.3, 0.15, 0.012, 0.03
 # How wide it is across the line of sight is asked between two shares of its height below its top. Between these ratios of its
 # width at the foot to that at the rim it is straight: beakers are narrower there, cones wider.
-_RIM, _FOOT, _STRAIGHT, _OUTER, _FEW = (0.02, 0.3), (0.6, 0.9), (0.96, 1.12), 0.02, 10
+_RIM, _FOOT, _STRAIGHT, _OUTER, _FEW = (0.02, 0.3), (0.6, 0.9), (0.935, 1.12), 0.02, 10
 # How far a handle reaches beyond the wall, as a share of the radius (rendered mugs: 0.6 to 0.85); two deviations of the far side.
 _REACH = 0.75
 # What is hidden points no more than a third of a right angle to either side: mean square of the sine.
@@ -62,7 +62,8 @@ def _near_sides(thing: SceneObject, wider: SceneObject, away: FloatArray) -> Flo
 
 def _along_axes(thing: SceneObject) -> FloatArray:
     """(3,) standard deviation of its middle along its axes, without the scale error."""
-    return np.sqrt(np.maximum(np.einsum("ji,jk,ki->i", thing.axes, thing.own_covariance, thing.axes), 0.0))
+    variance = np.einsum("ji,jk,ki->i", thing.axes, thing.own_covariance, thing.axes)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)), np.float64)
 
 
 def _is_straight_vessel(thing: SceneObject, away: FloatArray) -> bool:
