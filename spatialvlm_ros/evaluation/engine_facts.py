@@ -85,11 +85,11 @@ def judge_facts(
     return rows
 
 
-def truth_of(rendered: Rendered, tool: Solid, relation: str, indices: tuple[int, ...], amount: float = 0.0) -> float:
-    """Truth of one query about things by index, the tool -1; worked out once a scene."""
+def truth_of(rendered: Rendered, tool: Solid | None, relation: str, indices: tuple[int, ...], amount: float = 0.0) -> float:
+    """Truth of a query about things by index, the tool -1, which may be None where none is asked; worked out once a scene."""
     key = (relation, indices, amount)
     if key not in rendered.known:
-        solids = [tool if index < 0 else rendered.truth.solids[index] for index in indices]
+        solids = [rendered.truth.solids[index] if index >= 0 else tool for index in indices]
         rendered.known[key] = TRUTHS[relation](rendered.truth, *solids, *([amount] if amount else []))
     return rendered.known[key]
 

@@ -26,9 +26,9 @@ from ..scene.scene import Scene, SceneObject
 from ..scene.trust import Evidence, trusted
 from ..scene.trust_trees import SUMS, TrustTrees
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks
+from .engine_facts import truth_of
 from .engine_render import EXACT, IN_FAMILY, OUT_OF_FAMILY, Rendered, noisy_frame, render_scene
 from .engine_scores import QUANTITIES, SIGMA_SHARES, SIGMA_TOLERANCES
-from .engine_truth import TRUTHS
 from .trust_match import match
 
 FAMILIES = {**IN_FAMILY, **OUT_OF_FAMILY, EXACT: EXACT}
@@ -81,17 +81,17 @@ def _related(rendered: Rendered, family: str, preset: str) -> Related | None:
     if canonical is None:
         return None
     told = noise_on_plane(frame, plane, found.plane.inliers, noise)
-    things, solids = [], []
+    things, numbers = [], []
     for region in found.regions:
         measured = measure_with_evidence(frame, region, canonical, plane, told, MeasureConfig())
         index, _ = match(rendered, region, frame)
         if measured is not None and index is not None:
             things.append(measured)
-            solids.append(rendered.truth.solids[index])
+            numbers.append(index)
     scene = Scene(0, "", (), canonical, "", plane, 1.0, scale_std=noise.scale, noise=told)
     asked = tuple(_questions(len(things)))
     values = _measured(scene, things, asked, None)[0]
-    truths = np.array([TRUTHS[name](rendered.truth, *(solids[i] for i in which)) for _, name, which in asked])
+    truths = np.array([truth_of(rendered, None, name, tuple(numbers[i] for i in which)) for _, name, which in asked])
     error = values - truths
     angles = np.array([name == "direction" for _, name, _ in asked], bool)
     error = np.where(angles, (error + np.pi) % (2 * np.pi) - np.pi, error)
