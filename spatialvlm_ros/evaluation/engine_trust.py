@@ -29,6 +29,7 @@ from ..geometry.rigid import FloatArray
 from ..perception.tabletop import TabletopConfig, TabletopSegmenter
 from ..scene.canonical import canonical_from_up
 from ..scene.frame import BoolArray, Region, RGBDFrame
+from ..scene.hidden_handle import of_far_side
 from ..scene.measure import MeasureConfig, measure_with_evidence
 from ..scene.noise import PRESETS, DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
@@ -60,6 +61,7 @@ class TrustRow:
 
     Attributes:
         level, level_std: (2,) errors and deviations of the centre along the level axes of its box.
+        handle_std: (2,) the part of the level edges' deviations that a handle which nobody sees has; the centre has half of it.
         edges, edges_std: (3,) errors and deviations of the edges, the third is the height. An edge is that of the thing's own
             box, and how far the thing reaches along it: the larger of the two errors counts.
         foot_std: the part of the height's deviation that stays as it is.
@@ -71,6 +73,7 @@ class TrustRow:
     shown: Evidence
     level: FloatArray
     level_std: FloatArray
+    handle_std: FloatArray
     edges: FloatArray
     edges_std: FloatArray
     foot_std: float
@@ -106,8 +109,9 @@ def _row(rendered: Rendered, solid: Solid, thing: SceneObject, shown: Evidence, 
     errors = np.stack([thing.extents - reach, thing.extents - own])
     edges = np.take_along_axis(errors, np.abs(errors).argmax(axis=0)[None], axis=0)[0]
     return TrustRow(
-        shown, centre[:2], thing.extents_std[:2] / 2, edges, thing.extents_std, kept_foot_std_m(thing, shown.sheet_m),
-        float(thing.extents[2]), foot_is_guessed(thing), is_merged(share, float(edges[2]), float(reach[2])),
+        shown, centre[:2], thing.extents_std[:2] / 2, np.sqrt(np.diag(of_far_side(thing))), edges, thing.extents_std,
+        kept_foot_std_m(thing, shown.sheet_m), float(thing.extents[2]), foot_is_guessed(thing),
+        is_merged(share, float(edges[2]), float(reach[2])),
     )  # fmt: skip
 
 
@@ -226,7 +230,9 @@ def columns_of(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray
         for row, odds in zip(rows, log_odds, strict=True)
     ]
     foot_std = np.array([row.foot_std for row in rows])
+    handle = np.array([row.handle_std for row in rows]).reshape(-1, 2)
     fixed = swollen.copy()
+    fixed[:, :2] = np.hypot(fixed[:, :2], handle)
     fixed[:, 2] = np.sqrt(fixed[:, 2] ** 2 + np.square(spread) + foot_std**2)
     scaled = np.array([row.edges_std for row in rows]).reshape(-1, 3)
     scaled[:, 2] = np.sqrt(np.maximum(scaled[:, 2] ** 2 - foot_std**2, 1e-12))
@@ -245,7 +251,7 @@ def columns_of(rows: Sequence[TrustRow], asked: FloatArray, log_odds: FloatArray
     unlike = np.repeat([[row.shown.unlike_std_m] for row in rows], 2, axis=1) if len(rows) else np.zeros((0, 2))
     every = np.ones(len(rows), bool)
     return {
-        "centre": column(level, unlike, level_std, slice(0, 2), every),
+        "centre": column(level, np.hypot(unlike, handle / 2), level_std, slice(0, 2), every),
         "edges": column(edges, fixed, scaled, slice(0, 2), every),
         "height": column(edges, fixed, scaled, slice(2, 3), shown),
     }

@@ -18,6 +18,7 @@ import numpy as np
 from ..geometry.rigid import FloatArray
 from ..perception.tabletop import TabletopConfig, TabletopSegmenter
 from ..scene.canonical import canonical_from_up
+from ..scene.hidden_handle import with_hidden_handle
 from ..scene.measure import MeasureConfig, measure_with_evidence
 from ..scene.nearest import NearestPairs
 from ..scene.noise import PRESETS, noise_on_plane
@@ -116,10 +117,15 @@ def _measured(
     trees: TrustTrees | None,
 ) -> tuple[FloatArray, FloatArray]:
     """(Q,) values and standard deviations with the evidence counted by these trees; None for those of the package."""
-    objects = [trusted(thing, shown, trees) for thing, shown in things]
+    objects = stated(things, trees)
     whole = replace(scene, objects=tuple(objects), pairs=NearestPairs())
     found = [RELATIONS[name].measure(whole, *(objects[i] for i in which)) for _, name, which in asked]
     return np.array([one.value for one in found], np.float64), np.array([one.std for one in found], np.float64)
+
+
+def stated(things: Sequence[tuple[SceneObject, Evidence | None]], trees: TrustTrees | None) -> list[SceneObject]:
+    """Things with the deviations that are stated of them, by their evidence and these trees; None for those of the package."""
+    return [with_hidden_handle(trusted(thing, shown, trees)) for thing, shown in things]
 
 
 def stds_of(images: Sequence[Related], trees: TrustTrees) -> FloatArray:

@@ -19,11 +19,11 @@ from ..scene.nearest import NearestPairs
 from ..scene.relation import along, end_covariance, end_shares, nearest_ends, side_std, up_axis
 from ..scene.relations import RELATIONS
 from ..scene.scene import Scene, SceneObject
-from ..scene.trust import NAMES, trusted
+from ..scene.trust import NAMES
 from ..scene.trust_trees import SUMS, TrustTrees
 from ..training.joint_trees import Boosting, IntArray, Slopes, grown
 from .engine_scores import SIGMA_SHARES
-from .trust_related import Related
+from .trust_related import Related, stated
 
 Grown = tuple[float, IntArray, FloatArray, FloatArray]
 ASKED = ("gap", "path_width")
@@ -63,7 +63,7 @@ def ends_of(images: Sequence[Related], trees: TrustTrees) -> Ends:
     rows = []
     for image in images:
         first = len(evidence)
-        objects = [trusted(thing, shown, trees) for thing, shown in image.things]
+        objects = stated(image.things, trees)
         evidence += [shown.asked()[3:] if shown is not None else np.zeros((4, len(NAMES))) for _, shown in image.things]
         scene = replace(image.scene, objects=tuple(objects), pairs=NearestPairs())
         for (_, name, which), error in zip(image.asked, image.error.tolist(), strict=True):

@@ -31,14 +31,10 @@ _ASIDE = 0.1
 
 def with_hidden_handle(thing: SceneObject) -> SceneObject:
     """A thing that was measured upright on one image, with deviations that reach to a handle behind it if it may have one."""
-    away = (thing.centre @ thing.axes)[:UP]
-    if not len(thing.points) or norm(away) <= 0 or not _is_straight_vessel(thing, away / norm(away)):
+    of_side = of_far_side(thing)
+    if not of_side.any():
         return thing
-    away = away / norm(away)
-    far_std = _REACH * float(thing.extents[:UP].mean()) / 4
-    aside = np.array([-away[1], away[0]])
-    # Of the far side, along the box's level axes; the middle moves by half of it.
-    of_side = far_std**2 * (np.outer(away, away) + _ASIDE * np.outer(aside, aside))
+    away = _away(thing)
     level = thing.axes[:, :UP]
     covariance = thing.covariance + level @ (of_side / 4) @ level.T
     more = np.append(np.diag(of_side), 0.0)
@@ -48,6 +44,26 @@ def with_hidden_handle(thing: SceneObject) -> SceneObject:
     middle_std = _along_axes(wider)
     lean = np.divide(shared, middle_std * extents_std, out=thing.lean.copy(), where=middle_std * extents_std > 0)
     return replace(wider, lean=np.clip(lean, -1.0, 1.0), sides=_near_sides(thing, wider, away))
+
+
+def of_far_side(thing: SceneObject) -> FloatArray:
+    """(2, 2) covariance of the far side of a thing for a handle that may be there, along the box's level axes, square metres.
+
+    The middle moves by half of it. Zeros for what has none.
+    """
+    away = _away(thing)
+    if not len(thing.points) or not away.any() or not _is_straight_vessel(thing, away):
+        return np.zeros((UP, UP))
+    far_std = _REACH * float(thing.extents[:UP].mean()) / 4
+    aside = np.array([-away[1], away[0]])
+    covariance: FloatArray = far_std**2 * (np.outer(away, away) + _ASIDE * np.outer(aside, aside))
+    return covariance
+
+
+def _away(thing: SceneObject) -> FloatArray:
+    """(2,) unit vector away from the camera along the box's level axes; zeros for a thing right above or below it."""
+    away: FloatArray = (thing.centre @ thing.axes)[:UP]
+    return away / max(norm(away), 1e-9)
 
 
 def _near_sides(thing: SceneObject, wider: SceneObject, away: FloatArray) -> FloatArray:

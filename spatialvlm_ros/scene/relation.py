@@ -137,6 +137,8 @@ _NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 _SEEN_SHARES, _MIRRORED_SHARES = (0.3, 0.4), (1.5, 0.0)
 # Two points are equally near within this share of how far away they are: what rounding leaves of one distance.
 _TIE = 1e-6
+# The foot of what stands on the support is on it but for rounding.
+_ON_PLANE_M = 1e-6
 
 
 def register(
@@ -212,9 +214,9 @@ def pair_covariance(scene: Scene, a: SceneObject, b: SceneObject) -> FloatArray:
     return covariance
 
 
-def apart(a: SceneObject, b: SceneObject, direction: FloatArray) -> tuple[ErrorTerm, ...]:
-    """The error of how far a lies beyond b along ``direction`` (3,)."""
-    return ErrorTerm(ErrorOf.CENTRE, a, direction), ErrorTerm(ErrorOf.CENTRE, b, -direction)
+def apart(a: SceneObject, b: SceneObject, direction: FloatArray, of: ErrorOf = ErrorOf.CENTRE) -> tuple[ErrorTerm, ...]:
+    """The error of how far a lies beyond b along ``direction`` (3,), with what is shared or without (``OWN_CENTRE``)."""
+    return ErrorTerm(of, a, direction), ErrorTerm(of, b, -direction)
 
 
 def length(vector: FloatArray, covariance: FloatArray, ends: tuple[SceneObject, SceneObject] | None = None) -> Reckoned:
@@ -297,6 +299,18 @@ def support_offset(scene: Scene, thing: SceneObject) -> float:
         return float("nan")
     height = (float(plane[:3] @ thing.centre) + float(plane[3])) / float(plane[:3] @ canonical.up)
     return float(canonical.up @ thing.centre) - height
+
+
+def stand_on_what_tells_up(scene: Scene, a: SceneObject, b: SceneObject) -> bool:
+    """Whether up is the normal of the support plane and two things stand on that.
+
+    Then their heights, and those of their middles, are measured from the plane, which errs with up: how much a height errs for
+    that is in its own deviation, and an up that errs turns no height against the other one's.
+    """
+    if scene.canonical is None or scene.canonical.source != "plane":
+        return False
+    low = (vertical_extent(scene, thing)[0] - support_offset(scene, thing) for thing in (a, b))
+    return all(abs(off_m) < _ON_PLANE_M for off_m in low)
 
 
 def nearest_points(a: SceneObject, b: SceneObject) -> tuple[FloatArray, FloatArray]:

@@ -13,6 +13,7 @@ Facts, questions, rewards and planning predicates all call ``measure``; no secon
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from .relation import (
     nearest_points,
     pair_covariance,
     register,
+    stand_on_what_tells_up,
     support_offset,
     surfaces_apart,
     up_axis,
@@ -79,8 +81,12 @@ def _horizontal_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measur
 def _vertical_distance(scene: Scene, a: SceneObject, b: SceneObject) -> Measurement:
     up = up_axis(scene)
     difference = float(up @ (b.centre - a.centre))
-    std = along(up, pair_covariance(scene, a, b))
-    return _between(abs(difference), std, apart(b, a, up if difference > 0 else -up), a, b)
+    direction = up if difference > 0 else -up
+    if stand_on_what_tells_up(scene, a, b):
+        scale = abs(a.scale_std * float(up @ a.centre) - b.scale_std * float(up @ b.centre))
+        std = math.hypot(along(up, a.own_covariance), along(up, b.own_covariance), scale)
+        return _between(abs(difference), std, apart(b, a, direction, ErrorOf.OWN_CENTRE), a, b)
+    return _between(abs(difference), along(up, pair_covariance(scene, a, b)), apart(b, a, direction), a, b)
 
 
 @register("height", Kind.ESTIMATE, 1, "The {a} is {value} tall.", canonical=True, extent=True, frame="gravity")

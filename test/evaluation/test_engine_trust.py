@@ -135,7 +135,7 @@ def _rows(count: int) -> list[TrustRow]:
         fixed = np.full(3, 0.004)
         merged = bool(generator.random() < (0.6 if evidence.tints_apart > 0.2 else 0.02))
         shown = Evidence(evidence, (first, second, third))
-        rows.append(TrustRow(shown, errors[:2], fixed[:2] / 2, errors[2:], fixed, 0.001, 0.1, False, merged))
+        rows.append(TrustRow(shown, errors[:2], fixed[:2] / 2, np.zeros(2), errors[2:], fixed, 0.001, 0.1, False, merged))
     return rows
 
 
