@@ -22,6 +22,7 @@ from .ablations_data import RGB, Crops, posed
 from .ablations_model import PixelsToAnswers, decoder_sizes
 from .answers_data import Batch, PosedThings, Questions, number_of
 from .answers_data_text import TYPES, all_questions, question_table
+from .precision import reckoned_in_half
 from .vocabulary import columns
 
 FloatArray = npt.NDArray[np.float32]
@@ -98,7 +99,7 @@ def train_language(data: Data, steps: int, seed: int = 0) -> dict[str, Tensor]:
         _set_rate(optimizer, run, step)
         batch = draw(questions, some_triples(data.train_things, generator, run.questions), generator, run.questions)
         noise = torch.from_numpy(np.exp(generator.uniform(np.log(0.002), np.log(0.2), len(data.train.color))).astype(np.float32))
-        with torch.autocast("cpu", torch.bfloat16):
+        with reckoned_in_half("cpu"):
             said = model.told(data.train, batch, noise)
         _step(
             optimizer, list(model.decoder.parameters()), answer_loss(said, batch), f"step {step} of the decoder's first training"
@@ -170,7 +171,7 @@ def _spatial_loss(
     """Of questions about a few images, so that each crop is encoded once for many of them."""
     things = some_triples(data.train_things, generator, _CROPS_A_STEP // 3)
     batch = draw(questions, things, generator, run.questions)
-    with torch.autocast("cpu", torch.bfloat16):
+    with reckoned_in_half("cpu"):
         said = model(data.train, batch, run.inputs, blind=run.blind)
     return answer_loss(said, batch)
 
@@ -187,7 +188,7 @@ def answer_loss(said: Prompted, batch: Batch) -> Tensor:
 def _naming_loss(model: PixelsToAnswers, crops: Crops, run: AblationRun, generator: np.random.Generator) -> Tensor:
     """Of what things are called."""
     index = torch.from_numpy(generator.integers(len(crops.color), size=2 * _CROPS_A_STEP))
-    with torch.autocast("cpu", torch.bfloat16):
+    with reckoned_in_half("cpu"):
         pictures = crops.pictures(index, run.inputs).contiguous(memory_format=torch.channels_last)
         embedding = model.embed(pictures, crops.sight[index])
     logits = model.attributes(embedding.float())

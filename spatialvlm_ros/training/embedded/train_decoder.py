@@ -23,6 +23,7 @@ from ...vlm.embedded.decoder_files import load_decoder, save_decoder
 from ...vlm.embedded.decoder_words import Words
 from .answers_data import Batch, PosedThings, Questions, drawn_things, pool_things
 from .answers_data_text import all_questions, all_words, question_table
+from .precision import reckoned_in_half
 
 CHECKPOINT, LOG = "checkpoint", "log.jsonl"
 _STEPS_A_LAYOUT = 16
@@ -43,7 +44,8 @@ class DecoderTraining:
         sentences: share of the questions that come with a sentence.
         noise_m: standard deviation of an error on the lengths that are learnt, metres; an ablation of the paper.
         freeze_things: what reads things does not learn (with ``start``); an ablation of the paper's frozen encoder.
-        device: of torch. On a CPU that can, bfloat16 halves the time.
+        device: of torch.
+        half: whether bfloat16 is used where the device is quick at it (precision.py); it halves the time.
     """
 
     out: Path
@@ -172,7 +174,7 @@ def _learn(decoder: AnswerDecoder, batch: Batch, config: DecoderTraining, step: 
     """Gradients of one batch, in parts of questions of like length: padding costs as much as words."""
     losses: dict[str, float] = {}
     for part in by_length(batch, 3):
-        with torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=config.half):
+        with reckoned_in_half(config.device, config.half):
             found = decoder_losses(decoder, part, config.device)
         share = len(part.question) / len(batch.question)
         total = share * (found["verdict"] + 0.4 * found["number"] + found["copied"] + 0.5 * found["sentence"])

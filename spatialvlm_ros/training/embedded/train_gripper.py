@@ -17,6 +17,7 @@ from ...vlm.embedded.config import filled
 from ...vlm.embedded.gripper_head import GripperConfig, GripperHead, gripper_loss
 from .checkpoints import load_checkpoint, save_checkpoint
 from .pool import Pool
+from .precision import reckoned_in_half
 
 KIND = "images"
 
@@ -102,7 +103,7 @@ def _step(run: GripperRun, training: GripperTraining, rng: np.random.Generator, 
     warm = min(1.0, (run.step + 1) / training.warm_up)
     for group in run.optimizer.param_groups:
         group["lr"] = training.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, run.step / training.steps)))
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.bfloat16):
+    with reckoned_in_half(device, training.bfloat16):
         found = run.head(small, xyz)
     losses = gripper_loss(found, shard["present"][rows].to(device) > 0, mask, tip)
     total = losses["gripper there"] + losses["gripper mask"] + losses["gripper tip"]

@@ -24,6 +24,7 @@ from ...vlm.embedded.tower import Phrases, Regions, RegionTextTower, TowerConfig
 from .altered import altered
 from .checkpoints import load_checkpoint, save_checkpoint
 from .pool import NOTHING, THING, Pool, RegionShard, join, unpack_pictures
+from .precision import reckoned_in_half
 from .printed import printed
 
 
@@ -41,7 +42,7 @@ class TowerTraining:
         negative_weight: of "does not answer" against "answers".
         mask_weight, attribute_weight: of the losses beside matching.
         printed: share of the regions that are printed on, as packed goods are.
-        bfloat16: whether networks are reckoned in bfloat16 (weights and sums stay float32).
+        bfloat16: whether networks are reckoned in bfloat16 where the device is quick at it (weights and sums stay float32).
         save_every: steps.
     """
 
@@ -161,7 +162,7 @@ def train_step(
     answers = answers.to(device)
     pictures = pictures.to(device).contiguous(memory_format=torch.channels_last)
     _set_rate(run.optimizer, run.step, training)
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.bfloat16):
+    with reckoned_in_half(device, training.bfloat16):
         regions = run.tower.regions(pictures, batch.scalars.to(device))
         phrases = run.tower.phrases(ids)
         masks = run.tower.masks(pictures, regions.maps)

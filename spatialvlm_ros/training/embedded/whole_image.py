@@ -19,6 +19,7 @@ from torch.nn import functional
 from ...vlm.embedded.crops import Images, turned
 from ...vlm.embedded.tokenizer import PhraseTokenizer
 from .phrases import Phrase, PhraseMaker, truth
+from .precision import reckoned_in_half
 from .render import RenderedBatch
 
 #: Rows and columns of the image and of the painted map.
@@ -139,7 +140,7 @@ def train_whole_image(
         ids = torch.from_numpy(tokenizer.encode(texts).ids)
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * spent / cpu_seconds))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with reckoned_in_half("cpu"):
             maps = net.encode(scenes.images[torch.from_numpy(chosen)].float())
             logits = net(maps, owner, ids)
         weight = told * torch.where(target > 0, 4.0, 1.0)
