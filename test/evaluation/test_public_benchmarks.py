@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from public_copies import COLOURS, MAKERS, cell, encoded, lines, parquet, picture, realworldqa, robospatial, video
 
 from spatialvlm_ros.evaluation.benchmarks.catalog import BENCHMARKS
-from spatialvlm_ros.evaluation.benchmarks.item import Item, LoadOptions
+from spatialvlm_ros.evaluation.benchmarks.item import BenchmarkDataError, Item, LoadOptions
 from spatialvlm_ros.evaluation.benchmarks.pictures import decoded, sheet, video_frames, with_boxes
 from spatialvlm_ros.evaluation.benchmarks.run import CONSTANT, GUESS, MODEL, limited, scores_of
 
@@ -83,11 +84,13 @@ def test_realworldqa_as_parquet_and_as_tsv(tmp_path: Path) -> None:
 def test_omnispatial(tmp_path: Path) -> None:
     items = items_of("omnispatial", tmp_path)
     assert items[0].image == items[1].image == "Dynamic_Reasoning/0.png" and items[0].key != items[2].key
-    said = ["First Answer: A, then\nanswer : b", "I do not know", "It is C"]
+    said = ["First Answer: A, then\nanswer : B", "I do not know", "It is C"]
     scores = scores_of(BENCHMARKS["omnispatial"], items, said)
     # The second has no answer line and counts as A, which is right; the third has none either.
     assert scores[MODEL]["overall"] == {"overall": pytest.approx(2 / 3)} and scores[MODEL]["read"] == 1
     assert scores[MODEL]["figures"]["accuracy on Dynamic_Reasoning"]["mean"] == 1.0
+    # Their code compares with a capital.
+    assert BENCHMARKS["omnispatial"].mark(items[0], "answer: b").score == 0.0
     assert scores[GUESS]["overall"] == {"overall": pytest.approx(1 / 3)}
 
 
@@ -116,6 +119,23 @@ def test_vsi_bench(tmp_path: Path) -> None:
     assert found == pytest.approx({**expected, "overall": 2.9 / 4})
     # Their rule takes the first word alone.
     assert totals("vsi-bench", items, ["The answer is A", "b", "", "about 4", "four"])["object_counting"] == 0.0
+
+
+def test_the_parts_of_vsi_bench_of_today(tmp_path: Path) -> None:
+    items = items_of("vsi-bench", tmp_path)
+    whole = tmp_path / "test-00000-of-00001.parquet"
+    rows = [row | {"pruned": at % 2 == 1} for at, row in enumerate(pq.read_table(whole).to_pylist())]
+    whole.unlink()
+    parquet(tmp_path / "test_debiased.parquet", [row for row in rows if not row["pruned"]])
+    load = BENCHMARKS["vsi-bench"].load
+    with pytest.raises(BenchmarkDataError, match=r"holds test_debiased\.parquet alone, .* give --split debiased"):
+        load(tmp_path, LoadOptions())
+    with pytest.raises(BenchmarkDataError, match=r"none of test_pruned\.parquet lies in"):
+        load(tmp_path, LoadOptions(split="pruned"))
+    parquet(tmp_path / "test_pruned.parquet", [row for row in rows if row["pruned"]])
+    found = {split: [item.truth for item in load(tmp_path, LoadOptions(split=split))] for split in ("test", "debiased", "pruned")}
+    assert sorted(found["test"]) == sorted(item.truth for item in items)
+    assert found["debiased"] == ["A", "C", "20.0"] and found["pruned"] == ["B", "4"]
 
 
 def test_q_spatial(tmp_path: Path) -> None:
@@ -166,6 +186,28 @@ def test_spatialrgpt(tmp_path: Path) -> None:
     assert scores["figures"]["direction error, degrees"]["mean"] == 30.0
     assert scores["figures"]["absolute relative error"]["mean"] == pytest.approx((31 / 25.4 - 1 + 0.255) / 2)
     assert scores["read"] == 5 and "truth not read" not in scores["figures"]
+
+
+def test_spatialrgpt_as_the_hub_has_it(tmp_path: Path) -> None:
+    items = items_of("spatialrgpt", tmp_path)
+    rows = [
+        {
+            "id": row["id"], "image": cell("D"), "image_info": str(row["image_info"]), "text_q": row["text_q"],
+            **{name: str(row[name]) for name in ("bbox", "rle", "conversations", "qa_info")},
+        }
+        for row in json.loads((tmp_path / "SpatialRGPT-Bench_v1.json").read_text())
+    ]  # fmt: skip
+    parquet(tmp_path / "hub" / "data" / "val-00000-of-00001.parquet", rows)
+    stored = BENCHMARKS["spatialrgpt"].load(tmp_path / "hub", LoadOptions())
+    told = [(item.key, item.image, item.prompt, item.truth, item.group, item.choices) for item in items]
+    assert [(item.key, item.image, item.prompt, item.truth, item.group, item.choices) for item in stored] == told
+    assert near(stored[0].show()[5, 90], "D") and not near(stored[0].show()[40, 4], "D")
+    nameless = [{name: value for name, value in row.items() if name != "image_info"} for row in rows]
+    parquet(tmp_path / "nameless" / "val-00000-of-00001.parquet", nameless)
+    assert len({item.image for item in BENCHMARKS["spatialrgpt"].load(tmp_path / "nameless", LoadOptions())}) == len(items)
+    parquet(tmp_path / "spoiled" / "val-00000-of-00001.parquet", [rows[0] | {"qa_info": "os.getcwd()"}])
+    with pytest.raises(BenchmarkDataError, match="row0: not of SpatialRGPT-Bench's form"):
+        BENCHMARKS["spatialrgpt"].load(tmp_path / "spoiled", LoadOptions())
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ def test_leading_letter(text: str, letter: str) -> None:
 @pytest.mark.parametrize(
     ("text", "letter"),
     [
-        ("Answer: B", "B"), ("answer :c", "C"), ("Answer: A ... so\nAnswer: D", "D"), ("Answer: E", ""), ("Answer: Bench", ""),
-        ("B", ""), ("", ""),
+        ("Answer: B", "B"), ("answer :C", "C"), ("Answer: c", "c"), ("Answer: A ... so\nAnswer: D", "D"), ("Answer: E", ""),
+        ("Answer: Bench", ""), ("B", ""), ("", ""),
     ],
 )  # fmt: skip
 def test_answer_line(text: str, letter: str) -> None:
@@ -75,9 +75,9 @@ def test_mean_relative_accuracy(said: float, true: float, share: float) -> None:
 @pytest.mark.parametrize(
     ("text", "cm"),
     [
-        (r"\scalar{2} \distance_unit{m}", 200.0), (r"\scalar{1 to 3} \distance_unit{ feet }", 60.96),
+        (r"\scalar{2} \distance_unit{m}", 200.0), (r"\scalar{1 to 3} \distance_unit{Feet}", 60.96),
         ("scalar{5} distance_unit{mm}", 0.5),
-        (r"\scalar{7} \distance_unit{parsec}", 7.0), (r"\scalar{2} m", None),
+        (r"\scalar{7} \distance_unit{parsec}", 7.0), (r"\scalar{2} \distance_unit{ m}", 2.0), (r"\scalar{2} m", None),
         (r"\scalar{two} \distance_unit{m}", None), ("2 m", None),
     ],
 )  # fmt: skip
@@ -89,5 +89,10 @@ def test_points_and_polygons() -> None:
     assert polygon_of("[(0.1, 0.2), [0.3,0.4], (1e-3, 5)]") == [(0.1, 0.2), (0.3, 0.4), (0.001, 5.0)] and polygon_of("yes") == []
     assert first_point("at [0.5, 0.5] or (0.25,0.75)") == (0.25, 0.75) and first_point("[[0.5, 0.5]]") == (0.5, 0.5)
     assert first_point("(-0.1, 0.2)") is None and first_point("0.1, 0.2") is None
+    # Numbers that neither pattern knows stand in a list that Python reads; without brackets they are no point.
+    listed = {"[.4, .5]": (0.4, 0.5), "[(-0.1, 2e-1), (.5, .5),]": (-0.1, 0.2), "at [.25,\n1.]": (0.25, 1.0)}
+    assert {text: first_point(text) for text in listed} == listed
+    nothing = ("[a, b]", "[.1, .2, .3]", "[]", "[[.4, .5]]", "[(.1, .2, .3)]", "(.4, .5)")
+    assert [first_point(text) for text in nothing] == [None] * len(nothing)
     inside = [is_inside(point, L_SHAPE) for point in ((0.25, 0.75), (0.75, 0.25), (0.75, 0.75), (1.5, 0.25), (-0.1, 0.1))]
     assert inside == [True, True, False, False, False]

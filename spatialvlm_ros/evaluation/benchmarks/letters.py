@@ -36,9 +36,12 @@ def leading_letter(text: str) -> str:
 
 
 def answer_line(text: str) -> str:
-    """OmniSpatial, evaluation type "re": the last "Answer: X" of A to D; "" where its code takes A (api_eval.py)."""
+    """OmniSpatial, evaluation type "re": the last "Answer: X" of A to D; "" where its code takes A (api_eval.py).
+
+    A small letter is found and is never the truth's: "answer: b" is b, and wrong. That is the rule.
+    """
     found = re.findall(r"answer\s*:\s*([A-D])\b", text, re.IGNORECASE)
-    return found[-1].upper() if found else ""
+    return str(found[-1]) if found else ""
 
 
 # MindCube's patterns in their order, as far as they can differ once no "X." is in the text; of each the last match counts.

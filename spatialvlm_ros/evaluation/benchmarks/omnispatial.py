@@ -59,7 +59,7 @@ OMNISPATIAL = Benchmark(
     sources=("github.com/qizekun/OmniSpatial README.md and api_eval.py",),
     rules=(
         "Accuracy over all questions; by dimension and by sub-task.",
-        'Evaluation type "re": the last "Answer: X" of A to D.',
+        'Evaluation type "re": the last "Answer: X" of A to D; a small letter is wrong, as in the authors\' code.',
         "An answer without one counts as A, as in the authors' code; how many there were stands beside the score.",
     ),
     departures=(

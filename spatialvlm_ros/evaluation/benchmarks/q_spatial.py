@@ -80,8 +80,8 @@ def _truth_cm(row: Row, where: str) -> float:
 
 
 def unit_cm(unit: str) -> float:
-    """Centimetres of a unit; 1 for one that the rule does not know."""
-    return next((cm for cm, names in _CM.items() if unit.strip().lower() in names), 1.0)
+    """Centimetres of a unit; 1 for one that the rule does not know, such as one with a space before or behind it."""
+    return next((cm for cm, names in _CM.items() if unit.lower() in names), 1.0)
 
 
 def said_cm(text: str) -> float:

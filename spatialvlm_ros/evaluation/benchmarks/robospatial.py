@@ -7,6 +7,7 @@ where it lies in the polygon of the truth; both are parts of the image's width a
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ _FILES = ("annotations.json", "data/*.parquet", "*.parquet", "*/*.parquet")
 _NUMBER = r"\s*(\d+\.?\d*)\s*"
 # In the order in which the authors look for them.
 _POINTS = (re.compile(rf"\({_NUMBER},{_NUMBER}\)"), re.compile(rf"\[{_NUMBER},{_NUMBER}\]"))
+# What stands in the first square brackets of an answer, up to the first that closes.
+_LIST = re.compile(r"\[(.*?)\]", re.DOTALL)
 Point = tuple[float, float]
 
 
@@ -57,9 +60,28 @@ def polygon_of(text: str) -> list[Point]:
 
 
 def first_point(text: str) -> Point | None:
-    """The first "(x, y)" of an answer, else the first "[x, y]"; None for neither."""
+    """The first "(x, y)" of an answer, else the first "[x, y]", else the first list read as Python; None for none of these."""
     found = next((match for pattern in _POINTS if (match := pattern.search(text))), None)
-    return None if found is None else (float(found[1]), float(found[2]))
+    return _listed_point(text) if found is None else (float(found[1]), float(found[2]))
+
+
+def _listed_point(text: str) -> Point | None:
+    """The first point of a list whose numbers the patterns do not know: [.4, .5], [(-0.1, 2e-1), ...]."""
+    found = _LIST.search(text)
+    if found is None:
+        return None
+    try:
+        # As the authors' code does: what the brackets hold makes a list, with the comma at its end taken away.
+        values = ast.literal_eval(f"[{found[1].strip().removesuffix(',')}]")
+        if len(values) == 2 and all(isinstance(value, int | float) for value in values):
+            x, y = values
+        elif values and isinstance(values[0], tuple):
+            x, y = values[0]
+        else:
+            return None
+        return float(x), float(y)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def is_inside(point: Point, polygon: Sequence[Point]) -> bool:
@@ -103,7 +125,7 @@ ROBOSPATIAL = Benchmark(
     sources=("github.com/chanhee-luke/RoboSpatial-Eval evaluation.py, download_benchmark.py and README.md",),
     rules=(
         "Yes or no: the answer starts with the word.",
-        "Points: the first (x, y) of the answer, else the first [x, y], lies in the truth's polygon.",
+        "Points: the first (x, y) of the answer, else the first [x, y], else the first list's, lies in the truth's polygon.",
         "Overall: all questions alike; the leaderboard's total is the mean over the three categories.",
     ),
     departures=("The depth images of the copy are not used: its format states no intrinsics.",),

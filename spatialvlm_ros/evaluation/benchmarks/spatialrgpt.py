@@ -1,7 +1,9 @@
 """SpatialRGPT-Bench (Cheng et al., NeurIPS 2024, arXiv 2406.01584): comparisons and lengths of marked regions.
 
 Format and rules: llava/eval/eval_spatial.py and scripts/srgpt/eval/evaluate_spatial_with_gpt4.py of AnjieCheng/SpatialRGPT on
-GitHub (SpatialRGPT-Bench_v1.json with id, image_info.file_path, bbox, text_q, conversations, qa_info; pictures of Omni3D).
+GitHub (SpatialRGPT-Bench_v1.json with id, image_info.file_path, bbox, text_q, conversations, qa_info; pictures of Omni3D). The
+copy on the hub is parquet (split val): the picture lies in the cell image, and bbox, conversations and qa_info are Python's text
+of the same values, as users of the copy read them.
 Lengths succeed within 25 %, clock directions within an hour. There GPT-4 turns words into numbers and verdicts; here our own
 reader of answers does (language/spoken.py, synthesis/read_back.py), so that the same answers get the same score on every
 machine. The data is Apache-2.0 (README.md).
@@ -9,6 +11,7 @@ machine. The data is Apache-2.0 (README.md).
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -22,7 +25,11 @@ from .item import Benchmark, BenchmarkDataError, Grouped, Item, LoadOptions, Mar
 from .pictures import picture_of, with_boxes
 from .tables import Row, find_tables, folder_of, rows_of, text_of
 
-_FILES = ("SpatialRGPT-Bench_v1.json", "SpatialRGPT-Bench*.json", "*.json", "*.jsonl")
+_FILES = (
+    "SpatialRGPT-Bench_v1.json", "SpatialRGPT-Bench*.json", "data/val-*.parquet", "val-*.parquet", "**/val*.parquet",
+    "*.json", "*.jsonl", "*.parquet",
+)  # fmt: skip
+_COLUMNS = ("id", "bbox", "text_q", "conversations", "qa_info")
 LENGTHS = ("distance_data", "horizontal_distance_data", "vertical_distance_data", "width_data", "height_data")
 _DIRECTION = "direction"
 _KINDS = ("tall", "short", "left", "right", "below", "above", "behind", "front", "big", "small", "wide", "thin")
@@ -44,20 +51,31 @@ _ASK = "The boxes drawn in the picture are the regions; each carries its number.
 def load(folder: Path, options: LoadOptions) -> list[Item]:
     """See Benchmark."""
     folder_of(SPATIALRGPT, folder, options.split)
-    path = find_tables(SPATIALRGPT, folder, _FILES)[0]
-    folders = (folder, folder / "datasets", folder / "images", path.parent)
+    found = find_tables(SPATIALRGPT, folder, _FILES)
     items: list[Item] = []
-    for row in rows_of(path, ("id", "image_info", "bbox", "text_q", "conversations", "qa_info")):
-        items.append(_item(row, folders, f"{path}, {text_of(row, 'id')}", len(items)))
+    for path in found if found[0].suffix == ".parquet" else found[:1]:
+        folders = (folder, folder / "datasets", folder / "images", path.parent)
+        is_stored = path.suffix == ".parquet"
+        picture, optional = (("image",), ("image_info",)) if is_stored else (("image_info",), ())
+        for row in rows_of(path, _COLUMNS, picture, optional):
+            items.append(_item(row, folders, f"{path}, {text_of(row, 'id')}", len(items)))
     return items
+
+
+def _value(cell: Any) -> Any:
+    """What a cell holds; the copy on the hub has it as Python's text. Raises ValueError or SyntaxError."""
+    return ast.literal_eval(cell) if isinstance(cell, str) else cell
 
 
 def _item(row: Row, folders: Sequence[Path], where: str, number: int) -> Item:
     try:
-        name, truth = str(row["image_info"]["file_path"]), str(row["conversations"][1]["value"])
-        kind, category = str(row["qa_info"]["type"]), str(row["qa_info"]["category"])
-        boxes = [[float(value) for value in box[:4]] for box in row["bbox"]]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        about, truth = _value(row.get("image_info")) or {}, str(_value(row["conversations"])[1]["value"])
+        # Pictures that lie in cells may have no name: each question's is its own.
+        name = str(about["file_path"] if "image" not in row else about.get("file_path", f"image {number}"))
+        asked = _value(row["qa_info"])
+        kind, category = str(asked["type"]), str(asked["category"])
+        boxes = [[float(value) for value in box[:4]] for box in _value(row["bbox"])]
+    except (KeyError, IndexError, TypeError, ValueError, SyntaxError, AttributeError) as error:
         raise BenchmarkDataError(f"{where}: not of SpatialRGPT-Bench's form ({type(error).__name__}: {error})") from error
     if any(len(box) != 4 for box in boxes):
         raise BenchmarkDataError(f"{where}: a box of 'bbox' has no four numbers")
@@ -65,7 +83,7 @@ def _item(row: Row, folders: Sequence[Path], where: str, number: int) -> Item:
     names = tuple(dict.fromkeys(f"region {found[1]}" for found in _REGION.finditer(question)))
     extra: dict[str, Any] = {"kind": kind, "category": category, "names": names}
     group, choices = _group(kind, category, where), _choices(category, names)
-    show = _shown(picture_of(name, folders, where), boxes)
+    show = _shown(picture_of(row.get("image", name), folders, where), boxes)
     # Which boxes are drawn depends on the question, so each is a picture of its own.
     return Item(
         f"{where.rpartition(', ')[2]}:{number}",
@@ -196,7 +214,8 @@ SPATIALRGPT = Benchmark(
     title="SpatialRGPT-Bench",
     splits=("v1",),
     licence="Apache-2.0 (README.md of AnjieCheng/SpatialRGPT); pictures of Omni3D under their own terms",
-    get="Get SpatialRGPT-Bench_v1.json of a8cheng/SpatialRGPT-Bench from the Hugging Face hub, and Omni3D's pictures beside it",
+    get="Get a8cheng/SpatialRGPT-Bench from the Hugging Face hub (parquet with its pictures), or SpatialRGPT-Bench_v1.json and "
+    "Omni3D's pictures beside it",
     sources=(
         "github.com/AnjieCheng/SpatialRGPT llava/eval/eval_spatial.py and scripts/srgpt/eval/evaluate_spatial_with_gpt4.py",
     ),

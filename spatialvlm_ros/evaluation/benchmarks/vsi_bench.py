@@ -1,8 +1,10 @@
 """VSI-Bench (Yang et al., CVPR 2025, arXiv 2412.14171): distances, sizes, counts, directions and routes in videos of rooms.
 
 Format and rules: lmms_eval/tasks/vsibench/utils.py of github.com/vision-x-nyu/thinking-in-space (parquet with dataset,
-scene_name, question_type, question, options, ground_truth; the video is DATASET/SCENE.mp4). Numbers get the mean relative
-accuracy: the share of ten thresholds t = .50, .55, ... .95 with |said - true| / true <= 1 - t. The data is Apache-2.0 (its card).
+scene_name, question_type, question, options, ground_truth; the video is DATASET/SCENE.mp4). The split "debiased" is
+VSI-Bench-Debiased (Brown et al., 2025, arXiv 2511.04655; the data's card): what words alone answer is pruned. Numbers get the
+mean relative accuracy: the share of ten thresholds t = .50, .55, ... .95 with |said - true| / true <= 1 - t. The data is
+Apache-2.0 (its card).
 """
 
 from __future__ import annotations
@@ -22,16 +24,17 @@ NUMBERS = ("object_abs_distance", "object_counting", "object_size_estimation", "
 _DIRECTION = "object_rel_direction"
 DIRECTIONS = tuple(f"{_DIRECTION}_{level}" for level in ("easy", "medium", "hard"))
 CHOICES = (*DIRECTIONS, "object_rel_distance", "route_planning", "obj_appearance_order")
-_FILES = ("test-*.parquet", "data/test-*.parquet", "test.jsonl", "*.parquet")
+_FILES = ("test-*.parquet", "data/test-*.parquet", "test.jsonl")
+# Since November 2025 the copy on the hub comes in two parts, which together are the whole: without and with what words give away.
+_PARTS = {"debiased": "test_debiased.parquet", "pruned": "test_pruned.parquet"}
 # The authors' own thresholds, made as they make them.
 _THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
 def load(folder: Path, options: LoadOptions) -> list[Item]:
     """See Benchmark."""
-    folder_of(VSI_BENCH, folder, options.split)
     items: list[Item] = []
-    for path in find_tables(VSI_BENCH, folder, _FILES):
+    for path in _tables(folder, folder_of(VSI_BENCH, folder, options.split)):
         columns = ("dataset", "scene_name", "question_type", "question", "ground_truth")
         for at, row in enumerate(rows_of(path, columns, optional=("id", "options"))):
             kind, key = text_of(row, "question_type"), f"{path.name}:{row.get('id', at)}"
@@ -48,6 +51,19 @@ def load(folder: Path, options: LoadOptions) -> list[Item]:
                 )
             )  # fmt: skip
     return items
+
+
+def _tables(folder: Path, split: str) -> list[Path]:
+    """The files of a split. One part alone is never taken for the whole."""
+    if split in _PARTS:
+        return find_tables(VSI_BENCH, folder, (_PARTS[split],))
+    there = [folder / name for name in _PARTS.values() if (folder / name).is_file()]
+    if len(there) == len(_PARTS):
+        return there
+    if there and not any(path.is_file() for pattern in _FILES for path in folder.glob(pattern)):
+        split = next(name for name, file in _PARTS.items() if file == there[0].name)
+        raise BenchmarkDataError(f"VSI-Bench: {folder} holds {there[0].name} alone, a part of it; give --split {split}")
+    return find_tables(VSI_BENCH, folder, (*_FILES, "*.parquet"))
 
 
 def _video(folder: Path, dataset: str, scene: str) -> Path:
@@ -107,7 +123,7 @@ def overall(groups: Grouped) -> dict[str, float]:
 VSI_BENCH = Benchmark(
     name="vsi-bench",
     title="VSI-Bench",
-    splits=("test",),
+    splits=("test", *_PARTS),
     licence="Apache-2.0 (dataset card of nyu-visionx/VSI-Bench); the videos are of ScanNet, ScanNet++ and ARKitScenes",
     get="Get nyu-visionx/VSI-Bench from the Hugging Face hub, unzip its three archives there, and give its folder",
     sources=("github.com/vision-x-nyu/thinking-in-space lmms_eval/tasks/vsibench/utils.py",),
@@ -116,7 +132,10 @@ VSI_BENCH = Benchmark(
         "Numbers: the first word of the answer is the number; mean relative accuracy over .50 to .95 in steps of .05.",
         "The total is the mean over the eight tasks; the three levels of direction count as one of them.",
     ),
-    departures=("Frames, evenly over the video, are shown on one sheet, numbered; asked in our words.",),
+    departures=(
+        "Frames, evenly over the video, are shown on one sheet, numbered; asked in our words.",
+        "lmms-eval of 2026 takes the first number anywhere in an answer; the authors' own code, and this, its first word alone.",
+    ),
     load=load,
     mark=mark,
     overall=overall,
