@@ -60,7 +60,9 @@ class Shape:
         }  # fmt: skip
         found: dict[str, Any] = {COLOR: {"dtype": "video", "shape": [height, width, 3], "names": names, "info": video}}
         if self.depth:
-            found[DEPTH] = {"dtype": "image", "shape": [height, width, 1], "names": names}
+            # From 0.6 on LeRobot's reader knows depth by this; unmarked, it would be normalised and augmented as a picture is.
+            marked = {"is_depth_map": True, "depth_unit": "mm"}
+            found[DEPTH] = {"dtype": "image", "shape": [height, width, 1], "names": names, "info": marked}
         for name, parts in ((STATE, self.state), (ACTION, self.action)):
             if parts:
                 found[name] = {"dtype": "float32", "shape": [len(parts)], "names": list(parts)}

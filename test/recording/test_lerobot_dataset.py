@@ -103,6 +103,8 @@ def test_the_layout_is_what_lerobot_reads(out: Path) -> None:
     assert (features["next.reward"]["dtype"], features["next.reward"]["shape"]) == ("float32", [1])
     tasks = pandas.read_parquet(out / "a" / "lerobot" / "meta" / "tasks.parquet")
     assert tasks.index.tolist() == [TASK] and tasks["task_index"].tolist() == [0]
+    # What tells depth from a picture in LeRobot 0.6, and in which unit it is.
+    assert features[DEPTH]["info"] == {"is_depth_map": True, "depth_unit": "mm"}
     schema = pq.read_schema(out / "a" / "lerobot" / "data" / "chunk-000" / "file-000.parquet")
     assert str(schema.field("next.reward").type) == "float" and str(schema.field("source_stamp_ns").type) == "int64"
     assert rows[0]["source_stamp_ns"] == stamp(0) and rows[5]["source_stamp_ns"] == stamp(10)
