@@ -19,7 +19,7 @@ from spatialvlm_ros.bringup import NodeProcess, Supervisor, camera_preset, graph
 from spatialvlm_ros.scene.noise import PRESETS
 from spatialvlm_ros.share import config_file, share_directory
 
-CAMERAS = ("realsense", "zed", "orbbec", "azure_kinect", "sim")
+CAMERAS = ("realsense", "zed", "zed_before_5_1", "orbbec", "azure_kinect", "sim")
 
 
 def options(command: list[str], flag: str) -> dict[str, str]:

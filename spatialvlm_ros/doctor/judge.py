@@ -139,7 +139,7 @@ def _camera(seen: Seen) -> Iterator[Finding]:
     if not seen.rectified and not camera.is_distorted and p[0] > 0 and abs(p[0] / k[0] - 1) > 0.005:
         doubts.append(
             f"P ({p[0]:.1f}) and K ({k[0]:.1f}) differ without distortion: if the image is a rectified one, its topic must be "
-            "named image_rect*, for P to be taken"
+            "named image_rect* or color/rect/image, for P to be taken"
         )
     if info.binning_x > 1 or info.binning_y > 1 or info.roi.width not in (0, info.width):
         doubts.append("binning or roi is set, which is not read: publish camera_info of the image as it is")

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from .rigid import FloatArray
 
 STANDARD_GRAVITY_M_S2 = 9.80665
+# A stamp so far before the newest is of a time that began anew.
+_JUMP_NS = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,16 @@ class GravityEstimator:
         self._samples: list[_Sample] = []
         self.rejected = 0
 
-    def clear(self) -> None:
-        """Forget all samples."""
-        self._samples.clear()
+    def clear(self, now_ns: int | None = None) -> None:
+        """Forget all samples; with ``now_ns``, a stamp of the time after a backward jump, those of that time stay."""
+        if now_ns is None or not self._samples or self._samples[-1].stamp_ns > now_ns + _JUMP_NS:
+            self._samples.clear()
 
     def add(self, stamp_ns: int, specific_force_m_s2: npt.ArrayLike, rate_rad_s: npt.ArrayLike | None = None) -> bool:
         """Take a sample.
 
-        A stamp further back than samples are kept is a jump of time and clears the rest.
+        A stamp more than half a second before the newest is a jump of time and clears the rest: the samples of one sensor come
+        in order.
 
         Args:
             specific_force_m_s2: (3,) as the accelerometer gives it, upward at rest.
@@ -91,7 +95,7 @@ class GravityEstimator:
             self.rejected += 1
             return False
         keep_ns = int(self.config.keep_s * 1e9)
-        if self._samples and stamp_ns < self._samples[-1].stamp_ns - keep_ns:
+        if self._samples and stamp_ns < self._samples[-1].stamp_ns - _JUMP_NS:
             self.clear()
         insort(self._samples, _Sample(int(stamp_ns), force, rate))
         old = bisect_left(self._samples, self._samples[-1].stamp_ns - keep_ns, key=lambda sample: sample.stamp_ns)

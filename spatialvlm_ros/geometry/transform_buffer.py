@@ -11,6 +11,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from .rigid import RigidTransform, interpolate
 
 
@@ -32,6 +34,10 @@ class ExtrapolationError(TransformError):
 
 #: Between two transforms further apart nobody knows what moved where: for live nodes and for bags alike.
 LONGEST_GAP_S = 1.0
+# Up to such a gap a robot is too slow to go far from the straight way: by 3 mm at 1 m/s^2, by 0.3 degrees at 2 rad/s^2.
+_SMOOTH_GAP_NS = 150_000_000
+# In a longer one it may have gone any way and at any time; what is made up is wrong by about half of what it moved, at most.
+_STILL_M, _STILL_RAD = 0.005, math.radians(0.5)
 # A stamp so far before the one received last is of a time that began anew; publishers that share an edge differ by less.
 _JUMP_NS = 500_000_000
 
@@ -77,7 +83,9 @@ class _Edge:
 class TransformBuffer:
     """Transforms between named frames over the last ``cache_s`` seconds. Thread-safe.
 
-    Between two that are further apart than ``max_gap_s`` nobody knows what moved where, and nothing is interpolated.
+    Between two that are further apart than ``max_gap_s`` nobody knows what moved where, and nothing is interpolated. With such
+    a limit nothing is interpolated either between two that are further apart than 0.15 s and show that it moved meanwhile, by
+    more than 5 mm or half a degree.
     """
 
     def __init__(self, cache_s: float = 10.0, max_gap_s: float = math.inf) -> None:
@@ -213,8 +221,24 @@ class TransformBuffer:
                 f"none was received from {before * 1e-9:.3f} s to {after * 1e-9:.3f} s",
                 too_new=False,
             )
+        if self._max_gap_ns < math.inf and after - before > _SMOOTH_GAP_NS:
+            _refuse_motion(edge, child, stamp_ns, before, after)
         share = (stamp_ns - before) / (after - before)
         return interpolate(edge.transforms[before], edge.transforms[after], share)
+
+
+def _refuse_motion(edge: _Edge, child: str, stamp_ns: int, before: int, after: int) -> None:
+    """Raises ExtrapolationError where the two transforms around a stamp show that the frame moved between them."""
+    change = edge.transforms[before].inverse() @ edge.transforms[after]
+    moved_m = float(np.linalg.norm(change.translation))
+    turned_rad = 2.0 * math.acos(min(1.0, abs(float(change.quaternion()[3]))))
+    if moved_m > _STILL_M or turned_rad > _STILL_RAD:
+        raise ExtrapolationError(
+            f"tf '{edge.parent}' -> '{child}' at {stamp_ns * 1e-9:.3f} s lies in a gap of {(after - before) * 1e-9:.2f} s, in "
+            f"which it moved by {100 * moved_m:.1f} cm and {math.degrees(turned_rad):.1f} degrees: where it was is not known; "
+            "publish it at 10 Hz or more",
+            too_new=False,
+        )
 
 
 def _listed(names: Iterable[str], most: int = 12) -> str:

@@ -29,6 +29,8 @@ _DEPTH: dict[str, tuple[type, int]] = {"16UC1": (np.uint16, 1), "mono16": (np.ui
 _ENCODINGS: dict[str, tuple[type, int]] = {**PIXELS, **_DEPTH}
 DEPTH_ENCODINGS = tuple(_DEPTH)
 _MAX_PIXELS = 64_000_000
+# Ends of topics of rectified images, as zed_wrapper names them from 5.1 on.
+_RECTIFIED = (("color", "rect", "image"), ("gray", "rect", "image"))
 
 
 class MessageError(ValueError):
@@ -212,11 +214,14 @@ def array_to_image(pixels: npt.NDArray[Any], encoding: str, stamp_ns: int, frame
 
 
 def is_rectified(topic: str) -> bool:
-    """Whether the images of a topic are free of distortion already, by ROS's names for such: image_rect, image_rect_color.
+    """Whether the images of a topic are free of distortion already, by names for such: image_rect_color, ZED's color/rect/image.
 
     Their camera_info is nevertheless that of the camera: P, and neither K nor D, is about them.
     """
-    return any(part == "image_rect" or part.startswith("image_rect_") for part in topic.split("/"))
+    parts = topic.split("/")
+    if any(part == "image_rect" or part.startswith("image_rect_") for part in parts):
+        return True
+    return any(tuple(parts[i : i + 3]) in _RECTIFIED for i in range(len(parts)))
 
 
 def camera_from_info(message: CameraInfo, rectified: bool = False) -> CameraModel:
@@ -256,6 +261,8 @@ def frame_from_messages(
 ) -> RGBDFrame:
     """One RGBDFrame of three messages, stamped as the colour image. ``rectified``: see ``is_rectified``, of the colour topic.
 
+    Its frame has no slash before its name, which tf of ROS 2 refuses; drivers and bags of before have one.
+
     Raises MessageError, FrameError or CameraError (all ValueError) when sizes or frames differ.
     """
     rgb, raw = image_to_rgb(color), _raw_depth(depth)
@@ -270,12 +277,12 @@ def frame_from_messages(
             f"camera_info is for {info.width} x {info.height} but the images are {rgb.shape[1]} x {rgb.shape[0]}: "
             "remap depth/camera_info to the info of the aligned depth"
         )
-    if depth.header.frame_id != color.header.frame_id:
+    if depth.header.frame_id.lstrip("/") != color.header.frame_id.lstrip("/"):
         raise FrameError(
             f"colour is in frame '{color.header.frame_id}' but depth in '{depth.header.frame_id}': "
             "use depth that is aligned to colour (it carries colour's frame)"
         )
-    about = camera_from_info(info, rectified), color.header.frame_id
+    about = camera_from_info(info, rectified), color.header.frame_id.lstrip("/")
     if raw.dtype == np.uint16:
         return RGBDFrame.of_millimetres(stamp_to_ns(color.header.stamp), rgb, raw, *about)
     return RGBDFrame(stamp_to_ns(color.header.stamp), rgb, depth_to_metres(raw), *about)

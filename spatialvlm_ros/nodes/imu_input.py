@@ -48,10 +48,10 @@ class ImuInput:
 
         return node.own_stream(Imu, topic, self._receive, SENSOR_QOS)
 
-    def clear(self) -> None:
-        """Forget all samples, after a backward jump of time."""
+    def clear(self, now_ns: int) -> None:
+        """Forget all samples, after a backward jump of time to ``now_ns``; those that are of that time already stay."""
         with self._lock:
-            self._gravity.clear()
+            self._gravity.clear(now_ns)
 
     def add_up(self, robot: RobotState, camera_frame: str) -> RobotState:
         """The state with up from the IMU where tf is not asked for it, for the image that ``transforms`` has begun.

@@ -36,6 +36,8 @@ class _Topic:
     name: str
     count: int = 0
     since_match: int = 0
+    # Whether the newest image has no stamp: nobody can say what belongs together, nor where the robot was.
+    unstamped: bool = False
     heard: float = field(default_factory=time.monotonic)
 
     def beat(self) -> None:
@@ -83,6 +85,12 @@ class RgbdInput:
         silent = [f"{topic.name} ({kind})" for kind, topic in missing.items()]
         if silent:
             return f"no messages on {', '.join(silent)}; is the camera running, are topics and QoS right (ros2 topic info -v)?"
+        unstamped = [f"{topic.name} ({kind})" for kind, topic in self.topics.items() if topic.unstamped]
+        if unstamped:
+            return (
+                f"images on {', '.join(unstamped)} have no stamp (header.stamp is 0), so that colour, depth and tf cannot be "
+                "matched: let the driver stamp them with the time of exposure"
+            )
         if min(self.topics["colour"].since_match, self.topics["depth"].since_match) >= _UNMATCHED_PAIRS:
             slop_s = self._node.param("sync_slop_s")
             return (
@@ -93,19 +101,27 @@ class RgbdInput:
 
     def _receive(self, kind: str, message: Any) -> None:
         self.topics[kind].beat()
+        stamp_ns = stamp_to_ns(message.header.stamp)
         if kind == "camera_info":
-            self.sync.add_info(message)
+            self._take(self.sync.add_info(message, stamp_ns))
             return
         if not self._node.active:
             return
+        self.topics[kind].unstamped = stamp_ns <= 0
+        if stamp_ns <= 0:
+            return
         jumps = self.sync.jumps
-        stamp_ns = stamp_to_ns(message.header.stamp)
         triple = self.sync.add_color(stamp_ns, message) if kind == "colour" else self.sync.add_depth(stamp_ns, message)
         if self.sync.jumps != jumps:
             self._node.get_logger().warning("image stamps jumped back: buffers and memory cleared")
             self.slot.clear()
             self._on_jump(stamp_ns)
-        if triple is not None:
+        self._take([triple] if triple is not None else [])
+
+    def _take(self, triples: list[Triple]) -> None:
+        if not self._node.active:
+            return
+        for triple in triples:
             for topic in self.topics.values():
                 topic.since_match = 0
             self.slot.put(triple)

@@ -268,7 +268,7 @@ class SpatialNode(ManagedNode):
 
     def _on_jump(self, stamp_ns: int) -> None:
         self._listener.clear(stamp_ns)
-        self._imu.clear()
+        self._imu.clear(stamp_ns)
         self._reset_wanted.set()
         self._marker_publisher.publish(clear_markers())
 

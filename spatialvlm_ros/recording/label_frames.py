@@ -179,7 +179,9 @@ class FrameStream:
             if item.topic in tf:
                 self.transforms.add(item.message, item.topic.endswith(STATIC))
             elif item.topic == camera.info.topic:
-                self._sync.add_info(item.message)
+                # Images that are matched by the time of recording have no camera_info of their own.
+                info_ns = item.stamp_ns if self._options.stamps == HEADER else None
+                self._pair_up(self._sync.add_info(item.message, info_ns), log_ns)
             elif item.topic == self._imu_node.topic:
                 self._imu_node.receive(item.message)
             elif item.topic in self._vectors:
@@ -247,14 +249,17 @@ class FrameStream:
         if stamp_ns in unpaired and is_color:
             self.losses.add("colour image with the stamp of another one", stamp_ns)
         unpaired[stamp_ns] = None
-        if triple is None:
-            return
-        self._count_unpaired(triple)
-        if self._marks.outside:
-            self.losses.add("image outside of the marked episodes", triple.stamp_ns)
-            return
-        self._waiting.append(_Waiting(triple, item.log_ns, self._breaks))
-        self._breaks = ""
+        self._pair_up([triple] if triple is not None else [], item.log_ns)
+
+    def _pair_up(self, triples: list[Triple], log_ns: int) -> None:
+        """Images that have found their depth and camera_info."""
+        for triple in triples:
+            self._count_unpaired(triple)
+            if self._marks.outside:
+                self.losses.add("image outside of the marked episodes", triple.stamp_ns)
+                continue
+            self._waiting.append(_Waiting(triple, log_ns, self._breaks))
+            self._breaks = ""
 
     def _jump(self, stamp_ns: int) -> Iterator[Shot]:
         """Stamps went back: what waits belongs to the time before; then all memory of it goes, as in the live node."""
@@ -262,7 +267,7 @@ class FrameStream:
         self.jumps.append((self._newest_ns, stamp_ns))
         self._count_unpaired(None)
         self.transforms.buffer.clear(stamp_ns)
-        self._imu.clear()
+        self._imu.clear(stamp_ns)
         for memory in self._vectors.values():
             memory.clear()
         self._newest_ns, self._breaks = stamp_ns, "stamps jumped back"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..nodes.conversions import DEPTH_ENCODINGS, frame_from_messages, is_rectified
 from ..scene.frame import RGBDFrame
@@ -71,14 +70,12 @@ def read_bag_frames(
                 tell(f"one or more messages of {topic} cannot be decoded, the first of {log_ns * 1e-9:.3f} s")
 
         for item in reader.messages([topics.color, topics.depth, topics.info], broken):
-            triple: Any = None
             if item.topic == topics.info:
-                sync.add_info(item.message)
-            elif item.topic == topics.color:
-                triple = sync.add_color(item.stamp_ns, item.message)
+                triples = sync.add_info(item.message, item.stamp_ns)
             else:
-                triple = sync.add_depth(item.stamp_ns, item.message)
-            if triple is not None:
+                add = sync.add_color if item.topic == topics.color else sync.add_depth
+                triples = [triple] if (triple := add(item.stamp_ns, item.message)) is not None else []
+            for triple in triples:
                 try:
                     frame = frame_from_messages(triple.color, triple.depth, triple.info, is_rectified(topics.color))
                 except ValueError as error:

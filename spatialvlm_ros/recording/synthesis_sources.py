@@ -17,7 +17,7 @@ from ..geometry.rigid import FloatArray
 from ..geometry.transform_buffer import TransformError
 from ..nodes.conversions import frame_from_messages, is_rectified
 from ..scene.frame import RGBDFrame
-from ..scene.sync import FrameSynchronizer
+from ..scene.sync import FrameSynchronizer, camera_content
 from ..synthesis.record import Dropped, Picture
 from ..synthesis.sources import SourceError, check_beside_depth
 from .bag_reader import BagError, BagReader, pass_over
@@ -187,22 +187,14 @@ def _exposures(reader: BagReader, topics: RgbdTopics, slop_s: float, broken: Cou
     if first_info is not None:
         sync.add_info(first_info.message)
     for item in reader.messages([topics.color, topics.depth, topics.info], count):
-        triple = None
         if item.topic == topics.info:
             # Most of them are alike; one of each is kept.
-            sync.add_info(infos.setdefault(_content(item.message), item.message))
-        elif item.topic == topics.color:
-            triple = sync.add_color(item.stamp_ns, item.log_ns)
+            triples = sync.add_info(infos.setdefault(camera_content(item.message), item.message), item.stamp_ns)
         else:
-            triple = sync.add_depth(item.stamp_ns, item.log_ns)
-        if triple is not None:
+            add = sync.add_color if item.topic == topics.color else sync.add_depth
+            triples = [triple] if (triple := add(item.stamp_ns, item.log_ns)) is not None else []
+        for triple in triples:
             yield _Exposure(triple.color, triple.depth, triple.info)
-
-
-def _content(info: Any) -> bytes:
-    """All of a camera_info but its stamp. The fields of ROS 1 have capitals."""
-    numbers = [list(getattr(info, name, getattr(info, name.upper(), ()))) for name in "kdp"]
-    return repr((info.width, info.height, info.distortion_model, info.header.frame_id, numbers)).encode()
 
 
 def _picture(key: str, frame: RGBDFrame, digest: str, up: FloatArray | None) -> Picture:

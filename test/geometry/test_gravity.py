@@ -143,3 +143,16 @@ def test_samples_out_of_order_count_and_a_jump_back_clears() -> None:
     assert ordered.up_at(NOW)[0] is None
     ordered.clear()
     assert "no samples" in ordered.up_at(NOW)[1]
+
+
+def test_samples_of_the_time_after_a_jump_stay_when_the_time_before_is_forgotten() -> None:
+    estimator, then = GravityEstimator(), NOW - 3_000 * MS
+    for end in (NOW, then):
+        for stamp in range(end - 200 * MS, end, 5 * MS):
+            estimator.add(stamp, (0.0, -G if end == then else G, 0.0))
+    estimator.clear(then)
+    found, _ = estimator.up_at(then)
+    assert found is not None and found.up[1] == pytest.approx(-1)
+    # No sample of the new time has come: none of the old one may serve.
+    estimator.clear(then - 60_000 * MS)
+    assert "no samples" in estimator.up_at(then)[1]

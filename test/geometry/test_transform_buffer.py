@@ -125,11 +125,33 @@ def test_times_outside_are_refused_and_say_whether_waiting_helps(stamp: int, too
 def test_nothing_is_made_up_within_a_long_gap() -> None:
     buffer = TransformBuffer(max_gap_s=1.0)
     for second in (0, 1, 4):
-        buffer.set_transform("a", "b", second * S, shifted(second))
-    assert buffer.lookup("a", "b", S // 2).translation[0] == 0.5 and buffer.lookup("a", "b", 4 * S).translation[0] == 4.0
+        buffer.set_transform("a", "b", second * S, shifted(second / 250))
+    assert buffer.lookup("a", "b", S // 2).translation[0] == 0.002 and buffer.lookup("a", "b", 4 * S).translation[0] == 0.016
     with pytest.raises(ExtrapolationError, match=r"in a gap of 3\.0 s: none was received from 1\.000 s to 4\.000 s") as caught:
         buffer.lookup("a", "b", 2 * S)
     assert not caught.value.too_new
+
+
+@pytest.mark.parametrize(
+    ("gap_ms", "moved_m", "turned_deg", "known"),
+    [(100, 0.1, 5.0, True), (150, 0.1, 5.0, True), (200, 0.1, 0.0, False), (200, 0.0, 1.0, False), (900, 0.004, 0.4, True)],
+)
+def test_a_motion_is_not_made_up_over_a_gap_in_which_it_may_have_gone_any_way(
+    gap_ms: int, moved_m: float, turned_deg: float, known: bool
+) -> None:
+    buffer = TransformBuffer(max_gap_s=1.0)
+    turn = Rotation.from_euler("z", turned_deg, degrees=True).as_matrix()
+    buffer.set_transform("a", "b", S, shifted(0.0))
+    buffer.set_transform("a", "b", S + gap_ms * S // 1000, RigidTransform(turn, np.array([0.0, moved_m, 0.0])))
+    middle = S + gap_ms * S // 2000
+    if known:
+        assert buffer.lookup("a", "b", middle).translation[1] == pytest.approx(moved_m / 2)
+        return
+    words = rf"in a gap of 0\.20 s, in which it moved by {100 * moved_m:.1f} cm and {turned_deg:.1f} degrees"
+    with pytest.raises(ExtrapolationError, match=words) as caught:
+        buffer.lookup("a", "b", middle)
+    assert not caught.value.too_new
+    assert buffer.lookup("a", "b", S).translation[1] == 0.0, "what was received is known"
 
 
 def test_what_came_of_a_time_that_began_anew_stays_when_the_time_before_is_forgotten() -> None:

@@ -332,6 +332,8 @@ def test_one_frame_of_three_messages_has_colours_stamp_and_frame() -> None:
     color.header.stamp = c.ns_to_stamp(7_000_000_001)
     frame = c.frame_from_messages(color, depth, info())
     assert (frame.stamp_ns, frame.frame_id, frame.camera) == (7_000_000_001, FRAME, CAMERA)
+    color.header.frame_id = f"/{FRAME}"
+    assert c.frame_from_messages(color, depth, info()).frame_id == FRAME, "tf of ROS 2 refuses the slash"
     assert np.array_equal(frame.color, c.image_to_array(color))
     np.testing.assert_allclose(frame.depth_m, c.image_to_array(depth) * np.float32(0.001))
 

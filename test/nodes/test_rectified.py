@@ -16,6 +16,8 @@ CAMERA = CameraModel(4, 3, 5.0, 5.0, 1.5, 1.0)
     [
         ("/rgb/image_rect_color", True), ("/camera/rgb/image_rect/compressed", True), ("/camera/depth/image_rect_raw", True),
         ("/camera/color/image_raw", False), ("/image_rectifier/color/image_raw", False), ("/rect/image", False),
+        ("/zed/zed_node/rgb/color/rect/image", True), ("/zed/zed_node/rgb/color/rect/image/compressed", True),
+        ("/zed/zed_node/rgb/color/raw/image", False),
     ],
 )  # fmt: skip
 def test_rectified_images_are_told_by_their_topic(topic: str, rectified: bool) -> None:

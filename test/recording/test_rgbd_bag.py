@@ -208,10 +208,13 @@ def test_images_that_cannot_be_used_are_passed_over_by_a_question(tmp_path: Path
 
 
 def test_tf_that_paused_does_not_say_where_the_gripper_was(tmp_path: Path) -> None:
-    rows = [static_item(), *(tf_item(index) for index in (0, 5, 10, 40))]
+    rows = [static_item(), *(tf_item(index) for index in (0, 5, 6, 10, 40))]
     transforms = BagTransforms(write_mcap(tmp_path / "tf.mcap", rows))
+    transforms.begin(stamp(5.7))
+    assert transforms.lookup("base_link", "tool0").translation[2] == pytest.approx(tool_at(5.7).translation[2])
     transforms.begin(stamp(7))
-    assert transforms.lookup("base_link", "tool0").translation[2] == pytest.approx(tool_at(7).translation[2])
+    with pytest.raises(TransformError, match=r"lies in a gap of 0\.40 s, in which it moved by 6\.0 cm"):
+        transforms.lookup("base_link", "tool0")
     transforms.begin(stamp(20))
     with pytest.raises(TransformError, match=r"'base_link' -> 'tool0' at .* lies in a gap of 3\.0 s"):
         transforms.lookup("base_link", "tool0")

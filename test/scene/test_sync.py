@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +119,77 @@ def test_clear_forgets_images_but_not_the_camera(sync: FrameSynchronizer) -> Non
     sync.add_color(0, "c")
     sync.clear()
     assert sync.add_depth(0, "d") is None and sync.has_info
+
+
+def camera(fx: float) -> SimpleNamespace:
+    header = SimpleNamespace(frame_id="camera")
+    return SimpleNamespace(width=4, height=3, distortion_model="", header=header, k=[fx], d=[], p=[])
+
+
+def exposure(sync: FrameSynchronizer, index: int, info: Any = None, first: bool = False) -> list[Any]:
+    """(index, fx) of the triples that an exposure gives, whose camera_info comes before or after its images, or not at all."""
+    stamp_ns, found = index * 33 * MS, []
+    if info is not None and first:
+        found += sync.add_info(info, stamp_ns)
+    sync.add_color(stamp_ns, index)
+    found += [triple for triple in [sync.add_depth(stamp_ns, index)] if triple is not None]
+    if info is not None and not first:
+        found += sync.add_info(info, stamp_ns)
+    return [(triple.color, triple.info.k[0]) for triple in found]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_image_is_measured_with_the_camera_of_its_own_stamp(first: bool) -> None:
+    sync = FrameSynchronizer()
+    sync.add_info(camera(1.0))
+    found = [one for index in range(20) for one in exposure(sync, index, camera(1.0 if index < 10 else 2.0), first)]
+    assert found == [(index, 1.0 if index < 10 else 2.0) for index in range(20)]
+    assert sync.unmatched == 0
+
+
+def test_a_lost_camera_info_costs_an_image_only_where_the_camera_changed() -> None:
+    sync = FrameSynchronizer()
+    sync.add_info(camera(1.0))
+    lost = {5, 10}
+    found = [
+        one
+        for index in range(20)
+        for one in exposure(sync, index, None if index in lost else camera(1.0 if index < 10 else 2.0), index % 2 == 0)
+    ]
+    assert found == [(index, 1.0 if index < 10 else 2.0) for index in range(20) if index != 10]
+    assert sync.unmatched == 2
+
+
+def test_a_camera_info_that_is_latched_slow_or_never_of_an_image_holds_nothing_up() -> None:
+    latched, slow, odd = FrameSynchronizer(), FrameSynchronizer(), FrameSynchronizer()
+    for sync in (latched, slow, odd):
+        sync.add_info(camera(1.0), 0)
+    for index in range(1, 60):
+        assert exposure(latched, index) == [(index, 1.0)]
+        assert exposure(slow, index, camera(1.0) if index % 2 else None) == [(index, 1.0)], "of every other image"
+        odd.add_info(camera(1.0), index * 33 * MS - 1)
+        assert exposure(odd, index) == [(index, 1.0)]
+
+
+def test_images_go_on_when_camera_infos_end_and_wait_again_when_they_are_back() -> None:
+    sync = FrameSynchronizer(queue_size=5)
+    sync.add_info(camera(1.0))
+    found = [one for index in range(40) for one in exposure(sync, index, camera(1.0) if not 10 <= index < 30 else None)]
+    assert [index for index, _ in found] == [*range(10), *range(15, 40)]
+    assert exposure(sync, 40) == [] and sync.add_info(camera(2.0), 40 * 33 * MS)[0].info.k == [2.0]
+    sync.clear()
+    assert exposure(sync, 41) == []
+    sync.clear()
+    assert sync.add_info(camera(2.0), 41 * 33 * MS) == [], "what was forgotten does not come back"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_time_that_begins_anew_has_its_own_camera(first: bool) -> None:
+    sync = FrameSynchronizer()
+    sync.add_info(camera(1.0))
+    for fx in (1.0, 2.0, 3.0):
+        found = [one for index in range(30) for one in exposure(sync, index, camera(fx), first)]
+        assert found == [(index, fx) for index in range(30)]
 
 
 def test_random_arrivals_match_each_image_at_most_once_and_within_the_slop() -> None:
