@@ -34,8 +34,8 @@ class ExtrapolationError(TransformError):
 
 #: Between two transforms further apart nobody knows what moved where: for live nodes and for bags alike.
 LONGEST_GAP_S = 1.0
-# Up to such a gap a robot is too slow to go far from the straight way: by 3 mm at 1 m/s^2, by 0.3 degrees at 2 rad/s^2.
-_SMOOTH_GAP_NS = 150_000_000
+# Up to such a gap a robot is too slow to go far from the straight way: by 8 mm at 1 m/s^2, by 0.9 degrees at 2 rad/s^2.
+_SMOOTH_GAP_NS = 250_000_000
 # In a longer one it may have gone any way and at any time; what is made up is wrong by about half of what it moved, at most.
 _STILL_M, _STILL_RAD = 0.005, math.radians(0.5)
 # A stamp so far before the one received last is of a time that began anew; publishers that share an edge differ by less.
@@ -84,7 +84,7 @@ class TransformBuffer:
     """Transforms between named frames over the last ``cache_s`` seconds. Thread-safe.
 
     Between two that are further apart than ``max_gap_s`` nobody knows what moved where, and nothing is interpolated. With such
-    a limit nothing is interpolated either between two that are further apart than 0.15 s and show that it moved meanwhile, by
+    a limit nothing is interpolated either between two that are further apart than 0.25 s and show that it moved meanwhile, by
     more than 5 mm or half a degree.
     """
 
@@ -236,7 +236,7 @@ def _refuse_motion(edge: _Edge, child: str, stamp_ns: int, before: int, after: i
         raise ExtrapolationError(
             f"tf '{edge.parent}' -> '{child}' at {stamp_ns * 1e-9:.3f} s lies in a gap of {(after - before) * 1e-9:.2f} s, in "
             f"which it moved by {100 * moved_m:.1f} cm and {math.degrees(turned_rad):.1f} degrees: where it was is not known; "
-            "publish it at 10 Hz or more",
+            "publish it at 5 Hz or more",
             too_new=False,
         )
 

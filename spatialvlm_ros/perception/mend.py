@@ -279,7 +279,7 @@ def _is_handle(large: Part, small: Part, config: TabletopConfig) -> bool:
     if small.count >= 0.25 * large.count or small.top >= large.top or small.top <= 2 * config.min_height_m:
         return False
     low = np.count_nonzero((small.height > config.min_height_m) & (small.height < 2 * config.min_height_m))
-    return low <= _LOW_SHARE * small.count and _gap(large, small) < config.parts.handle_gap_m
+    return bool(low <= _LOW_SHARE * small.count and _gap(large, small) < config.parts.handle_gap_m)
 
 
 def _is_across(large: Part, small: Part, config: TabletopConfig) -> bool:
