@@ -23,6 +23,8 @@ from .lerobot_stats import PictureStats, Stats, plain_stats, together, vector_st
 
 VERSION = "v3.0"
 COLOR, DEPTH = "observation.images.color", "observation.images.depth"
+# From 0.6 on LeRobot's reader knows depth by this; unmarked, it would be normalised and augmented as a picture is.
+DEPTH_MARKS = {"is_depth_map": True, "depth_unit": "mm"}
 STATE, ACTION = "observation.state", "action"
 STAMP = "source_stamp_ns"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -60,9 +62,7 @@ class Shape:
         }  # fmt: skip
         found: dict[str, Any] = {COLOR: {"dtype": "video", "shape": [height, width, 3], "names": names, "info": video}}
         if self.depth:
-            # From 0.6 on LeRobot's reader knows depth by this; unmarked, it would be normalised and augmented as a picture is.
-            marked = {"is_depth_map": True, "depth_unit": "mm"}
-            found[DEPTH] = {"dtype": "image", "shape": [height, width, 1], "names": names, "info": marked}
+            found[DEPTH] = {"dtype": "image", "shape": [height, width, 1], "names": names, "info": dict(DEPTH_MARKS)}
         for name, parts in ((STATE, self.state), (ACTION, self.action)):
             if parts:
                 found[name] = {"dtype": "float32", "shape": [len(parts)], "names": list(parts)}

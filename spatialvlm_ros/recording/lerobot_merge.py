@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.benchmark_file import sha256, write_json
-from .lerobot_dataset import CHUNK_FILES, COLOR, DATA_PATH, EPISODES_PATH, VIDEO_PATH, located, write_tasks
+from .lerobot_dataset import (
+    CHUNK_FILES,
+    COLOR,
+    DATA_PATH,
+    DEPTH,
+    DEPTH_MARKS,
+    EPISODES_PATH,
+    VIDEO_PATH,
+    located,
+    write_tasks,
+)
 from .lerobot_stats import PLACES, plain_stats, read_stats, together
 
 MARKER = "meta/spatialvlm_joined.json"
@@ -86,6 +96,10 @@ def _join(roots: Sequence[Path], draft: Path) -> None:
     if not roots:
         raise MergeError("none of them holds an episode")
     infos = [json.loads((root / "meta" / "info.json").read_text(encoding="utf-8")) for root in roots]
+    for info in infos:
+        # Data sets that were labelled before depth was marked as such hold the same.
+        if DEPTH in info["features"]:
+            info["features"][DEPTH]["info"] = dict(DEPTH_MARKS)
     for root, info in zip(roots, infos, strict=True):
         for key in ("fps", "features"):
             if info[key] != infos[0][key]:

@@ -190,6 +190,17 @@ def test_sets_that_do_not_fit_are_not_joined(out: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "all").exists()
 
 
+def test_a_set_from_before_depth_was_marked_is_joined_and_marked(out: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(out / "a" / "lerobot", old)
+    info = json.loads((old / "meta" / "info.json").read_text())
+    del info["features"][DEPTH]["info"]
+    (old / "meta" / "info.json").write_text(json.dumps(info))
+    merge_lerobot([old, out / "b" / "lerobot"], tmp_path / "all")
+    joined = read(tmp_path / "all")[0]
+    assert joined["features"][DEPTH]["info"]["is_depth_map"] and joined["total_episodes"] == 3
+
+
 def test_only_what_was_joined_here_is_replaced_or_removed(out: Path, tmp_path: Path) -> None:
     roots, target, work = [out / "a" / "lerobot", out / "b" / "lerobot"], tmp_path / "all", tmp_path / ".all.part"
     for folder in (target, work):
