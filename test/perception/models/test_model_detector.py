@@ -94,7 +94,8 @@ def test_detections_are_ordered_inside_and_above_the_threshold(loaded: LoadedMod
             assert one.name in NAMES
             assert 0 <= one.score <= 1
     least = float(np.median([one.score for one in everything[0]]))
-    assert ZeroShotDetector(loaded, threshold=least)(images[:1], NAMES)[0] == [one for one in everything[0] if one.score >= least]
+    # As many images at once as before: in other company numbers round otherwise on some processors.
+    assert ZeroShotDetector(loaded, threshold=least)(images, NAMES)[0] == [one for one in everything[0] if one.score >= least]
 
 
 def test_a_picture_does_not_depend_on_its_neighbours(loaded: LoadedModel) -> None:
