@@ -49,7 +49,7 @@ class TabletopConfig:
         work_width_px: the image is worked on at about this width; masks come back at the camera's resolution.
         fine_m: ... and at a larger one, up to the camera's, where a pixel would span much more than this at the things' distance:
             what is far, or seen by a wide camera, has few pixels.
-        fine_pixels: least pixels at the camera's resolution where each of them is one of the grid.
+        fine_pixels: least pixels at the camera's resolution there.
     """
 
     noise: DepthNoise = PRESETS["structured_light"]
@@ -62,7 +62,7 @@ class TabletopConfig:
     hull_share: float = 0.6
     max_distance_m: float = 3.0
     work_width_px: int = 320
-    fine_m: float = 0.004
+    fine_m: float = 0.0035
     fine_pixels: int = 100
     support: SupportConfig = field(default_factory=SupportConfig)
     parts: PartConfig = field(default_factory=PartConfig)
@@ -72,10 +72,9 @@ class TabletopConfig:
         """Camera pixels per pixel of the grid on which the support of an image of so many columns is looked for."""
         return max(1, min(round(width_px / self.work_width_px), width_px))
 
-    def on_finer(self, step: int) -> TabletopConfig:
-        """For things on a grid finer than that of the support, with so many camera pixels per pixel of it."""
-        # Larger pixels of the grid are few in so small a thing, and noise makes as many.
-        return replace(self, min_pixels=min(self.min_pixels, self.fine_pixels)) if step == 1 else self
+    def when_fine(self) -> TabletopConfig:
+        """For things on a finer grid."""
+        return replace(self, min_pixels=min(self.min_pixels, self.fine_pixels))
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ class TabletopSegmenter:
         if step < grid.step:
             grid = make_grid(frame, ignore, limit, frame.camera.width // step)
             surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
-            config = config.on_finer(step)
+            config = config.when_fine()
         grid = replace(grid, color=brightened(grid.color, frame.color))
         bare = surface
         surface = without_walls(grid, surface, config)
@@ -195,7 +194,7 @@ class TabletopSegmenter:
         """
         config, window = self.config, (rows, columns)
         if support.step < config.step_of(frame.camera.width):
-            config = config.on_finer(support.step)
+            config = config.when_fine()
         part = frame.part(rows, columns)
         width_px = part.camera.width // support.step
         grid = make_grid(part, None if ignore is None else ignore[window], config.max_distance_m, width_px)
@@ -223,8 +222,7 @@ def _fine_step(grid: Grid, surface: Surface, config: TabletopConfig) -> int:
     typical_m = float(np.median(grid.depth[of_things]))
     wanted = round(config.fine_m * grid.focal_px * grid.step / typical_m)
     # Of the finest pixels of a large image too few are averaged: noise would cut things and raise the table.
-    finest: int = math.ceil(grid.depth.shape[1] * grid.step / (2 * config.work_width_px))
-    return min(grid.step, max(finest, wanted, 1))
+    return min(grid.step, max(1, math.ceil(surface.height.shape[1] * grid.step / (2 * config.work_width_px)), wanted))
 
 
 def _regions(masks: Sequence[BoolArray], found: Discovered) -> list[Region]:
