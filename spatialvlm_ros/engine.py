@@ -87,7 +87,7 @@ class SpatialEngine:
         self._appearances, self._labels, self._facts = AppearanceCache(), LabelImages(), RepeatedFacts()
         self._support = KnownSupport(self._segment, self.config.measure)
         # A model looks at whole images.
-        self._focus = Focus(self.config.focus_s) if vlm is None and self.config.focus_s > 0 else None
+        self._focus = Focus(self.config.focus_s, self._segment) if vlm is None and self.config.focus_s > 0 else None
         self._ids_by_name: dict[str, int] = {}
         self._words: list[str] = []
 

@@ -28,6 +28,7 @@ from .grid import Window
 from .robot_state import RobotState
 from .sighting import Sighting
 from .still import KEPT_NS, Backdrop, Known, kept_of, known_of
+from .tabletop import TabletopConfig, grid_step
 
 # Pixels around a thing that is looked for, and at most; how fast it may be, beside what the tool explains.
 _MARGIN_PX, _MOST_MARGIN_PX = 24, 96
@@ -172,8 +173,9 @@ class Focus:
         period_s: how often an image is taken whole.
     """
 
-    def __init__(self, period_s: float) -> None:
+    def __init__(self, period_s: float, config: TabletopConfig) -> None:
         self._period_ns = max(1, round(period_s * 1e9))
+        self._config = config
         self._base: Sighting | None = None
         self._base_robot: RobotState | None = None
         self._backdrop: Backdrop | None = None
@@ -206,7 +208,7 @@ class Focus:
         moving = [one for one in found if isinstance(one, Known)]
         window: Window | None = None
         while moving:
-            window = self._window(last, frame, robot, moving, dt_s, base)
+            window = self._window(last, frame, robot, moving, dt_s)
             if window is None:
                 return None
             rows, columns = window
@@ -238,9 +240,7 @@ class Focus:
         named = [one.region for one in found if one.region is not None]
         return self._backdrop is not None and self._backdrop.is_still(frame, robot, base.noise, named)
 
-    def _window(
-        self, last: _Last, frame: RGBDFrame, robot: RobotState, moving: Sequence[Known], dt_s: float, base: Sighting
-    ) -> Window | None:
+    def _window(self, last: _Last, frame: RGBDFrame, robot: RobotState, moving: Sequence[Known], dt_s: float) -> Window | None:
         """Rows and columns around things and where they may be by now; None where that is most of the image."""
         boxes = [_place(known, last, frame, robot, dt_s) for known in moving]
         if not all(np.isfinite(box).all() for box in boxes):
@@ -248,9 +248,7 @@ class Focus:
         (u0, v0), (u1, v1) = np.min(boxes, axis=0)[:2], np.max(boxes, axis=0)[2:]
         height, width = frame.size
         # Begins with a pixel of the grid; rounded so that neighbouring images have the same window more often.
-        support = base.segmentation.plane
-        assert support is not None, "only an image with a support is a base"
-        unit = 8 * support.step
+        unit = 8 * grid_step(width, self._config)
         left, top = (unit * max(0, math.floor(x / unit)) for x in (u0, v0))
         right, bottom = (min(most, unit * math.ceil(x / unit)) for x, most in ((u1, width), (v1, height)))
         if right - left < unit or bottom - top < unit or (right - left) * (bottom - top) > _LARGEST * width * height:

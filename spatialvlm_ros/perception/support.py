@@ -23,8 +23,6 @@ from .walls import WallConfig, may_be_wall
 
 # Least share of an error of depth that is one of height, where a plane is looked at along itself.
 _LEAST_SLOPE = 0.15
-# What is no further off a plane than this is on it, and more where depth is noisier.
-_LEVEL_M = 0.01
 _BARE = "is level, but nothing stands on it"
 
 
@@ -51,9 +49,8 @@ class SupportConfig:
             its outline: it may be the lid of a thing.
         feet_share: a plane carries something when as much as this share of its own pixels are feet that stand on it,
         lid_feet_share: ... one that ends like a lid, this share,
-        raised_feet_share: ... one that is as high above another as a table, where up is known, this share,
         bare_share: ... and one that is a floor only because hardly any camera sees it as a wall, this share:
-        foot_m: ... what is lower than this above it, and as much more as noise hides of it,
+        foot_m: ... what is lower than this above it,
         foot_margin_m: ... and this far within its outline.
         hanging_m: what is higher than this over a plane and nearer than most of it hangs over it,
         hanging_step_m: ... where what is next below in the image is further by this;
@@ -83,7 +80,6 @@ class SupportConfig:
     lid_edge_share: float = 0.25
     lid_feet_share: float = 0.2
     feet_share: float = 0.03
-    raised_feet_share: float = 0.01
     bare_share: float = 0.004
     foot_m: float = 0.04
     foot_margin_m: float = 0.015
@@ -141,8 +137,8 @@ def find_support(
         return None, f"no depth: {len(sample.points)} of the sampled pixels have a usable depth"
     candidates = _candidates(sample, up, config)
     good = [c for c in candidates if not c.objection and (up is not None or not _part_of_refused(c, candidates, config))]
-    if not good and up is not None:
-        good = [c for c in _raised(up, candidates, sample, config) if _stood_on_or_worked_at(c, tool, candidates, sample, config)]
+    if not good and up is not None and tool is not None:
+        good = _worked_at(tool, up, candidates, sample, config)
     if not good:
         again = None if known is None else _seen_again(known, sample, up, config)
         return again, "" if again is not None else "no horizontal surface found: " + _objections(candidates)
@@ -190,40 +186,26 @@ def _part_of_refused(one: PlaneCandidate, candidates: list[PlaneCandidate], conf
     )
 
 
-def _raised(up: FloatArray, candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig) -> list[PlaneCandidate]:
-    """Level planes, larger than a lid, that are as high as a table above a lower one, and on which little or nothing stands.
-
-    From afar a table shows large and what is on it small.
-    """
-    level = [c for c in candidates if c.plane.angle_to(up) <= config.up_tolerance_rad]
-    return [
-        c
-        for c in level
-        if c.objection == _BARE
-        and c.share > config.min_share
-        and c.area_m2 > config.higher_area_m2
-        and any(lower.plane.offset_m - c.plane.offset_m > config.apart_m for lower in level)
-        and not _is_uneven(c.plane, c.share, c.area_m2, True, sample, config)
-    ]
-
-
-def _stood_on_or_worked_at(
-    one: PlaneCandidate, tool: FloatArray | None, candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig
-) -> bool:
-    """Whether something stands on a raised plane, however small, or a hand is above it and it hangs over a floor.
+def _worked_at(
+    tool: FloatArray, up: FloatArray, candidates: list[PlaneCandidate], sample: Sample, config: SupportConfig
+) -> list[PlaneCandidate]:
+    """Bare level planes, larger than a lid, over a floor that something hangs over: they do, where a hand is above them.
 
     The lower side of a shelf or a table faces down.
     """
-    patch = _Patch.of(one.plane, sample, config)
-    if patch.feet_share > config.raised_feet_share and not is_below(one.plane, sample, config):
-        return True
     floors = [c.plane.offset_m for c in candidates if c.objection == HANGS_OVER]
-    return (
-        tool is not None
-        and any(floor - one.plane.offset_m > config.apart_m for floor in floors)
-        and -config.foot_m < float(one.plane.height(tool[None])[0]) < config.reach_m
-        and patch.beside_m(one.plane.basis() @ tool) < config.beside_m
-    )
+    return [
+        c
+        for c in candidates
+        if c.objection == _BARE
+        and c.plane.angle_to(up) <= config.up_tolerance_rad
+        and c.share > config.min_share
+        and c.area_m2 > config.higher_area_m2
+        and any(floor - c.plane.offset_m > config.apart_m for floor in floors)
+        and -config.foot_m < float(c.plane.height(tool[None])[0]) < config.reach_m
+        and _Patch.of(c.plane, sample, config).beside_m(c.plane.basis() @ tool) < config.beside_m
+        and not _is_uneven(c.plane, c.share, c.area_m2, True, sample, config)
+    ]
 
 
 def _seen_again(known: Plane, sample: Sample, up: FloatArray | None, config: SupportConfig) -> Plane | None:
@@ -336,7 +318,7 @@ class _Patch:
         import cv2
 
         slope = np.abs(sample.points @ plane.normal) / sample.points[:, 2]
-        height, limit = plane.height(sample.points), np.maximum(_LEVEL_M, 3 * sample.depth_std_m * slope)
+        height, limit = plane.height(sample.points), np.maximum(0.01, 3 * sample.depth_std_m * slope)
         shape = int(sample.rows.max()) + 1, int(sample.columns.max()) + 1
         level, low = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
         level[sample.rows, sample.columns] = np.abs(height) < limit
@@ -350,7 +332,7 @@ class _Patch:
         own = patch[sample.rows, sample.columns]
         hull = cv2.convexHull(flat[own])
         # What is far above the plane may as well hang on a wall.
-        feet = flat[(height > limit) & (height < limit + (config.foot_m - _LEVEL_M))]
+        feet = flat[(height > limit) & (height < config.foot_m)]
         inside = sum(cv2.pointPolygonTest(hull, (float(x), float(y)), True) > config.foot_margin_m for x, y in feet)
         edge = float(np.count_nonzero(rim & low)) / max(1.0, float(np.count_nonzero(rim)))
         return _Patch(edge, inside / float(np.count_nonzero(own)), hull)

@@ -6,7 +6,6 @@ tens of milliseconds on one core, and it says why when there is no table.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +19,7 @@ from ..scene.noise import PRESETS, DepthNoise
 from .colors import brightened
 from .discovery import Discovered, object_labels
 from .enclosures import EnclosureConfig, without_walls
-from .grid import FloatMap, Grid, Surface, make_grid
+from .grid import FloatMap, Grid, make_grid
 from .masks import full_resolution_masks
 from .parts import PartConfig
 from .sparse_cloud import sample_cloud
@@ -47,9 +46,6 @@ class TabletopConfig:
         hull_share: least share of a thing's points over that hull.
         max_distance_m: depth beyond is ignored.
         work_width_px: the image is worked on at about this width; masks come back at the camera's resolution.
-        fine_m: ... and at a larger one, up to the camera's, where a pixel would span much more than this at the things' distance:
-            what is far, or seen by a wide camera, has few pixels.
-        fine_pixels: least pixels at the camera's resolution there.
     """
 
     noise: DepthNoise = PRESETS["structured_light"]
@@ -62,19 +58,9 @@ class TabletopConfig:
     hull_share: float = 0.6
     max_distance_m: float = 3.0
     work_width_px: int = 320
-    fine_m: float = 0.0035
-    fine_pixels: int = 100
     support: SupportConfig = field(default_factory=SupportConfig)
     parts: PartConfig = field(default_factory=PartConfig)
     enclosures: EnclosureConfig = field(default_factory=EnclosureConfig)
-
-    def step_of(self, width_px: int) -> int:
-        """Camera pixels per pixel of the grid on which the support of an image of so many columns is looked for."""
-        return max(1, min(round(width_px / self.work_width_px), width_px))
-
-    def when_fine(self) -> TabletopConfig:
-        """For things on a finer grid."""
-        return replace(self, min_pixels=min(self.min_pixels, self.fine_pixels))
 
 
 @dataclass(frozen=True)
@@ -86,14 +72,12 @@ class SupportPlane:
         inliers: (H, W) bool, pixels that lie on it, connected to its main patch.
         ends: (N, 3) float32 points of it, metres, whose hull is that of all that is seen of it; None when not kept.
         is_floor: whether walls stand around it, as around the floor of a bin.
-        step: camera pixels per pixel of the grid on which things were looked for.
     """
 
     plane: Plane
     inliers: BoolArray
     ends: FloatMap | None = None
     is_floor: bool = False
-    step: int = 1
 
     @property
     def normal(self) -> FloatArray:
@@ -163,6 +147,7 @@ class TabletopSegmenter:
         config = self.config
         limit = config.max_distance_m if max_distance_m is None else max_distance_m
         grid = make_grid(frame, ignore, limit, config.work_width_px)
+        grid = replace(grid, color=brightened(grid.color, frame.color))
         direction = _unit(up)
         sample = sample_cloud(grid.xyz, grid.valid, config.noise, grid.focal_px, config.support.sample_points)
         plane, reason = find_support(sample, config.noise, direction, config.support, tool, known)
@@ -171,17 +156,11 @@ class TabletopSegmenter:
         surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
         if surface.on_plane.sum() < 0.5 * config.support.least_share(direction is not None) * grid.valid.sum():
             return TabletopSegmentation(None, "no horizontal surface found: points on the best plane are scattered", [])
-        step = _fine_step(grid, surface, config)
-        if step < grid.step:
-            grid = make_grid(frame, ignore, limit, frame.camera.width // step)
-            surface = grid.surface(plane, config.noise, config.min_height_m, config.height_sigmas)
-            config = config.when_fine()
-        grid = replace(grid, color=brightened(grid.color, frame.color))
         bare = surface
         surface = without_walls(grid, surface, config)
         found = object_labels(grid, surface, config)
         masks, table = full_resolution_masks(frame, grid, surface, found.labels, config)
-        support = SupportPlane(surface.plane, table, surface.outermost(grid.xyz), surface is not bare, grid.step)
+        support = SupportPlane(surface.plane, table, surface.outermost(grid.xyz), surface is not bare)
         return TabletopSegmentation(support, "", _regions(masks, found))
 
     def segment_part(
@@ -190,14 +169,12 @@ class TabletopSegmenter:
         """The things within some rows and columns of an image, by the support plane of an image before it.
 
         By the same steps as on a whole image; what the window cuts off ends at its rim. None where the plane does not fit to
-        what shows of it, or too little of it does. The window begins at multiples of the support's ``step``.
+        what shows of it, or too little of it does. The window begins at multiples of ``grid_step``.
         """
         config, window = self.config, (rows, columns)
-        if support.step < config.step_of(frame.camera.width):
-            config = config.when_fine()
         part = frame.part(rows, columns)
-        width_px = part.camera.width // support.step
-        grid = make_grid(part, None if ignore is None else ignore[window], config.max_distance_m, width_px)
+        step = grid_step(frame.camera.width, config)
+        grid = make_grid(part, None if ignore is None else ignore[window], config.max_distance_m, part.camera.width // step)
         grid = replace(grid, color=brightened(grid.color, frame.color))
         surface = grid.surface(support.plane, config.noise, config.min_height_m, config.height_sigmas)
         heights = surface.height[surface.on_plane]
@@ -214,15 +191,9 @@ class TabletopSegmenter:
         return _regions(whole, found)
 
 
-def _fine_step(grid: Grid, surface: Surface, config: TabletopConfig) -> int:
-    """Camera pixels per pixel of a grid on which things are looked for, where the plane was found on another one: no more."""
-    of_things = surface.above & (surface.height < config.max_object_m)
-    if not of_things.any():
-        return grid.step
-    typical_m = float(np.median(grid.depth[of_things]))
-    wanted = round(config.fine_m * grid.focal_px * grid.step / typical_m)
-    # Of the finest pixels of a large image too few are averaged: noise would cut things and raise the table.
-    return min(grid.step, max(1, math.ceil(surface.height.shape[1] * grid.step / (2 * config.work_width_px)), wanted))
+def grid_step(width: int, config: TabletopConfig) -> int:
+    """Camera pixels per pixel of the grid of an image so many pixels wide."""
+    return max(1, min(round(width / config.work_width_px), width))
 
 
 def _regions(masks: Sequence[BoolArray], found: Discovered) -> list[Region]:
