@@ -35,7 +35,7 @@ from ..scene.noise import PRESETS, DepthNoise, noise_on_plane
 from ..scene.scene import Canonical, SceneObject
 from ..scene.shipped import write_shipped
 from ..scene.trust import NAMES, Evidence, foot_is_guessed, kept_foot_std_m, merged_chance, merged_std_m
-from ..scene.trust_trees import FILE, SUMS, TrustTrees, shipped_trust
+from ..scene.trust_trees import FILE, SUMS, TrustTrees
 from ..training.joint_trees import Boosting, Slopes, boosted, grown
 from .engine_accuracy import ACCURACY, STACKS, Extent, is_stacks, on_workers
 from .engine_bench import SETTLED_SEEDS, SIDES_SEEDS, TRUST_SEEDS
@@ -294,23 +294,6 @@ def held(kind: Errors, total: FloatArray) -> tuple[float, float]:
     return float(np.mean(sigmas <= AT[0])), float(np.mean(sigmas <= AT[1]))
 
 
-def _fitted(chosen: argparse.Namespace) -> tuple[TrustTrees, list[TrustRow]]:
-    """Trees whose factors nothing has settled yet, and the rows that were held out."""
-    seeds = [seed for first in chosen.first for seed in range(first, first + chosen.scenes)]
-    told = [
-        (seed - first) >= chosen.scenes - chosen.held_out
-        for first in chosen.first
-        for seed in range(first, first + chosen.scenes)
-    ]
-    found = list(on_workers(partial(rendered_rows, extent=Extent()), seeds, chosen.workers))
-    fitted, kept = ([row for rows, out in zip(found, told, strict=True) if out is held for row in rows] for held in (False, True))
-    trees = fit(fitted)
-    run = range(chosen.sides_first, chosen.sides_first + chosen.sides)
-    related = partial(related_images, extent=Extent(), families=FITTED)
-    trees = with_sides(trees, [image for some in on_workers(related, run, chosen.workers) for image in some])
-    return trees, kept
-
-
 def main() -> None:
     """Render, measure, fit and write."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -323,16 +306,26 @@ def main() -> None:
     parser.add_argument("--sides", type=int, default=len(SIDES_SEEDS), help="how many of these")
     parser.add_argument("--settled-first", type=int, default=SETTLED_SEEDS.start, help="first seed of those that settle factors")
     parser.add_argument("--settled", type=int, default=len(SETTLED_SEEDS), help="how many of these")
-    parser.add_argument("--keep-trees", action="store_true", help="grow none: settle the factors of the package's trees anew")
     parser.add_argument("--out", type=Path, default=Path("out/trust"), help="folder for the trees")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     chosen = parser.parse_args()
-    trees, kept = (shipped_trust(), []) if chosen.keep_trees else _fitted(chosen)
+    seeds = [seed for first in chosen.first for seed in range(first, first + chosen.scenes)]
+    told = [
+        (seed - first) >= chosen.scenes - chosen.held_out
+        for first in chosen.first
+        for seed in range(first, first + chosen.scenes)
+    ]
+    found = list(on_workers(partial(rendered_rows, extent=Extent()), seeds, chosen.workers))
+    fitted, kept = ([row for rows, out in zip(found, told, strict=True) if out is held for row in rows] for held in (False, True))
+    trees = fit(fitted)
+    run = range(chosen.sides_first, chosen.sides_first + chosen.sides)
+    related = partial(related_images, extent=Extent(), families=FITTED)
+    trees = with_sides(trees, [image for some in on_workers(related, run, chosen.workers) for image in some])
     run = range(chosen.settled_first, chosen.settled_first + chosen.settled)
     images = [image for some in on_workers(partial(related_images, extent=Extent()), run, chosen.workers) for image in some]
     trees, sentences = settled(trees, images)
     write_shipped(chosen.out, FILE, trees.to_json())
-    print(*sentences, *told_of(kept, trees), f"trees: {chosen.out}", sep="\n")
+    print(*sentences, *told_of(kept, trees), f"trees of {len(fitted)} things: {chosen.out}", sep="\n")
 
 
 if __name__ == "__main__":

@@ -358,3 +358,20 @@ def test_gaps_are_worked_out_anew_for_a_thing_that_is_another_one_in_any_way() -
         turned = replace(moved, points=(2 * moved.centre - moved.points).astype(np.float32)[::2])
         assert gap(a, turned) == pytest.approx(float(cdist(points, turned.surface).min()), abs=1e-6)
     assert gap(a, b) == first
+
+
+@pytest.mark.parametrize(("raised_m", "source", "turned"), [(0.0, "plane", False), (0.05, "plane", True), (0.0, "tf", True)])
+def test_an_up_that_errs_moves_no_heights_of_what_stands_on_the_plane_that_tells_it(
+    raised_m: float, source: str, turned: bool
+) -> None:
+    pose = camera_over_table(pitch_deg=35.0)
+    a = box(pose.apply([0.5, 0.1, 0.05]), (0.08, 0.05, 0.1), pose.rotation, number=1)
+    b = box(pose.apply([0.9, -0.15, 0.03 + raised_m]), (0.05, 0.12, 0.06), pose.rotation, number=2)
+    stds = []
+    for tilt_std_rad in (0.0, 0.02):
+        view = scene({"a": a, "b": b}, pose)
+        assert view.canonical is not None
+        view = replace(view, canonical=replace(view.canonical, tilt_std_rad=tilt_std_rad, source=source))
+        stds.append(measure("vertical_distance", view, a, b).std)
+    # Half a metre apart, an up that is off by 0.02 rad would make a centimetre of difference.
+    assert (stds[1] > stds[0] + 0.005) == turned and (turned or stds[1] == stds[0])
